@@ -1,0 +1,135 @@
+package objstore
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that implementations return, wrapped with where they happened.
+var (
+	// ErrNotFound: no row has that key, or no blob has that hash.
+	ErrNotFound = errors.New("not found")
+	// ErrCorrupt: stored bytes do not have the hash they are stored under,
+	// or a record on disk is damaged. The bytes are never returned.
+	ErrCorrupt = errors.New("stored data is corrupt")
+	// ErrNoSpace: free space is below the reserve. Reads go on.
+	ErrNoSpace = errors.New("not enough free disk space")
+	// ErrTooLarge: a transaction or a blob is larger than the store takes.
+	ErrTooLarge = errors.New("too large for one transaction")
+	// ErrFailed: an earlier disk error leaves it unknown what is on disk, so
+	// the store refuses writes until it is opened again.
+	ErrFailed = errors.New("store refuses writes after a disk error")
+	// ErrClosed: the store has been closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrNewerFormat: the directory was written by a newer caret.
+	ErrNewerFormat = errors.New("data directory has a newer format")
+	// ErrLocked: another process has the directory open.
+	ErrLocked = errors.New("data directory is in use by another process")
+)
+
+// MaxBlob is the largest blob, in bytes, that Put accepts.
+const MaxBlob = 16 << 20
+
+// Blobs stores immutable bytes by their BLAKE3-256 hash. All methods may be
+// called concurrently.
+type Blobs interface {
+	// Put stores data and returns its hash. Bytes that are there already are
+	// not stored again. data is not kept after Put returns. The blob can be
+	// read at once; it is durable once an Update that began after Put
+	// returned has succeeded. It fails with ErrTooLarge beyond MaxBlob,
+	// ErrNoSpace below the reserve.
+	Put(ctx context.Context, data []byte) (Hash, error)
+
+	// Get appends the bytes with hash h to buf[:0] and returns the result.
+	// The hash of what is returned has been verified; ErrCorrupt otherwise,
+	// ErrNotFound when there is no such blob.
+	Get(ctx context.Context, h Hash, buf []byte) ([]byte, error)
+}
+
+// Rows is an ordered map from keys to values, both byte strings, with
+// serializable transactions. Keys are 1 to 4096 bytes and compare as bytes.
+type Rows interface {
+	// View runs fn on a consistent snapshot. The Reader is valid until fn
+	// returns. fn's error is returned as it is.
+	View(ctx context.Context, fn func(Reader) error) error
+
+	// Update runs fn in a transaction. If fn returns an error nothing is
+	// written and that error is returned as it is. When Update returns nil,
+	// everything fn wrote is durable, as are all blobs put before. fn may be
+	// run more than once and must not call View or Update. Concurrent
+	// Updates appear in one order, each atomic, and may share a sync.
+	// A transaction may write about 8 MiB in 50,000 rows; beyond: ErrTooLarge.
+	Update(ctx context.Context, fn func(Writer) error) error
+}
+
+// Reader reads rows in a transaction, its own writes included.
+type Reader interface {
+	// Get returns the value of key, or ErrNotFound. The caller may keep it.
+	Get(key []byte) ([]byte, error)
+
+	// Scan returns a cursor over the rows of r, before its first row. The
+	// cursor must be closed before the transaction ends; a Writer's later
+	// writes may or may not show in it.
+	Scan(r Range) Cursor
+}
+
+// Writer reads and writes rows in a transaction. Compare-and-set is a Get
+// followed by a Set: transactions are serializable.
+type Writer interface {
+	Reader
+	// Set gives key a value. Both are copied.
+	Set(key, value []byte) error
+	// Delete removes key. Removing what is not there is no error.
+	Delete(key []byte) error
+}
+
+// Range is the keys from Start, included, to End, excluded. An empty Start
+// is the first key, a nil End is past the last. Reverse walks it backwards.
+type Range struct {
+	Start, End []byte
+	Reverse    bool
+}
+
+// Prefix is the range of all keys that begin with p.
+func Prefix(p []byte) Range {
+	return Range{Start: p, End: PrefixEnd(p)}
+}
+
+// PrefixEnd is the first key after all keys that begin with p; nil if there
+// is none.
+func PrefixEnd(p []byte) []byte {
+	for i := len(p) - 1; i >= 0; i-- {
+		if p[i] != 0xff {
+			end := append([]byte(nil), p[:i+1]...)
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
+
+// Cursor walks rows in order.
+//
+//	for c.Next() { use(c.Key(), c.Value()) }
+//	err := c.Err()
+//	c.Close()
+type Cursor interface {
+	// Next moves to the next row of the range and says whether there is one.
+	Next() bool
+	// Seek places the cursor so that the following Next moves to the first
+	// row at or after key in the direction of the walk, within the range.
+	Seek(key []byte)
+	// Key and Value are valid until the cursor moves; copy to keep.
+	Key() []byte
+	Value() []byte
+	// Err is what ended the walk early, nil at its regular end.
+	Err() error
+	Close()
+}
+
+// Store is one place that has both. Close waits for transactions under way.
+type Store interface {
+	Blobs() Blobs
+	Rows() Rows
+	Close() error
+}
