@@ -1,0 +1,158 @@
+package commits
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"caret/objstore"
+)
+
+// Change is the new state of one path; N and Commit are filled in by Append.
+type Change struct {
+	Path string
+	State
+}
+
+// Meta is what is said of a commit besides its changes.
+type Meta struct {
+	ID      ID
+	Time    time.Time // moved forward if the parent is newer
+	Author  string
+	Message string
+	Merged  []ID // further parents
+}
+
+// Append makes the changes the next commit of line. Paths must be distinct;
+// a change may delete only what is there. The changes must fit a
+// transaction; larger commits are staged and made a layer.
+func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commit, error) {
+	l, err := ReadLine(tx, line)
+	if err != nil {
+		return Commit{}, err
+	}
+	head, err := ReadHead(tx, line)
+	if err != nil {
+		return Commit{}, err
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	c := newCommit(&l, &head, meta)
+	sum := changesHash{h: blake3.New()}
+	size := 0
+	for i := range changes {
+		ch := &changes[i]
+		ch.N, ch.Commit = c.Pos.N, c.ID
+		row := encodeRow(&ch.State)
+		if err := insert(tx, &l, ch.Path, ch.N, row, ch.Deleted); err != nil {
+			return Commit{}, fmt.Errorf("path %q: %w", ch.Path, err)
+		}
+		sum.add(ch.Path, row[len(binary.AppendUvarint(nil, ch.N)):])
+		size += len(ch.Path)
+	}
+	c.ChangesHash, c.Files = sum.sum(), len(changes)
+	if size <= inlinePaths {
+		for i := range changes {
+			c.paths = append(c.paths, changes[i].Path)
+		}
+	} else {
+		for i := range changes {
+			if err := tx.Set(changeKey(c.ID, changes[i].Path), nil); err != nil {
+				return Commit{}, err
+			}
+		}
+	}
+	return c, publish(tx, &c)
+}
+
+// newCommit begins the record of the commit that follows head.
+func newCommit(l *Line, head *Head, meta Meta) Commit {
+	c := Commit{
+		ID: meta.ID, Author: meta.Author, Message: meta.Message,
+		Pos:        Pos{Line: l.ID, N: head.N + 1},
+		Time:       meta.Time.UTC().Truncate(time.Millisecond),
+		ParentHash: head.Hash,
+	}
+	if c.Time.Before(head.Time) {
+		c.Time = head.Time
+	}
+	if head.N > 0 {
+		c.Parents = []ID{head.ID}
+	} else if len(meta.Merged) > 0 {
+		c.Parents = make([]ID, 1)
+	}
+	c.Parents = append(c.Parents, meta.Merged...)
+	return c
+}
+
+// publish writes the record, its id and the head of its line.
+func publish(tx objstore.Writer, c *Commit) error {
+	record := appendRecord(nil, c)
+	c.Hash = objstore.Sum(record)
+	head := Head{N: c.Pos.N, ID: c.ID, Time: c.Time, Hash: c.Hash}
+	return errors.Join(
+		tx.Set(commitKey(c.Pos), record),
+		tx.Set(idKey(c.ID), encodePos(c.Pos)),
+		tx.Set(lineKey(keyHead, c.Pos.Line), head.encode()),
+	)
+}
+
+func encodeRow(s *State) []byte {
+	return appendState(binary.AppendUvarint(make([]byte, 0, 160), s.N), s)
+}
+
+// insert makes row the state of path as of commit n of l, wherever n lies
+// among the states that are there. It may be repeated.
+func insert(tx objstore.Writer, l *Line, path string, n uint64, row []byte, deleted bool) error {
+	key := entryKey(l.ID, path)
+	cur, err := tx.Get(key)
+	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		at, _, err := cutN(cur)
+		if err != nil {
+			return err
+		}
+		switch {
+		case at == n:
+			return nil
+		case at > n:
+			return tx.Set(versionKey(l.ID, path, n), row)
+		}
+		if err := tx.Set(versionKey(l.ID, path, at), cur); err != nil {
+			return err
+		}
+	}
+	if deleted && l.Fork.N == 0 && len(l.Layers) == 0 {
+		// Nothing lies beneath that the newest row would have to hide, and
+		// listings of the head need not step over what is gone.
+		if err == nil {
+			if err := tx.Delete(key); err != nil {
+				return err
+			}
+		}
+		return tx.Set(versionKey(l.ID, path, n), row)
+	}
+	return tx.Set(key, row)
+}
+
+// changesHash is the hash of a commit's changes in the order of their paths.
+type changesHash struct{ h *blake3.Hasher }
+
+func (c changesHash) add(path string, state []byte) {
+	var n [binary.MaxVarintLen64]byte
+	for _, p := range [][]byte{[]byte(path), state} {
+		c.h.Write(n[:binary.PutUvarint(n[:], uint64(len(p)))]) //nolint:errcheck // a hash takes everything
+		c.h.Write(p)                                           //nolint:errcheck
+	}
+}
+
+func (c changesHash) sum() (h objstore.Hash) {
+	c.h.Sum(h[:0])
+	return h
+}

@@ -1,0 +1,241 @@
+package commits
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"caret/objstore"
+)
+
+// Rows are written in the protocol buffers wire format, which lets a later
+// caret add fields; https://protobuf.dev/programming-guides/encoding/.
+// The state rows of a line have N in front, as a varint.
+
+// Field numbers of a state.
+const (
+	stateDeleted protowire.Number = iota + 1
+	stateCommit
+	stateHash
+	stateSize
+	stateRoot
+	stateLevel
+	stateModified
+	stateContentType
+	stateContentEncoding
+	stateContentDisposition
+	stateContentLanguage
+	stateCacheControl
+	stateExpires
+	stateMetaKey
+	stateMetaValue
+	statePart
+	stateSumAlgorithm
+	stateSumType
+	stateSumValue
+)
+
+func appendUint(b []byte, f protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, f, protowire.VarintType), v)
+}
+
+func appendString[T string | []byte](b []byte, f protowire.Number, v T) []byte {
+	if len(v) == 0 {
+		return b
+	}
+	b = protowire.AppendTag(b, f, protowire.BytesType)
+	return append(protowire.AppendVarint(b, uint64(len(v))), v...)
+}
+
+func appendHash(b []byte, f protowire.Number, h objstore.Hash) []byte {
+	if h.IsZero() {
+		return b
+	}
+	return appendString(b, f, h[:])
+}
+
+// appendState encodes s without its N. Equal states have equal encodings:
+// the hash of a commit's changes is made from them.
+func appendState(b []byte, s *State) []byte {
+	if s.Deleted {
+		b = appendUint(b, stateDeleted, 1)
+	}
+	b = appendString(b, stateCommit, s.Commit[:])
+	b = appendUint(b, stateModified, uint64(s.Modified.UnixMilli()))
+	if s.Deleted {
+		return b
+	}
+	b = appendHash(b, stateHash, s.Content.Hash)
+	b = appendUint(b, stateSize, uint64(s.Content.Root.Size))
+	if s.Content.Root.Hash != s.Content.Hash {
+		b = appendHash(b, stateRoot, s.Content.Root.Hash)
+	}
+	b = appendUint(b, stateLevel, uint64(s.Content.Root.Level))
+	a := &s.Attrs
+	b = appendString(b, stateContentType, a.ContentType)
+	b = appendString(b, stateContentEncoding, a.ContentEncoding)
+	b = appendString(b, stateContentDisposition, a.ContentDisposition)
+	b = appendString(b, stateContentLanguage, a.ContentLanguage)
+	b = appendString(b, stateCacheControl, a.CacheControl)
+	b = appendString(b, stateExpires, a.Expires)
+	if len(a.Meta) > 0 {
+		keys := make([]string, 0, len(a.Meta))
+		for k := range a.Meta {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			b = appendString(b, stateMetaKey, k)
+			b = protowire.AppendString(protowire.AppendTag(b, stateMetaValue, protowire.BytesType), a.Meta[k])
+		}
+	}
+	for _, n := range s.Parts {
+		b = protowire.AppendVarint(protowire.AppendTag(b, statePart, protowire.VarintType), uint64(n))
+	}
+	b = appendString(b, stateSumAlgorithm, a.Checksum.Algorithm)
+	b = appendString(b, stateSumType, a.Checksum.Type)
+	return appendString(b, stateSumValue, a.Checksum.Value)
+}
+
+// fields calls fn for each field of an encoded message. v is set for
+// varints, data for byte strings.
+func fields(b []byte, fn func(f protowire.Number, v uint64, data []byte) error) error {
+	for len(b) > 0 {
+		f, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		b = b[n:]
+		var v uint64
+		var data []byte
+		switch typ {
+		case protowire.VarintType:
+			v, n = protowire.ConsumeVarint(b)
+		case protowire.BytesType:
+			data, n = protowire.ConsumeBytes(b)
+		default:
+			n = protowire.ConsumeFieldValue(f, typ, b)
+		}
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		b = b[n:]
+		if err := fn(f, v, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setHash(h *objstore.Hash, data []byte) error {
+	if len(data) != len(h) {
+		return fmt.Errorf("hash of %d bytes", len(data))
+	}
+	copy(h[:], data)
+	return nil
+}
+
+func setID(id *ID, data []byte) error {
+	if len(data) != len(id) {
+		return fmt.Errorf("commit id of %d bytes", len(data))
+	}
+	copy(id[:], data)
+	return nil
+}
+
+// decodeState reads what appendState wrote.
+func decodeState(b []byte) (State, error) {
+	var s State
+	var key string
+	root := false
+	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
+		switch f {
+		case stateDeleted:
+			s.Deleted = v != 0
+		case stateCommit:
+			return setID(&s.Commit, data)
+		case stateHash:
+			return setHash(&s.Content.Hash, data)
+		case stateSize:
+			s.Content.Root.Size = int64(v)
+		case stateRoot:
+			root = true
+			return setHash(&s.Content.Root.Hash, data)
+		case stateLevel:
+			s.Content.Root.Level = uint8(v)
+		case stateModified:
+			s.Modified = time.UnixMilli(int64(v)).UTC()
+		case stateMetaKey:
+			key = string(data)
+		case stateMetaValue:
+			if s.Attrs.Meta == nil {
+				s.Attrs.Meta = make(map[string]string)
+			}
+			s.Attrs.Meta[key] = string(data)
+		case statePart:
+			s.Parts = append(s.Parts, int64(v))
+		default:
+			if p := s.Attrs.text(f); p != nil {
+				*p = string(data)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("%w: state row: %w", objstore.ErrCorrupt, err)
+	}
+	if !root && s.Content.Root.Size > 0 {
+		s.Content.Root.Hash = s.Content.Hash
+	}
+	return s, nil
+}
+
+// text is where the text field f is kept; nil if there is no such field.
+func (a *Attrs) text(f protowire.Number) *string {
+	switch f {
+	case stateContentType:
+		return &a.ContentType
+	case stateContentEncoding:
+		return &a.ContentEncoding
+	case stateContentDisposition:
+		return &a.ContentDisposition
+	case stateContentLanguage:
+		return &a.ContentLanguage
+	case stateCacheControl:
+		return &a.CacheControl
+	case stateExpires:
+		return &a.Expires
+	case stateSumAlgorithm:
+		return &a.Checksum.Algorithm
+	case stateSumType:
+		return &a.Checksum.Type
+	case stateSumValue:
+		return &a.Checksum.Value
+	}
+	return nil
+}
+
+// cutN takes N off the front of a state row.
+func cutN(row []byte) (n uint64, state []byte, err error) {
+	n, k := binary.Uvarint(row)
+	if k <= 0 {
+		return 0, nil, fmt.Errorf("%w: state row has no number", objstore.ErrCorrupt)
+	}
+	return n, row[k:], nil
+}
+
+func decodeRow(row []byte) (State, error) {
+	n, enc, err := cutN(row)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := decodeState(enc)
+	s.N = n
+	return s, err
+}

@@ -1,0 +1,50 @@
+package commits
+
+import (
+	"time"
+
+	"caret/objstore/content"
+)
+
+// Entry is one file at one moment: its bytes and what was said of them.
+type Entry struct {
+	Content content.Content
+	// Modified is when the content was written (the commit's time), in
+	// milliseconds' precision.
+	Modified time.Time
+	Attrs    Attrs
+	// Parts are the lengths of the parts of a multipart upload in order, for
+	// reads by part number; nil when it was written in one piece.
+	Parts []int64
+}
+
+// Attrs are what a client says of a file besides its bytes.
+type Attrs struct {
+	ContentType        string
+	ContentEncoding    string
+	ContentDisposition string
+	ContentLanguage    string
+	CacheControl       string
+	Expires            string
+	// Meta is the user's metadata; keys in lower case without a prefix.
+	Meta map[string]string
+	// Checksum is the one the client sent and the server verified.
+	Checksum Checksum
+}
+
+// Checksum is a verified checksum of a file. The zero value means none.
+type Checksum struct {
+	Algorithm string // as S3 spells it: CRC32, CRC32C, CRC64NVME, SHA1, SHA256
+	Type      string // FULL_OBJECT or COMPOSITE
+	Value     string // base64, for COMPOSITE with "-N" behind it
+}
+
+// State is a path as a commit left it: an entry, or the news that it was
+// deleted.
+type State struct {
+	Entry
+	Deleted bool
+	// N and Commit say which commit of the line did it.
+	N      uint64
+	Commit ID
+}

@@ -1,0 +1,199 @@
+package commits
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrExpr: a malformed version expression.
+var ErrExpr = errors.New("malformed version expression")
+
+// Expr is a version expression: a base and steps from there.
+//
+//	base   := "" | HEAD | branch | tag | commit | commit prefix
+//	suffix := "^"+ | "~"+ | "^"N | "~"N | "."N | "@"time
+//
+// As bucket names cannot hold those characters in every client, HEAD-N,
+// COMMIT-N and at-20261120T120000Z say the same. The zero value is the empty
+// expression: whatever the context says.
+type Expr struct {
+	// Base is empty for HEAD, or a name or (shortened) commit id.
+	Base  string
+	Steps []Step
+}
+
+// Step is one suffix of an expression.
+type Step struct {
+	Kind StepKind
+	N    uint64    // for Parent and Nth
+	Time time.Time // for At
+}
+
+// StepKind says what a step does.
+type StepKind uint8
+
+// The kinds of steps.
+const (
+	Parent StepKind = iota + 1 // N times to the first parent
+	Nth                        // the N-th commit of the branch, from 1
+	At                         // the state at Time
+)
+
+// MaxSteps bounds the numbers in an expression and their sum.
+const MaxSteps = 1 << 62
+
+const bucketTime = "20060102T150405Z"
+
+var (
+	exprBase = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*`)
+	exprTime = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})`)
+	headN    = regexp.MustCompile(`^(?i:head)-(\d+)$`)
+	commitN  = regexp.MustCompile(`^([0-9a-f]{32})-(\d+)$`)
+	atTime   = regexp.MustCompile(`^(?i:at)-(\d{8}[tT]\d{6}[zZ])$`)
+)
+
+// ParseExpr reads an expression; errors wrap ErrExpr.
+func ParseExpr(s string) (Expr, error) {
+	base := exprBase.FindString(s)
+	x, err := parseBase(base)
+	if err != nil {
+		return Expr{}, exprError(s, err.Error())
+	}
+	for rest := s[len(base):]; rest != ""; {
+		step, n, why := parseStep(rest)
+		if why != "" {
+			return Expr{}, exprError(s, why)
+		}
+		rest = rest[n:]
+		if !x.add(step) {
+			return Expr{}, exprError(s, "number too large")
+		}
+	}
+	return x, nil
+}
+
+func exprError(s, why string) error {
+	return fmt.Errorf("%w %q: %s", ErrExpr, s, why)
+}
+
+// parseBase reads the part before the suffixes, bucket spellings included.
+func parseBase(base string) (Expr, error) {
+	if strings.EqualFold(base, "HEAD") {
+		return Expr{}, nil
+	}
+	if m := headN.FindStringSubmatch(base); m != nil {
+		return parentOf("", m[1])
+	}
+	if m := commitN.FindStringSubmatch(base); m != nil && IsID(m[1]) {
+		return parentOf(m[1], m[2])
+	}
+	if m := atTime.FindStringSubmatch(base); m != nil {
+		t, err := time.Parse(bucketTime, strings.ToUpper(m[1]))
+		if err != nil {
+			return Expr{}, errors.New("not a time; write at-20261120T120000Z")
+		}
+		return Expr{Steps: []Step{{Kind: At, Time: t}}}, nil
+	}
+	return Expr{Base: base}, nil
+}
+
+func parentOf(base, digits string) (Expr, error) {
+	n, why := parseNumber(digits)
+	if why != "" {
+		return Expr{}, errors.New(why)
+	}
+	x := Expr{Base: base}
+	x.add(Step{Kind: Parent, N: n})
+	return x, nil
+}
+
+// parseStep reads one suffix and says how many bytes it took.
+func parseStep(s string) (step Step, n int, why string) {
+	switch c := s[0]; c {
+	case '^', '~':
+		digits := leadingDigits(s[1:])
+		if digits == "" {
+			return Step{Kind: Parent, N: 1}, 1, ""
+		}
+		count, why := parseNumber(digits)
+		return Step{Kind: Parent, N: count}, 1 + len(digits), why
+	case '.':
+		digits := leadingDigits(s[1:])
+		if digits == "" {
+			return Step{}, 0, `want a number behind "."`
+		}
+		count, why := parseNumber(digits)
+		return Step{Kind: Nth, N: count}, 1 + len(digits), why
+	case '@':
+		text := exprTime.FindString(s[1:])
+		t, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return Step{}, 0, `want a time like 2026-11-20T12:00:00Z behind "@"`
+		}
+		return Step{Kind: At, Time: t.UTC()}, 1 + len(text), ""
+	}
+	return Step{}, 0, fmt.Sprintf("unexpected %q; suffixes are ^ ^N ~ ~N .N @TIME", s)
+}
+
+func leadingDigits(s string) string {
+	i := 0
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	return s[:i]
+}
+
+func parseNumber(digits string) (uint64, string) {
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || n > MaxSteps {
+		return 0, "number too large"
+	}
+	return n, ""
+}
+
+// add appends a step, joining steps to parents; false if the sum is too large.
+func (x *Expr) add(s Step) bool {
+	if s.Kind == Parent {
+		if s.N == 0 {
+			return true
+		}
+		if last := len(x.Steps) - 1; last >= 0 && x.Steps[last].Kind == Parent {
+			x.Steps[last].N += s.N
+			return x.Steps[last].N <= MaxSteps
+		}
+	}
+	x.Steps = append(x.Steps, s)
+	return true
+}
+
+// IsZero says whether x is empty: the head, with no steps.
+func (x Expr) IsZero() bool { return x.Base == "" && len(x.Steps) == 0 }
+
+// String is the expression in its shortest spelling; ParseExpr reads it back.
+func (x Expr) String() string {
+	var b strings.Builder
+	b.WriteString(x.Base)
+	if x.Base == "" {
+		b.WriteString("HEAD")
+	}
+	for _, s := range x.Steps {
+		switch s.Kind {
+		case Parent:
+			b.WriteByte('^')
+			if s.N != 1 {
+				b.WriteString(strconv.FormatUint(s.N, 10))
+			}
+		case Nth:
+			b.WriteByte('.')
+			b.WriteString(strconv.FormatUint(s.N, 10))
+		case At:
+			b.WriteByte('@')
+			b.WriteString(s.Time.Format(time.RFC3339Nano))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,74 @@
+package commits
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+)
+
+// ID names a commit. It is assigned before the content is known, so that an
+// open commit can be written to under its own name, and has the shape of a
+// random UUID (version 4, RFC 9562) without dashes. The zero value means none.
+type ID [16]byte
+
+// NewID draws an ID from rand.
+func NewID(rand io.Reader) (ID, error) {
+	var id ID
+	if _, err := io.ReadFull(rand, id[:]); err != nil {
+		return ID{}, fmt.Errorf("draw a commit id: %w", err)
+	}
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id, nil
+}
+
+// ParseID reads the 32 lower-case hex digits that String prints.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if !IsID(s) {
+		return ID{}, fmt.Errorf("%q is not a commit id", s)
+	}
+	_, err := hex.Decode(id[:], []byte(s))
+	return id, err
+}
+
+// IsID says whether s has the shape of a commit id:
+// ^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$.
+func IsID(s string) bool {
+	if len(s) != 32 || s[12] != '4' || s[16] != '8' && s[16] != '9' && s[16] != 'a' && s[16] != 'b' {
+		return false
+	}
+	return isHex(s)
+}
+
+// MinPrefix is the number of digits that a shortened commit id needs.
+const MinPrefix = 8
+
+// IsPrefix says whether s may be a shortened commit id.
+func IsPrefix(s string) bool {
+	return len(s) >= MinPrefix && len(s) < 32 && isHex(s)
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// String is the id as 32 lower-case hex digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// IsZero says whether id is the zero value.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// hexID reads 32 hex digits that need not have the shape of a commit id.
+func hexID(s string) (ID, error) {
+	var id ID
+	if n, err := hex.Decode(id[:], []byte(s)); err != nil || n != len(id) {
+		return ID{}, fmt.Errorf("%q is not a commit id", s)
+	}
+	return id, nil
+}

@@ -1,0 +1,77 @@
+package commits
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// The first byte of every key of this package; FORMAT.md lists them all.
+const (
+	keyLine    = 'l' // line -> Line
+	keyHead    = 'h' // line -> head
+	keyCommit  = 'c' // line N -> record
+	keyID      = 'i' // commit id -> line N
+	keyEntry   = 'e' // line path -> newest state of the path
+	keyVersion = 'v' // line path ^N -> state that a later commit replaced
+	keyChange  = 'd' // commit id, path -> state, or nothing once it is folded in
+)
+
+// LineID numbers lines from 1; 0 means none.
+type LineID uint64
+
+// Pos is a commit's place: the N-th commit on a line. N is counted along the
+// branch from 1, through fork points; N 0 is the state before any commit.
+type Pos struct {
+	Line LineID
+	N    uint64
+}
+
+func lineKey(kind byte, line LineID) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), uint64(line))
+}
+
+func commitKey(p Pos) []byte {
+	return binary.BigEndian.AppendUint64(lineKey(keyCommit, p.Line), p.N)
+}
+
+func idKey(id ID) []byte { return append([]byte{keyID}, id[:]...) }
+
+func entryKey(line LineID, path string) []byte {
+	return append(lineKey(keyEntry, line), path...)
+}
+
+func changeKey(id ID, path string) []byte {
+	return append(append([]byte{keyChange}, id[:]...), path...)
+}
+
+// versionPrefix begins the keys of all replaced states of path. A path may
+// hold zero bytes, so they are escaped and the path is ended by two of them:
+// keys sort by path, then from the newest N to the oldest.
+func versionPrefix(line LineID, path string) []byte {
+	k := lineKey(keyVersion, line)
+	for i := range len(path) {
+		k = append(k, path[i])
+		if path[i] == 0 {
+			k = append(k, 0xff)
+		}
+	}
+	return append(k, 0, 0)
+}
+
+func versionKey(line LineID, path string, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(versionPrefix(line, path), ^n)
+}
+
+// parseVersionKey takes apart what versionKey made.
+func parseVersionKey(k []byte) (path string, n uint64, err error) {
+	const head, tail = 9, 10
+	if len(k) < head+tail {
+		return "", 0, fmt.Errorf("version key %x is too short", k)
+	}
+	esc := k[head : len(k)-tail]
+	if bytes.IndexByte(esc, 0) >= 0 {
+		esc = bytes.ReplaceAll(esc, []byte{0, 0xff}, []byte{0})
+	}
+	return string(esc), ^binary.BigEndian.Uint64(k[len(k)-8:]), nil
+}

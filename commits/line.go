@@ -1,0 +1,278 @@
+package commits
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"caret/objstore"
+)
+
+// Errors of this package.
+var (
+	// ErrNoCommit: no commit has that id or number.
+	ErrNoCommit = errors.New("no such commit")
+	// ErrNoPath: the snapshot has no entry at that path.
+	ErrNoPath = errors.New("no such path")
+	// ErrAmbiguous: several commits have that prefix.
+	ErrAmbiguous = errors.New("ambiguous commit id")
+)
+
+// Line is the row of a line.
+type Line struct {
+	ID   LineID
+	Repo uint64 // the repo it belongs to
+	Fork Pos    // where it left another line; zero if it did not
+	// Layers are commits whose rows have not been folded in yet, oldest
+	// first.
+	Layers []Layer
+}
+
+// Layer is a commit at N whose states still stand in rows under its own id.
+type Layer struct {
+	N  uint64
+	ID ID
+}
+
+const (
+	lineRepo protowire.Number = iota + 1
+	lineForkLine
+	lineForkN
+	lineLayerN
+	lineLayerID
+)
+
+func (l *Line) encode() []byte {
+	b := appendUint(nil, lineRepo, l.Repo)
+	b = appendUint(b, lineForkLine, uint64(l.Fork.Line))
+	b = appendUint(b, lineForkN, l.Fork.N)
+	for _, y := range l.Layers {
+		b = appendUint(b, lineLayerN, y.N)
+		b = appendString(b, lineLayerID, y.ID[:])
+	}
+	return b
+}
+
+// ReadLine reads the row of a line.
+func ReadLine(tx objstore.Reader, id LineID) (Line, error) {
+	l := Line{ID: id}
+	b, err := tx.Get(lineKey(keyLine, id))
+	if err != nil {
+		return l, fmt.Errorf("line %d: %w", id, err)
+	}
+	var layer Layer
+	err = fields(b, func(f protowire.Number, v uint64, data []byte) error {
+		switch f {
+		case lineRepo:
+			l.Repo = v
+		case lineForkLine:
+			l.Fork.Line = LineID(v)
+		case lineForkN:
+			l.Fork.N = v
+		case lineLayerN:
+			layer.N = v
+		case lineLayerID:
+			if err := setID(&layer.ID, data); err != nil {
+				return err
+			}
+			l.Layers = append(l.Layers, layer)
+		}
+		return nil
+	})
+	if err != nil {
+		return l, fmt.Errorf("%w: row of line %d: %w", objstore.ErrCorrupt, id, err)
+	}
+	return l, nil
+}
+
+// CreateLine writes a new line that leaves another one at fork, or begins
+// empty if fork is zero. The id must be new.
+func CreateLine(tx objstore.Writer, id LineID, repo uint64, fork Pos) error {
+	fork, err := Owner(tx, fork)
+	if err != nil {
+		return err
+	}
+	l := Line{ID: id, Repo: repo, Fork: fork}
+	head := Head{N: fork.N, Time: time.UnixMilli(0)}
+	if fork.N > 0 {
+		c, err := Read(tx, fork)
+		if err != nil {
+			return err
+		}
+		head.ID, head.Time, head.Hash = c.ID, c.Time, c.Hash
+	}
+	if err := tx.Set(lineKey(keyLine, id), l.encode()); err != nil {
+		return err
+	}
+	return tx.Set(lineKey(keyHead, id), head.encode())
+}
+
+// ReadHead reads the newest commit of a line; for a line that has none of
+// its own that is its fork point. N is 0 when there is no commit at all.
+func ReadHead(tx objstore.Reader, id LineID) (Head, error) {
+	b, err := tx.Get(lineKey(keyHead, id))
+	if err != nil {
+		return Head{}, fmt.Errorf("head of line %d: %w", id, err)
+	}
+	return decodeHead(b)
+}
+
+// Owner is the same commit named by the line that made it: a line inherits
+// the commits up to its fork point from the line it left.
+func Owner(tx objstore.Reader, p Pos) (Pos, error) {
+	for p.Line != 0 && p.N > 0 {
+		l, err := ReadLine(tx, p.Line)
+		if err != nil {
+			return Pos{}, err
+		}
+		if p.N > l.Fork.N {
+			return p, nil
+		}
+		p.Line = l.Fork.Line
+	}
+	return Pos{}, nil
+}
+
+// Read reads the commit at p, inherited ones included, with its parents.
+func Read(tx objstore.Reader, p Pos) (Commit, error) {
+	own, err := Owner(tx, p)
+	if err != nil {
+		return Commit{}, err
+	}
+	if own.N == 0 {
+		return Commit{}, fmt.Errorf("%w: number %d", ErrNoCommit, p.N)
+	}
+	c, err := readRecord(tx, own)
+	if err != nil {
+		return Commit{}, err
+	}
+	if own.N > 1 {
+		prev, err := Owner(tx, Pos{Line: own.Line, N: own.N - 1})
+		if err != nil {
+			return Commit{}, err
+		}
+		parent, err := readRecord(tx, prev)
+		if err != nil {
+			return Commit{}, err
+		}
+		c.setParent(parent.ID)
+	}
+	return c, nil
+}
+
+func (c *Commit) setParent(id ID) {
+	if len(c.Parents) == 0 {
+		c.Parents = make([]ID, 1)
+	}
+	c.Parents[0] = id
+}
+
+func readRecord(tx objstore.Reader, own Pos) (Commit, error) {
+	b, err := tx.Get(commitKey(own))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return Commit{}, fmt.Errorf("%w: number %d", ErrNoCommit, own.N)
+	}
+	if err != nil {
+		return Commit{}, err
+	}
+	return decodeRecord(own, b)
+}
+
+// Find says where the commit id is.
+func Find(tx objstore.Reader, id ID) (Pos, error) {
+	b, err := tx.Get(idKey(id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return Pos{}, fmt.Errorf("%w: %s", ErrNoCommit, id)
+	}
+	if err != nil {
+		return Pos{}, err
+	}
+	return decodePos(b)
+}
+
+func encodePos(p Pos) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(p.Line)), p.N)
+}
+
+func decodePos(b []byte) (Pos, error) {
+	line, k := binary.Uvarint(b)
+	if k <= 0 {
+		return Pos{}, fmt.Errorf("%w: commit id row", objstore.ErrCorrupt)
+	}
+	n, k2 := binary.Uvarint(b[k:])
+	if k2 <= 0 {
+		return Pos{}, fmt.Errorf("%w: commit id row", objstore.ErrCorrupt)
+	}
+	return Pos{Line: LineID(line), N: n}, nil
+}
+
+// FindPrefix says which commit of the repo has an id that begins with prefix
+// (hex digits); ErrAmbiguous if several have.
+func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error) {
+	start := prefix + "00000000000000000000000000000000"[len(prefix):]
+	lo, err := hexID(start)
+	if err != nil {
+		return ID{}, Pos{}, err
+	}
+	c := tx.Scan(objstore.Range{Start: idKey(lo), End: []byte{keyID + 1}})
+	defer c.Close()
+	var found ID
+	var at Pos
+	for c.Next() {
+		var id ID
+		if err := setID(&id, c.Key()[1:]); err != nil {
+			return ID{}, Pos{}, fmt.Errorf("%w: commit id row: %w", objstore.ErrCorrupt, err)
+		}
+		if id.String()[:len(prefix)] != prefix {
+			break
+		}
+		pos, err := decodePos(c.Value())
+		if err != nil {
+			return ID{}, Pos{}, err
+		}
+		line, err := ReadLine(tx, pos.Line)
+		if err != nil {
+			return ID{}, Pos{}, err
+		}
+		if line.Repo != repo {
+			continue
+		}
+		if !found.IsZero() {
+			return ID{}, Pos{}, fmt.Errorf("%w: %s fits %s and %s", ErrAmbiguous, prefix, found, id)
+		}
+		found, at = id, pos
+	}
+	if err := c.Err(); err != nil {
+		return ID{}, Pos{}, err
+	}
+	if found.IsZero() {
+		return ID{}, Pos{}, fmt.Errorf("%w: %s", ErrNoCommit, prefix)
+	}
+	return found, at, nil
+}
+
+// FindTime is the newest commit at or before t among those up to p; N 0 if
+// there is none.
+func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
+	lo, hi := uint64(0), p.N // the answer is in [lo, hi]
+	for lo < hi {
+		mid := lo + (hi-lo+1)/2
+		own, err := Owner(tx, Pos{Line: p.Line, N: mid})
+		if err != nil {
+			return Pos{}, err
+		}
+		c, err := readRecord(tx, own)
+		if err != nil {
+			return Pos{}, err
+		}
+		if c.Time.After(t) {
+			hi = mid - 1
+		} else {
+			lo = mid
+		}
+	}
+	return Pos{Line: p.Line, N: lo}, nil
+}

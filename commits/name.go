@@ -1,0 +1,39 @@
+package commits
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// ErrName: a name that a repo, branch or tag cannot have.
+var ErrName = errors.New("invalid name")
+
+var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
+
+// MaxName is the longest name in bytes.
+const MaxName = 255
+
+// CheckName says why s cannot name a repo, branch or tag: it has characters
+// outside of a-z A-Z 0-9 _ - or would be read as a commit, HEAD, HEAD-N or
+// at-TIME. Errors wrap ErrName.
+func CheckName(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("%w: it is empty", ErrName)
+	case len(s) > MaxName:
+		return fmt.Errorf("%w %q...: %d characters, at most %d are allowed", ErrName, s[:32], len(s), MaxName)
+	case !validName.MatchString(s):
+		return fmt.Errorf("%w %q: use letters, digits, _ and -, and begin with a letter or digit", ErrName, s)
+	}
+	lower := strings.ToLower(s)
+	id, _, _ := strings.Cut(lower, "-")
+	switch {
+	case IsID(id):
+		return fmt.Errorf("%w %q: it looks like a commit id", ErrName, s)
+	case lower == "head", headN.MatchString(lower), atTime.MatchString(lower):
+		return fmt.Errorf("%w %q: it has a meaning in version expressions", ErrName, s)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package commits
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/zeebo/blake3"
+
+	"caret/objstore"
+)
+
+// Stage writes a change of the open commit id. A later change of the same
+// path replaces it.
+func Stage(tx objstore.Writer, id ID, ch Change) error {
+	ch.N, ch.Commit = 0, id
+	return tx.Set(changeKey(id, ch.Path), appendState(nil, &ch.State))
+}
+
+// Unstage removes a staged change, if there is one.
+func Unstage(tx objstore.Writer, id ID, path string) error {
+	return tx.Delete(changeKey(id, path))
+}
+
+// ReadStaged is what the open commit id says of path; ErrNoPath if nothing.
+func ReadStaged(tx objstore.Reader, id ID, path string) (State, error) {
+	b, err := tx.Get(changeKey(id, path))
+	if errors.Is(err, objstore.ErrNotFound) || err == nil && len(b) == 0 {
+		return State{}, fmt.Errorf("%w: %q", ErrNoPath, path)
+	}
+	if err != nil {
+		return State{}, err
+	}
+	return decodeState(b)
+}
+
+// Staged calls fn for the staged changes of id behind the path after, in
+// order, until fn returns false.
+func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, error)) error {
+	r := objstore.Prefix(changeKey(id, ""))
+	if after != "" {
+		r.Start = append(changeKey(id, after), 0)
+	}
+	c := tx.Scan(r)
+	defer c.Close()
+	for c.Next() {
+		if len(c.Value()) == 0 {
+			continue
+		}
+		s, err := decodeState(c.Value())
+		if err != nil {
+			return err
+		}
+		more, err := fn(Change{Path: string(c.Key()[1+len(id):]), State: s})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return c.Err()
+}
+
+// StagedSum hashes and counts everything staged in id as a layer needs it.
+type StagedSum struct {
+	Files int
+	Hash  objstore.Hash
+}
+
+// SumStaged reads all of it.
+func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
+	h := changesHash{h: blake3.New()}
+	var s StagedSum
+	c := tx.Scan(objstore.Prefix(changeKey(id, "")))
+	defer c.Close()
+	for c.Next() {
+		h.add(string(c.Key()[1+len(id):]), c.Value())
+		s.Files++
+	}
+	s.Hash = h.sum()
+	return s, c.Err()
+}
+
+// AppendLayer makes everything staged in meta.ID the next commit of line, by
+// rows of constant number; sum is of SumStaged, and nothing may have been
+// staged since.
+func AppendLayer(tx objstore.Writer, line LineID, sum StagedSum, meta Meta) (Commit, error) {
+	l, err := ReadLine(tx, line)
+	if err != nil {
+		return Commit{}, err
+	}
+	head, err := ReadHead(tx, line)
+	if err != nil {
+		return Commit{}, err
+	}
+	c := newCommit(&l, &head, meta)
+	c.Files, c.ChangesHash = sum.Files, sum.Hash
+	l.Layers = append(l.Layers, Layer{N: c.Pos.N, ID: c.ID})
+	if err := tx.Set(lineKey(keyLine, line), l.encode()); err != nil {
+		return Commit{}, err
+	}
+	return c, publish(tx, &c)
+}
+
+// Fold moves up to limit states of the line's oldest layer behind the path
+// after into the line. It returns the path to continue after; done says that
+// the layer is gone. No reader sees a difference.
+func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string, done bool, err error) {
+	l, err := ReadLine(tx, line)
+	if err != nil || len(l.Layers) == 0 {
+		return "", true, err
+	}
+	layer := l.Layers[0]
+	var batch []Change
+	err = Staged(tx, layer.ID, after, func(ch Change) (bool, error) {
+		batch = append(batch, ch)
+		return len(batch) < limit, nil
+	})
+	if err != nil {
+		return "", false, err
+	}
+	for i := range batch {
+		ch := &batch[i]
+		ch.N = layer.N
+		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.Deleted); err != nil {
+			return "", false, err
+		}
+		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {
+			return "", false, err
+		}
+	}
+	if len(batch) == limit {
+		return batch[limit-1].Path, false, nil
+	}
+	l.Layers = l.Layers[1:]
+	return "", true, tx.Set(lineKey(keyLine, line), l.encode())
+}
+
+// DropStaged removes up to limit rows of the open commit id and says whether
+// that was all.
+func DropStaged(tx objstore.Writer, id ID, limit int) (bool, error) {
+	c := tx.Scan(objstore.Prefix(changeKey(id, "")))
+	defer c.Close()
+	var keys [][]byte
+	for len(keys) < limit && c.Next() {
+		keys = append(keys, append([]byte(nil), c.Key()...))
+	}
+	if err := c.Err(); err != nil {
+		return false, err
+	}
+	for _, k := range keys {
+		if err := tx.Delete(k); err != nil {
+			return false, err
+		}
+	}
+	return len(keys) < limit, nil
+}

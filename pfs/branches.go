@@ -1,0 +1,225 @@
+package pfs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Branch is a line of commits under a name.
+type Branch struct {
+	Repo, Name string
+	Created    time.Time
+	Head       commits.ID // zero when it has no commit
+	N          uint64     // how many commits lead to the head
+	Time       time.Time  // of the head; zero when there is none
+	Default    bool       // it is what the repo's bare name means
+}
+
+type branchRow struct {
+	Line    commits.LineID `json:"line"`
+	Created time.Time      `json:"created"`
+	// Forked is the commit it was made from, for people.
+	Forked string `json:"forked,omitempty"`
+}
+
+func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, error) {
+	var b branchRow
+	err := getJSON(tx, inRepo(keyBranch, repo.ID, name), &b)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return b, fmt.Errorf("%w: %s in repo %s", ErrNoSuchBranch, name, repo.Name)
+	}
+	return b, err
+}
+
+func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow) (Branch, error) {
+	b := Branch{Repo: repo.Name, Name: name, Created: row.Created, Default: name == repo.DefaultBranch}
+	head, err := commits.ReadHead(tx, row.Line)
+	if err == nil && head.N > 0 {
+		b.Head, b.N, b.Time = head.ID, head.N, head.Time
+	}
+	return b, err
+}
+
+// CreateBranch makes a branch whose head is from, or an empty one if from is
+// nil, in constant time and space. ErrBranchExists, ErrInvalidName, and what
+// Resolve says of from.
+func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref) (Branch, error) {
+	if err := CheckName(name); err != nil {
+		return Branch{}, err
+	}
+	var b Branch
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		var fork commits.Pos
+		if from != nil {
+			if from.Repo != repo {
+				return fmt.Errorf("%w: a branch of %s cannot begin at a commit of %s", ErrInvalidArgument, repo, from.Repo)
+			}
+			snap, err := fs.resolve(tx, *from)
+			if err != nil {
+				return err
+			}
+			if snap.Open {
+				return fmt.Errorf("%w: commit %s is still open", ErrInvalidArgument, snap.ID)
+			}
+			fork = snap.pos
+		}
+		row, err := fs.createBranch(tx, r, name, fork)
+		if err != nil {
+			return err
+		}
+		b, err = describeBranch(tx, r, name, row)
+		return err
+	})
+	return b, translate(err)
+}
+
+func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos) (branchRow, error) {
+	_, err := readBranchRow(tx, repo, name)
+	if err == nil {
+		return branchRow{}, fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
+	}
+	if !errors.Is(err, ErrNoSuchBranch) {
+		return branchRow{}, err
+	}
+	if _, err := tx.Get(inRepo(keyTag, repo.ID, name)); !errors.Is(err, objstore.ErrNotFound) {
+		if err == nil {
+			err = fmt.Errorf("%w: %s in repo %s is a tag", ErrBranchExists, name, repo.Name)
+		}
+		return branchRow{}, err
+	}
+	n, err := nextNumber(tx, "line")
+	if err != nil {
+		return branchRow{}, err
+	}
+	row := branchRow{Line: commits.LineID(n), Created: fs.timestamp()}
+	if err := commits.CreateLine(tx, row.Line, repo.ID, fork); err != nil {
+		return row, err
+	}
+	return row, setJSON(tx, inRepo(keyBranch, repo.ID, name), row)
+}
+
+// Branch describes one branch.
+func (fs *FS) Branch(ctx context.Context, repo, name string) (Branch, error) {
+	var b Branch
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		row, err := readBranchRow(tx, r, name)
+		if err != nil {
+			return err
+		}
+		b, err = describeBranch(tx, r, name, row)
+		return err
+	})
+	return b, err
+}
+
+// Branches lists up to limit branches (0: all) whose names sort after after.
+func (fs *FS) Branches(ctx context.Context, repo, after string, limit int) ([]Branch, error) {
+	var list []Branch
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		list, err = readBranches(tx, r, after, limit)
+		return err
+	})
+	return list, err
+}
+
+func readBranches(tx objstore.Reader, r repoRow, after string, limit int) ([]Branch, error) {
+	var list []Branch
+	err := scanNames(tx, inRepo(keyBranch, r.ID, ""), after, limit, func(name string, value []byte) error {
+		var row branchRow
+		if err := decodeJSON(inRepo(keyBranch, r.ID, name), value, &row); err != nil {
+			return err
+		}
+		b, err := describeBranch(tx, r, name, row)
+		list = append(list, b)
+		return err
+	})
+	return list, err
+}
+
+// DeleteBranchOptions say when a branch may go.
+type DeleteBranchOptions struct {
+	// Empty refuses with ErrNotEmpty when its head holds files, or when other
+	// branches of the repo would stay without a default.
+	Empty bool
+}
+
+// DeleteBranch removes a branch; the last one takes its repo with it. What
+// it held can be restored until its space is reclaimed.
+func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBranchOptions) error {
+	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		row, err := readBranchRow(tx, r, name)
+		if err != nil {
+			return err
+		}
+		all, err := readBranches(tx, r, "", 2)
+		if err != nil {
+			return err
+		}
+		if opt.Empty {
+			if err := checkEmpty(tx, r, name, row, len(all)); err != nil {
+				return err
+			}
+		}
+		if err := fs.dropBranch(tx, r, name); err != nil {
+			return err
+		}
+		if len(all) == 1 {
+			return tx.Delete(repoKey(repo))
+		}
+		return nil
+	})
+}
+
+func checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branches int) error {
+	if branches > 1 && name == r.DefaultBranch {
+		return fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, r.Name, name)
+	}
+	head, err := commits.ReadHead(tx, row.Line)
+	if err != nil {
+		return err
+	}
+	v, err := commits.NewView(tx, commits.Pos{Line: row.Line, N: head.N}, commits.ID{})
+	if err != nil {
+		return err
+	}
+	w := v.Walk("")
+	defer w.Close()
+	if w.Next() {
+		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, name, r.Name)
+	}
+	return w.Err()
+}
+
+// dropBranch takes the name away and keeps the line. Its uploads and open
+// commits can no longer be reached.
+func (fs *FS) dropBranch(tx objstore.Writer, r repoRow, name string) error {
+	key := inRepo(keyBranch, r.ID, name)
+	row, err := tx.Get(key)
+	if err != nil {
+		return err
+	}
+	dropped := binary.BigEndian.AppendUint64(append(inRepo(keyDropped, r.ID, name), 0), uint64(fs.now().UnixNano()))
+	return errors.Join(tx.Set(dropped, row), tx.Delete(key))
+}

@@ -1,0 +1,55 @@
+package pfs
+
+import "errors"
+
+// Errors of this package, wrapped with what they are about. The text of the
+// wrapping error is fit for the user. Errors of objstore (ErrNoSpace,
+// ErrCorrupt, ErrFailed, ErrTooLarge) pass through.
+var (
+	// ErrInvalidName: a repo, branch or tag name that is not allowed.
+	ErrInvalidName = errors.New("invalid name")
+	// ErrInvalidPath: a path that is empty or not UTF-8.
+	ErrInvalidPath = errors.New("invalid path")
+	// ErrPathTooLong: a path of more than MaxPath bytes.
+	ErrPathTooLong = errors.New("path too long")
+	// ErrInvalidExpr: a malformed version expression.
+	ErrInvalidExpr = errors.New("invalid version expression")
+	// ErrInvalidArgument: another argument that makes no sense.
+	ErrInvalidArgument = errors.New("invalid argument")
+
+	ErrNoSuchRepo   = errors.New("no such repo")
+	ErrNoSuchBranch = errors.New("no such branch")
+	ErrNoSuchTag    = errors.New("no such tag")
+	// ErrNoSuchCommit: a commit id, or the name of a ref, that is unknown.
+	ErrNoSuchCommit = errors.New("no such commit")
+	// ErrNoSuchVersion: a well-formed expression that leads nowhere, such as
+	// one before the first commit.
+	ErrNoSuchVersion = errors.New("no such version")
+	// ErrNoSuchPath: the snapshot has no file at the path.
+	ErrNoSuchPath   = errors.New("no such path")
+	ErrNoSuchUpload = errors.New("no such upload")
+	// ErrAmbiguous: a shortened commit id that fits several commits.
+	ErrAmbiguous = errors.New("ambiguous commit id")
+
+	ErrRepoExists   = errors.New("repo exists already")
+	ErrBranchExists = errors.New("branch exists already")
+	ErrTagExists    = errors.New("tag exists already")
+	// ErrNotEmpty: a repo that holds files and was to be deleted as if empty.
+	ErrNotEmpty = errors.New("not empty")
+
+	// ErrReadOnly: a write to a snapshot that is not a branch's head nor an
+	// open commit. The text names what can be written to.
+	ErrReadOnly = errors.New("read-only")
+	// ErrPrecondition: If-Match, If-None-Match or the expected head was not met.
+	ErrPrecondition = errors.New("precondition failed")
+	// ErrConflict: an open commit and its branch changed the same paths;
+	// see ConflictError.
+	ErrConflict = errors.New("conflict")
+
+	// ErrInvalidPart: a part that was not uploaded, or whose hash differs.
+	ErrInvalidPart = errors.New("invalid part")
+	// ErrPartOrder: part numbers that do not ascend.
+	ErrPartOrder = errors.New("parts not in ascending order")
+	// ErrPartTooSmall: a part below MinPart that is not the last.
+	ErrPartTooSmall = errors.New("part too small")
+)

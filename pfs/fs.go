@@ -1,0 +1,147 @@
+package pfs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// FS is the versioned file system on one store.
+type FS struct {
+	store objstore.Store
+	rows  objstore.Rows
+	blobs objstore.Blobs
+	now   func() time.Time
+	rand  io.Reader
+	log   *slog.Logger
+
+	folds   chan commits.LineID // lines with layers to fold in
+	stop    context.CancelFunc
+	stopped context.Context
+	wg      sync.WaitGroup
+}
+
+// Options configure an FS; the zero value is fine.
+type Options struct {
+	Now  func() time.Time // the clock; time.Now if nil
+	Rand io.Reader        // source of ids; crypto/rand if nil
+	Log  *slog.Logger     // nil discards
+	// HoldFolding keeps large commits as layers; for tests.
+	HoldFolding bool
+}
+
+// Open returns the file system that is kept in store. It resumes work that
+// an earlier process left half done.
+func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) {
+	fs := &FS{
+		store: store, rows: store.Rows(), blobs: store.Blobs(),
+		now: opts.Now, rand: opts.Rand, log: opts.Log,
+		folds: make(chan commits.LineID, 1024),
+	}
+	if fs.now == nil {
+		fs.now = time.Now
+	}
+	if fs.rand == nil {
+		fs.rand = rand.Reader
+	}
+	if fs.log == nil {
+		fs.log = slog.New(slog.DiscardHandler)
+	}
+	fs.stopped, fs.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if !opts.HoldFolding {
+		fs.wg.Add(1)
+		go fs.foldLoop()
+	}
+	if err := fs.resume(ctx); err != nil {
+		fs.Close() //nolint:errcheck // the first error tells more
+		return nil, err
+	}
+	return fs, nil
+}
+
+// Close waits for background work to stop. It does not close the store.
+func (fs *FS) Close() error {
+	fs.stop()
+	fs.wg.Wait()
+	return nil
+}
+
+// The first byte of every key of this package; FORMAT.md lists them all.
+const (
+	keyRepo     = 'r' // repo name -> repoRow
+	keyBranch   = 'b' // repo id, name -> branchRow
+	keyTag      = 't' // repo id, name -> tagRow
+	keyDropped  = 'x' // repo id, branch name, 0, time of deletion -> branchRow
+	keyOpen     = 'o' // repo id, commit id -> openRow
+	keyUpload   = 'u' // repo id, branch, 0, escaped path, 0 0, upload id -> Upload
+	keyPart     = 'p' // upload id, part number -> partRow
+	keyDone     = 'q' // upload id -> doneRow
+	keyCounter  = 'n' // name -> last number given out
+	keyFolding  = 'g' // line -> nothing: it has layers to fold in
+	keyDropping = 'a' // commit id -> nothing: an aborted commit whose rows go
+)
+
+// nextNumber gives out numbers that are never given again.
+func nextNumber(tx objstore.Writer, name string) (uint64, error) {
+	key := append([]byte{keyCounter}, name...)
+	var n uint64
+	if err := getJSON(tx, key, &n); err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return 0, err
+	}
+	n++
+	return n, setJSON(tx, key, n)
+}
+
+func getJSON(tx objstore.Reader, key []byte, v any) error {
+	b, err := tx.Get(key)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(key, b, v)
+}
+
+func decodeJSON(key, b []byte, v any) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%w: row %q: %w", objstore.ErrCorrupt, key, err)
+	}
+	return nil
+}
+
+func setJSON(tx objstore.Writer, key []byte, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return tx.Set(key, b)
+}
+
+// translate gives errors of commits this package's names.
+func translate(err error) error {
+	for _, t := range []struct{ from, to error }{
+		{commits.ErrNoCommit, ErrNoSuchCommit},
+		{commits.ErrNoPath, ErrNoSuchPath},
+		{commits.ErrAmbiguous, ErrAmbiguous},
+		{commits.ErrExpr, ErrInvalidExpr},
+		{commits.ErrName, ErrInvalidName},
+	} {
+		if errors.Is(err, t.from) {
+			return &translated{text: err, kind: t.to}
+		}
+	}
+	return err
+}
+
+// translated has the text of one error and is another one.
+type translated struct{ text, kind error }
+
+func (e *translated) Error() string   { return e.text.Error() }
+func (e *translated) Unwrap() []error { return []error{e.kind, e.text} }

@@ -1,0 +1,337 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Ref says which state of which repo: what a bucket name and a version id,
+// or the command line's REPO@EXPR, parse to.
+type Ref struct {
+	Repo string
+	// Branch is the branch, "" when none was named: then it is the repo's
+	// default branch, or the one that Base begins with.
+	Branch string
+	// Base leads from the branch's head, or from any branch, tag or commit of
+	// the repo if it names one; zero is the head. A Base that is just a
+	// branch's name means that branch.
+	Base commits.Expr
+	// Version leads on from what Branch and Base mean; zero is that itself.
+	Version commits.Expr
+}
+
+// String is the ref as the command line writes it, for messages.
+func (r Ref) String() string {
+	s := r.Repo
+	if r.Branch != "" {
+		s += "@" + r.Branch
+	}
+	for _, x := range []commits.Expr{r.Base, r.Version} {
+		if !x.IsZero() {
+			s += " " + x.String()
+		}
+	}
+	return s
+}
+
+// Snapshot is the state of a repo as one commit left it, and never changes;
+// only that of an open commit does, as it is written to.
+type Snapshot struct {
+	Repo   string
+	Branch string // the branch it was reached through; "" for a commit or tag named alone
+	// ID is the commit; zero when the branch has none yet.
+	ID   commits.ID
+	N    uint64 // of the commits that lead to it, itself included
+	Time time.Time
+	// Writable: a write to the same Ref is accepted. Open: it is an open
+	// commit, and the write is staged in it.
+	Writable, Open bool
+
+	fs        *FS
+	repo      repoRow
+	finishing bool           // an open commit that takes no more writes
+	line      commits.LineID // of Branch; 0 if none
+	pos       commits.Pos    // of an open commit, its parent
+}
+
+// Resolve finds what ref means at this moment.
+func (fs *FS) Resolve(ctx context.Context, ref Ref) (*Snapshot, error) {
+	var s *Snapshot
+	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		s, err = fs.resolve(tx, ref)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (fs *FS) resolve(tx objstore.Reader, ref Ref) (*Snapshot, error) {
+	r, err := readRepo(tx, ref.Repo)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Repo: ref.Repo, fs: fs, repo: r}
+	if err := s.start(tx, ref); err != nil {
+		return nil, translate(err)
+	}
+	if err := s.apply(tx, ref.Base.Steps); err != nil {
+		return nil, translate(err)
+	}
+	if ref.Version.Base != "" {
+		if err := s.named(tx, ref.Version.Base); err != nil {
+			return nil, translate(err)
+		}
+		// A version of a bucket is read, whatever it is called.
+		s.Writable = false
+	}
+	if err := s.apply(tx, ref.Version.Steps); err != nil {
+		return nil, translate(err)
+	}
+	return s, translate(s.describe(tx))
+}
+
+// start finds what the ref's Branch and the name in its Base mean.
+func (s *Snapshot) start(tx objstore.Reader, ref Ref) error {
+	name := ref.Base.Base
+	switch {
+	case ref.Branch != "":
+		if err := s.toBranch(tx, ref.Branch); err != nil {
+			return err
+		}
+		if name == "" {
+			return nil
+		}
+		branch, line := s.Branch, s.line
+		if err := s.named(tx, name); err != nil {
+			return err
+		}
+		if s.Branch != "" && s.Branch != branch {
+			return fmt.Errorf("%w: %s is a branch itself, not a commit of %s", ErrNoSuchCommit, name, branch)
+		}
+		s.Branch, s.line = branch, line
+		return nil
+	case name != "":
+		return s.named(tx, name)
+	default:
+		return s.toBranch(tx, s.repo.DefaultBranch)
+	}
+}
+
+// toBranch goes to the head of a branch.
+func (s *Snapshot) toBranch(tx objstore.Reader, name string) error {
+	if err := commits.CheckName(name); err != nil {
+		return err
+	}
+	b, err := readBranchRow(tx, s.repo, name)
+	if err != nil {
+		return err
+	}
+	head, err := commits.ReadHead(tx, b.Line)
+	if err != nil {
+		return err
+	}
+	s.Branch, s.line = name, b.Line
+	s.at(commits.Pos{Line: b.Line, N: head.N})
+	s.ID, s.Time, s.Writable = head.ID, head.Time, true
+	return nil
+}
+
+// at moves to a commit that describe will read.
+func (s *Snapshot) at(p commits.Pos) {
+	s.pos, s.N = p, p.N
+	s.ID, s.Time = commits.ID{}, time.Time{}
+	s.Writable, s.Open, s.finishing = false, false, false
+}
+
+var prefixN = regexp.MustCompile(`^([0-9a-f]{8,31})-(\d{1,18})$`)
+
+// named goes to the branch, tag, commit or shortened commit called name, in
+// this order.
+func (s *Snapshot) named(tx objstore.Reader, name string) error {
+	if commits.IsID(name) {
+		id, err := commits.ParseID(name)
+		if err != nil {
+			return err
+		}
+		return s.toCommit(tx, id)
+	}
+	err := s.toBranch(tx, name)
+	if !errors.Is(err, ErrNoSuchBranch) {
+		return err
+	}
+	if err := s.toTag(tx, name); !errors.Is(err, ErrNoSuchTag) {
+		return err
+	}
+	prefix, back := name, uint64(0)
+	if m := prefixN.FindStringSubmatch(name); m != nil {
+		prefix = m[1]
+		if back, err = strconv.ParseUint(m[2], 10, 64); err != nil {
+			return err
+		}
+	}
+	if !commits.IsPrefix(prefix) {
+		return fmt.Errorf("%w: repo %s has no branch, tag or commit %q", ErrNoSuchCommit, s.Repo, name)
+	}
+	id, err := s.findPrefix(tx, prefix)
+	if err != nil {
+		return err
+	}
+	if err := s.toCommit(tx, id); err != nil {
+		return err
+	}
+	return s.apply(tx, []commits.Step{{Kind: commits.Parent, N: back}})
+}
+
+func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
+	var t tagRow
+	err := getJSON(tx, inRepo(keyTag, s.repo.ID, name), &t)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return fmt.Errorf("%w: %s", ErrNoSuchTag, name)
+	}
+	if err != nil {
+		return err
+	}
+	s.Branch, s.line = "", 0
+	s.at(commits.Pos{Line: t.Line, N: t.N})
+	return nil
+}
+
+// toCommit goes to a commit, finished or open, of this repo.
+func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
+	open, err := readOpen(tx, s.repo, id)
+	if err == nil {
+		s.Branch, s.line = open.Branch, open.Line
+		s.at(open.pos())
+		s.ID, s.Time, s.Open = id, open.Started, true
+		s.Writable, s.finishing = true, open.Finishing
+		return nil
+	}
+	if !errors.Is(err, ErrNoSuchCommit) {
+		return err
+	}
+	p, err := commits.Find(tx, id)
+	if err != nil {
+		return err
+	}
+	line, err := commits.ReadLine(tx, p.Line)
+	if err != nil {
+		return err
+	}
+	if line.Repo != s.repo.ID {
+		return fmt.Errorf("%w: %s in repo %s", ErrNoSuchCommit, id, s.Repo)
+	}
+	s.Branch, s.line = "", 0
+	s.at(p)
+	s.ID = id
+	return nil
+}
+
+// findPrefix finds a shortened id among finished and open commits.
+func (s *Snapshot) findPrefix(tx objstore.Reader, prefix string) (commits.ID, error) {
+	id, _, err := commits.FindPrefix(tx, s.repo.ID, prefix)
+	if err != nil && !errors.Is(err, commits.ErrNoCommit) {
+		return id, err
+	}
+	found := err == nil
+	err = scanNames(tx, inRepo(keyOpen, s.repo.ID, ""), "", 0, func(raw string, _ []byte) error {
+		var open commits.ID
+		copy(open[:], raw)
+		if open.String()[:len(prefix)] != prefix {
+			return nil
+		}
+		if found {
+			return fmt.Errorf("%w: %s fits %s and %s", ErrAmbiguous, prefix, id, open)
+		}
+		id, found = open, true
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%w: %s in repo %s", ErrNoSuchCommit, prefix, s.Repo)
+	}
+	return id, err
+}
+
+// apply takes the steps of an expression.
+func (s *Snapshot) apply(tx objstore.Reader, steps []commits.Step) error {
+	for _, step := range steps {
+		p := s.pos
+		switch step.Kind {
+		case commits.Parent:
+			if step.N == 0 {
+				continue
+			}
+			back := step.N
+			if s.Open {
+				back-- // its parent is where pos is
+			}
+			if back >= p.N {
+				return fmt.Errorf("%w: %d commits before number %d", ErrNoSuchVersion, back, p.N)
+			}
+			p.N -= back
+		case commits.Nth:
+			if s.line != 0 && !s.Open {
+				head, err := commits.ReadHead(tx, s.line)
+				if err != nil {
+					return err
+				}
+				p = commits.Pos{Line: s.line, N: head.N}
+			}
+			if step.N == 0 || step.N > p.N {
+				return fmt.Errorf("%w: there is no commit number %d, they are 1 to %d", ErrNoSuchVersion, step.N, p.N)
+			}
+			p.N = step.N
+		case commits.At:
+			var err error
+			if p, err = commits.FindTime(tx, p, step.Time); err != nil {
+				return err
+			}
+			if p.N == 0 {
+				return fmt.Errorf("%w: no commit at or before %s", ErrNoSuchVersion, step.Time.Format(time.RFC3339Nano))
+			}
+		}
+		s.at(p)
+	}
+	return nil
+}
+
+// describe fills in what is known of the commit at pos.
+func (s *Snapshot) describe(tx objstore.Reader) error {
+	own, err := commits.Owner(tx, s.pos)
+	if err != nil {
+		return err
+	}
+	s.pos = own
+	if s.Open || own.N == 0 || !s.ID.IsZero() && !s.Time.IsZero() {
+		return nil
+	}
+	c, err := commits.Read(tx, own)
+	if err != nil {
+		return err
+	}
+	s.ID, s.Time = c.ID, c.Time
+	return nil
+}
+
+// view reads the snapshot in a transaction.
+func (s *Snapshot) view(tx objstore.Reader) (*commits.View, error) {
+	open := commits.ID{}
+	if s.Open {
+		open = s.ID
+	}
+	return commits.NewView(tx, s.pos, open)
+}
+
+type tagRow struct {
+	Line    commits.LineID `json:"line"`
+	N       uint64         `json:"n"`
+	Created time.Time      `json:"created"`
+}

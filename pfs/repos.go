@@ -1,0 +1,156 @@
+package pfs
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Repo is a set of branches that share a history.
+type Repo struct {
+	Name          string    `json:"name"`
+	Description   string    `json:"description,omitempty"`
+	DefaultBranch string    `json:"default_branch"`
+	Created       time.Time `json:"created"`
+	Owner         string    `json:"owner,omitempty"`
+	// Bare says that it was made under its bare name: to S3 its default
+	// branch is then a bucket of that name.
+	Bare bool `json:"bare,omitempty"`
+}
+
+type repoRow struct {
+	ID uint64 `json:"id"`
+	Repo
+}
+
+func repoKey(name string) []byte { return append([]byte{keyRepo}, name...) }
+
+// inRepo is the key of something with a name in a repo.
+func inRepo(kind byte, repo uint64, name string) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{kind}, repo), name...)
+}
+
+func readRepo(tx objstore.Reader, name string) (repoRow, error) {
+	var r repoRow
+	if err := commits.CheckName(name); err != nil {
+		return r, translate(err)
+	}
+	err := getJSON(tx, repoKey(name), &r)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return r, fmt.Errorf("%w: %s", ErrNoSuchRepo, name)
+	}
+	return r, err
+}
+
+// CheckName says why s cannot name a repo, branch or tag.
+func CheckName(s string) error { return translate(commits.CheckName(s)) }
+
+// CreateRepo makes a repo and its default branch, empty. Created is set;
+// ErrRepoExists, ErrInvalidName.
+func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
+	r.DefaultBranch = cmp.Or(r.DefaultBranch, DefaultBranch)
+	if err := errors.Join(CheckName(r.Name), CheckName(r.DefaultBranch)); err != nil {
+		return Repo{}, err
+	}
+	r.Created = fs.timestamp()
+	return r, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		_, err := fs.createRepo(tx, r)
+		return err
+	})
+}
+
+func (fs *FS) createRepo(tx objstore.Writer, r Repo) (repoRow, error) {
+	_, err := readRepo(tx, r.Name)
+	if err == nil {
+		return repoRow{}, fmt.Errorf("%w: %s", ErrRepoExists, r.Name)
+	}
+	if !errors.Is(err, ErrNoSuchRepo) {
+		return repoRow{}, err
+	}
+	row := repoRow{Repo: r}
+	if row.ID, err = nextNumber(tx, "repo"); err != nil {
+		return row, err
+	}
+	if err := setJSON(tx, repoKey(r.Name), row); err != nil {
+		return row, err
+	}
+	_, err = fs.createBranch(tx, row, r.DefaultBranch, commits.Pos{})
+	return row, err
+}
+
+// Repo describes one repo.
+func (fs *FS) Repo(ctx context.Context, name string) (Repo, error) {
+	var r repoRow
+	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		r, err = readRepo(tx, name)
+		return err
+	})
+	return r.Repo, err
+}
+
+// Repos lists up to limit repos (0: all) whose names sort after after.
+func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error) {
+	var list []Repo
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		list = nil
+		return scanNames(tx, []byte{keyRepo}, after, limit, func(name string, value []byte) error {
+			var r repoRow
+			err := decodeJSON(repoKey(name), value, &r)
+			list = append(list, r.Repo)
+			return err
+		})
+	})
+	return list, err
+}
+
+// scanNames calls fn for up to limit rows (0: all) under prefix behind after.
+func scanNames(tx objstore.Reader, prefix []byte, after string, limit int, fn func(name string, value []byte) error) error {
+	r := objstore.Prefix(prefix)
+	if after != "" {
+		r.Start = append(append(append([]byte(nil), prefix...), after...), 0)
+	}
+	c := tx.Scan(r)
+	defer c.Close()
+	for n := 0; (limit <= 0 || n < limit) && c.Next(); n++ {
+		if err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil {
+			return err
+		}
+	}
+	return c.Err()
+}
+
+// DeleteRepo removes a repo with its branches and tags; ErrNotEmpty if it
+// holds a commit and force is not set. Its branches can be restored until
+// their space is reclaimed.
+func (fs *FS) DeleteRepo(ctx context.Context, name string, force bool) error {
+	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		r, err := readRepo(tx, name)
+		if err != nil {
+			return err
+		}
+		branches, err := readBranches(tx, r, "", 0)
+		if err != nil {
+			return err
+		}
+		for _, b := range branches {
+			if b.N > 0 && !force {
+				return fmt.Errorf("%w: repo %s has commits on branch %s", ErrNotEmpty, name, b.Name)
+			}
+		}
+		for _, b := range branches {
+			if err := fs.dropBranch(tx, r, b.Name); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(repoKey(name))
+	})
+}
+
+// timestamp is now with the precision that rows keep.
+func (fs *FS) timestamp() time.Time { return fs.now().UTC().Truncate(time.Millisecond) }

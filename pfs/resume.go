@@ -1,0 +1,125 @@
+package pfs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Rows that remember work to be done after a restart.
+func foldingKey(line commits.LineID) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keyFolding}, uint64(line))
+}
+
+func droppingKey(id commits.ID) []byte { return append([]byte{keyDropping}, id[:]...) }
+
+// resume takes up what an earlier process left: layers to fold in, aborted
+// commits to drop, and commits it was about to finish, which are open again.
+func (fs *FS) resume(ctx context.Context) error {
+	var dropping []commits.ID
+	var folding []commits.LineID
+	reopen := map[string]openRow{}
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		return errors.Join(
+			scanNames(tx, []byte{keyDropping}, "", 0, func(raw string, _ []byte) error {
+				var id commits.ID
+				copy(id[:], raw)
+				dropping = append(dropping, id)
+				return nil
+			}),
+			scanNames(tx, []byte{keyFolding}, "", 0, func(raw string, _ []byte) error {
+				folding = append(folding, commits.LineID(binary.BigEndian.Uint64([]byte(raw))))
+				return nil
+			}),
+			scanNames(tx, []byte{keyOpen}, "", 0, func(raw string, value []byte) error {
+				var row openRow
+				err := decodeJSON([]byte(raw), value, &row)
+				if err == nil && row.Finishing {
+					reopen[raw] = row
+				}
+				return err
+			}),
+		)
+	})
+	if err != nil {
+		return err
+	}
+	for raw, row := range reopen {
+		row.Finishing = false
+		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+			return setJSON(tx, append([]byte{keyOpen}, raw...), row)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range dropping {
+		if err := fs.dropStaged(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, line := range folding {
+		fs.foldSoon(line)
+	}
+	return nil
+}
+
+// foldSoon asks for the line's layers to be folded in. If too many wait it
+// is left to the next start.
+func (fs *FS) foldSoon(line commits.LineID) {
+	select {
+	case fs.folds <- line:
+	default:
+		fs.log.Warn("layers are folded in after the next start", "line", line)
+	}
+}
+
+func (fs *FS) foldLoop() {
+	defer fs.wg.Done()
+	for {
+		select {
+		case <-fs.stopped.Done():
+			return
+		case line := <-fs.folds:
+			if err := fs.fold(fs.stopped, line); err != nil && fs.stopped.Err() == nil {
+				fs.log.Error("fold layers in", "line", line, "err", err)
+			}
+		}
+	}
+}
+
+// foldPage is how many paths are folded in by one transaction: few enough
+// that writers sharing its sync do not notice.
+const foldPage = 500
+
+// fold folds the layers of a line in until there are none.
+func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
+	after := ""
+	for more := true; more; {
+		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+			next, done, err := commits.Fold(tx, line, after, foldPage)
+			if err != nil {
+				return err
+			}
+			after = next
+			if !done {
+				return nil
+			}
+			l, err := commits.ReadLine(tx, line)
+			if err != nil {
+				return err
+			}
+			if more = len(l.Layers) > 0; !more {
+				return tx.Delete(foldingKey(line))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

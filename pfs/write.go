@@ -1,0 +1,289 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/objstore/content"
+)
+
+// WriteOptions are what a write may say besides what is written.
+type WriteOptions struct {
+	Author, Message string
+	// IfHead makes the write conditional: the branch's head must be the
+	// commit that this id or expression means. ErrPrecondition otherwise.
+	IfHead string
+	// If is about the file that is written.
+	If Condition
+}
+
+// Condition is decided against the file at the path in the transaction that
+// makes the commit, so it holds against concurrent writers.
+type Condition struct {
+	// IfMatch: the file must exist (ErrNoSuchPath) and match (ErrPrecondition).
+	IfMatch *Match
+	// IfNoneMatch: it must not exist or not match. ErrPrecondition.
+	IfNoneMatch *Match
+}
+
+// Match fits files by the hash of their content.
+type Match struct {
+	Any    bool // every file
+	Hashes []objstore.Hash
+}
+
+func (m *Match) fits(i *Info) bool {
+	return m.Any || slices.Contains(m.Hashes, i.Content.Hash)
+}
+
+// check decides about cur, nil if the path has no file.
+func (c *Condition) check(path string, cur *Info) error {
+	switch {
+	case c.IfMatch != nil && cur == nil:
+		return fmt.Errorf("%w: %q", ErrNoSuchPath, path)
+	case c.IfMatch != nil && !c.IfMatch.fits(cur):
+		return fmt.Errorf("%w: %q has other content", ErrPrecondition, path)
+	case c.IfNoneMatch != nil && cur != nil && c.IfNoneMatch.fits(cur):
+		return fmt.Errorf("%w: %q exists", ErrPrecondition, path)
+	}
+	return nil
+}
+
+// Committed is the outcome of a write.
+type Committed struct {
+	// Commit is the commit that the write made, or the open commit that it
+	// is staged in.
+	Commit commits.ID
+	// Info is the file as the write left it.
+	Info Info
+	// Existed says that the path had a file before.
+	Existed bool
+}
+
+// NewFile returns a writer for the content of a file; what its Close returns
+// is then given a name by Put. sizeHint is the length in bytes, -1 if it is
+// not known.
+func (fs *FS) NewFile(ctx context.Context, sizeHint int64) *content.Writer {
+	return content.NewWriter(ctx, fs.blobs, content.Options{SizeHint: sizeHint})
+}
+
+// Put makes path of a branch (or of an open commit) a file with content c,
+// in a commit of its own. The commit is durable when Put returns.
+// ErrReadOnly if to is something else; ErrPrecondition, ErrInvalidPath, and
+// what Resolve says of to.
+func (fs *FS) Put(ctx context.Context, to Ref, path string, c content.Content, attrs commits.Attrs, opt WriteOptions) (Committed, error) {
+	entry := commits.Entry{Content: c, Attrs: attrs}
+	return fs.put(ctx, to, path, entry, opt, nil)
+}
+
+// Copy makes path a file with the content of from, which moves no bytes.
+// attrs nil keeps those of from.
+func (fs *FS) Copy(ctx context.Context, from Info, to Ref, path string, attrs *commits.Attrs, opt WriteOptions) (Committed, error) {
+	entry := from.Entry
+	if attrs != nil {
+		entry.Attrs = *attrs
+	}
+	return fs.put(ctx, to, path, entry, opt, nil)
+}
+
+// put makes entry the state of path; also runs in the same transaction.
+func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry, opt WriteOptions, also func(objstore.Writer, Committed) error) (Committed, error) {
+	if err := checkPath(path); err != nil {
+		return Committed{}, err
+	}
+	id, err := commits.NewID(fs.rand)
+	if err != nil {
+		return Committed{}, err
+	}
+	var done Committed
+	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		done = Committed{}
+		s, err := fs.target(tx, to, opt.IfHead)
+		if err != nil {
+			return err
+		}
+		cur, err := s.current(tx, path)
+		if err != nil {
+			return err
+		}
+		if err := opt.If.check(path, cur); err != nil {
+			return err
+		}
+		done.Existed = cur != nil
+		ch := []commits.Change{{Path: path, State: commits.State{Entry: entry}}}
+		if done.Commit, err = fs.write(tx, s, id, ch, opt); err != nil {
+			return err
+		}
+		done.Info = Info{Path: path, State: ch[0].State}
+		if also != nil {
+			return also(tx, done)
+		}
+		return nil
+	})
+	if err != nil {
+		return Committed{}, translate(err)
+	}
+	return done, nil
+}
+
+// target resolves what is to be written to and checks that it may be.
+func (fs *FS) target(tx objstore.Reader, to Ref, ifHead string) (*Snapshot, error) {
+	s, err := fs.resolve(tx, to)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Writable {
+		return nil, readOnly(tx, s)
+	}
+	if s.finishing {
+		return nil, fmt.Errorf("%w: commit %s is being finished", ErrConflict, s.ID)
+	}
+	if ifHead == "" {
+		return s, nil
+	}
+	x, err := commits.ParseExpr(ifHead)
+	if err != nil {
+		return nil, translate(err)
+	}
+	to.Version = x
+	want, err := fs.resolve(tx, to)
+	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
+		return nil, err
+	}
+	if err != nil || want.ID != s.ID {
+		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, ifHead)
+	}
+	return s, nil
+}
+
+// readOnly tells what could be written to instead.
+func readOnly(tx objstore.Reader, s *Snapshot) error {
+	branch := s.Branch
+	if branch == "" {
+		branch = s.repo.DefaultBranch
+	}
+	if _, err := readBranchRow(tx, s.repo, branch); err != nil {
+		return fmt.Errorf("%w: commit %s of repo %s is history", ErrReadOnly, s.ID, s.Repo)
+	}
+	return fmt.Errorf("%w: commit %s of repo %s is history; write to %s.%s", ErrReadOnly, s.ID, s.Repo, branch, s.Repo)
+}
+
+// current is the file at path, nil if there is none.
+func (s *Snapshot) current(tx objstore.Reader, path string) (*Info, error) {
+	info, err := s.stat(tx, path)
+	if errors.Is(err, ErrNoSuchPath) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
+// write makes the changes a commit of the branch, or stages them, and fills
+// in what they were given.
+func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []commits.Change, opt WriteOptions) (commits.ID, error) {
+	meta := commits.Meta{ID: id, Time: fs.timestamp(), Author: opt.Author, Message: opt.Message}
+	if !s.Open && meta.Time.Before(s.Time) {
+		meta.Time = s.Time // a clock that went back
+	}
+	for i := range changes {
+		changes[i].Modified = meta.Time
+	}
+	if !s.Open {
+		_, err := commits.Append(tx, s.line, changes, meta)
+		return id, err
+	}
+	return s.ID, s.stage(tx, changes)
+}
+
+// stage adds changes to an open commit. Deleting what its parent does not
+// have only takes back what was staged.
+func (s *Snapshot) stage(tx objstore.Writer, changes []commits.Change) error {
+	parent, err := commits.NewView(tx, s.pos, commits.ID{})
+	if err != nil {
+		return err
+	}
+	for i := range changes {
+		ch := &changes[i]
+		ch.Commit = s.ID
+		if ch.Deleted {
+			st, err := parent.Lookup(ch.Path)
+			if errors.Is(err, commits.ErrNoPath) || err == nil && st.Deleted {
+				if err := commits.Unstage(tx, s.ID, ch.Path); err != nil {
+					return err
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := commits.Stage(tx, s.ID, *ch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Deleted is the outcome of a Delete.
+type Deleted struct {
+	Commit  commits.ID // zero if nothing was there, as then no commit was made
+	Existed []bool     // for each path
+}
+
+// Delete removes files in one commit. Paths without a file are no error.
+func (fs *FS) Delete(ctx context.Context, to Ref, paths []string, opt WriteOptions) (Deleted, error) {
+	for _, p := range paths {
+		if err := checkPath(p); err != nil {
+			return Deleted{}, err
+		}
+	}
+	id, err := commits.NewID(fs.rand)
+	if err != nil {
+		return Deleted{}, err
+	}
+	var done Deleted
+	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		done = Deleted{Existed: make([]bool, len(paths))}
+		s, err := fs.target(tx, to, opt.IfHead)
+		if err != nil {
+			return err
+		}
+		changes, err := s.deletions(tx, paths, opt.If, done.Existed)
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		done.Commit, err = fs.write(tx, s, id, changes, opt)
+		return err
+	})
+	if err != nil {
+		return Deleted{}, translate(err)
+	}
+	return done, nil
+}
+
+// deletions are the changes that remove those of paths that have a file.
+func (s *Snapshot) deletions(tx objstore.Reader, paths []string, cond Condition, existed []bool) ([]commits.Change, error) {
+	var changes []commits.Change
+	seen := make(map[string]bool, len(paths))
+	for i, p := range paths {
+		cur, err := s.current(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		if err := cond.check(p, cur); err != nil {
+			return nil, err
+		}
+		existed[i] = cur != nil
+		if cur != nil && !seen[p] {
+			seen[p] = true
+			changes = append(changes, commits.Change{Path: p, State: commits.State{Deleted: true}})
+		}
+	}
+	return changes, nil
+}
