@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -24,6 +25,9 @@ type FS struct {
 	rand  io.Reader
 	log   *slog.Logger
 
+	maxDirect int // staged changes above it become a layer
+	foldPage  int // paths folded in by one transaction
+
 	folds   chan commits.LineID // lines with layers to fold in
 	stop    context.CancelFunc
 	stopped context.Context
@@ -35,8 +39,10 @@ type Options struct {
 	Now  func() time.Time // the clock; time.Now if nil
 	Rand io.Reader        // source of ids; crypto/rand if nil
 	Log  *slog.Logger     // nil discards
-	// HoldFolding keeps large commits as layers; for tests.
-	HoldFolding bool
+	// LayerAbove is how many staged changes an open commit may have to be
+	// written into its branch's rows by the transaction that finishes it; one
+	// with more becomes a layer that is folded in afterwards. 0 is 1000.
+	LayerAbove int
 }
 
 // Open returns the file system that is kept in store. It resumes work that
@@ -45,7 +51,9 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 	fs := &FS{
 		store: store, rows: store.Rows(), blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log,
-		folds: make(chan commits.LineID, 1024),
+		maxDirect: cmp.Or(opts.LayerAbove, 1000),
+		foldPage:  500,
+		folds:     make(chan commits.LineID, 1024),
 	}
 	if fs.now == nil {
 		fs.now = time.Now
@@ -57,10 +65,8 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.stopped, fs.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if !opts.HoldFolding {
-		fs.wg.Add(1)
-		go fs.foldLoop()
-	}
+	fs.wg.Add(1)
+	go fs.foldLoop()
 	if err := fs.resume(ctx); err != nil {
 		fs.Close() //nolint:errcheck // the first error tells more
 		return nil, err

@@ -145,10 +145,6 @@ func (e *ConflictError) Error() string {
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// maxDirect is how many staged changes go into their branch's rows in the
-// transaction that finishes the commit; more become a layer.
-const maxDirect = 1000
-
 // FinishCommit makes everything staged in an open commit one commit of its
 // branch, all or nothing. With nothing staged the commit is empty.
 func (fs *FS) FinishCommit(ctx context.Context, repo string, id commits.ID, opt FinishOptions) (commits.Commit, error) {
@@ -328,7 +324,7 @@ func (f *finish) publish(tx objstore.Writer) error {
 	}
 	f.checked = head
 	meta := commits.Meta{ID: f.id, Time: f.fs.timestamp(), Author: f.row.Author, Message: f.row.Message}
-	f.layered = f.sum.Files > maxDirect
+	f.layered = f.sum.Files > f.fs.maxDirect
 	if f.layered {
 		if err := tx.Set(foldingKey(f.row.Line), nil); err != nil {
 			return err

@@ -1,16 +1,5 @@
 package pfs
 
-import (
-	"context"
-	"io"
-	"iter"
-	"time"
-
-	"caret/commits"
-	"caret/objstore"
-	"caret/objstore/content"
-)
-
 // Limits of this package.
 const (
 	MaxPath  = 1024    // bytes in a path

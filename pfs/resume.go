@@ -91,16 +91,13 @@ func (fs *FS) foldLoop() {
 	}
 }
 
-// foldPage is how many paths are folded in by one transaction: few enough
-// that writers sharing its sync do not notice.
-const foldPage = 500
-
-// fold folds the layers of a line in until there are none.
+// fold folds the layers of a line in until there are none, in transactions
+// small enough that writers sharing their syncs do not notice.
 func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
 	after := ""
 	for more := true; more; {
 		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
-			next, done, err := commits.Fold(tx, line, after, foldPage)
+			next, done, err := commits.Fold(tx, line, after, fs.foldPage)
 			if err != nil {
 				return err
 			}

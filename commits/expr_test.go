@@ -1,0 +1,127 @@
+package commits_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"caret/commits"
+)
+
+func parent(n uint64) commits.Step { return commits.Step{Kind: commits.Parent, N: n} }
+func nth(n uint64) commits.Step    { return commits.Step{Kind: commits.Nth, N: n} }
+func at(s string) commits.Step {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		panic(err)
+	}
+	return commits.Step{Kind: commits.At, Time: t.UTC()}
+}
+
+const someID = "4f1d0123456740aa8bcd0123456789ab"
+
+func TestParseExpr(t *testing.T) {
+	t.Parallel()
+	tests := map[string]commits.Expr{
+		"":                                {},
+		"HEAD":                            {},
+		"head":                            {},
+		"HEAD^":                           {Steps: []commits.Step{parent(1)}},
+		"^":                               {Steps: []commits.Step{parent(1)}},
+		"HEAD^^^":                         {Steps: []commits.Step{parent(3)}},
+		"HEAD^3":                          {Steps: []commits.Step{parent(3)}},
+		"HEAD~3":                          {Steps: []commits.Step{parent(3)}},
+		"HEAD^^3":                         {Steps: []commits.Step{parent(4)}},
+		"HEAD^0":                          {},
+		"HEAD^4294967297":                 {Steps: []commits.Step{parent(4294967297)}},
+		"master~2":                        {Base: "master", Steps: []commits.Step{parent(2)}},
+		someID:                            {Base: someID},
+		someID + "^":                      {Base: someID, Steps: []commits.Step{parent(1)}},
+		someID + "-3":                     {Base: someID, Steps: []commits.Step{parent(3)}},
+		"4f1d0123^":                       {Base: "4f1d0123", Steps: []commits.Step{parent(1)}},
+		".1":                              {Steps: []commits.Step{nth(1)}},
+		".0":                              {Steps: []commits.Step{nth(0)}},
+		"dev.12^":                         {Base: "dev", Steps: []commits.Step{nth(12), parent(1)}},
+		"HEAD-3":                          {Steps: []commits.Step{parent(3)}},
+		"dev-3":                           {Base: "dev-3"},
+		"at-20261120T120000Z":             {Steps: []commits.Step{at("2026-11-20T12:00:00Z")}},
+		"HEAD@2026-11-20T12:00:00Z":       {Steps: []commits.Step{at("2026-11-20T12:00:00Z")}},
+		"x@2026-11-20T12:00:00.25+01:00^": {Base: "x", Steps: []commits.Step{at("2026-11-20T11:00:00.25Z"), parent(1)}},
+	}
+	for s, want := range tests {
+		got, err := commits.ParseExpr(s)
+		if err != nil {
+			t.Errorf("ParseExpr(%q): %v", s, err)
+			continue
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("ParseExpr(%q): %s", s, d)
+		}
+		again, err := commits.ParseExpr(got.String())
+		if err != nil || cmp.Diff(got, again) != "" {
+			t.Errorf("ParseExpr(%q.String() = %q) = %v, %v", s, got.String(), again, err)
+		}
+	}
+}
+
+func TestParseExprRefuses(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"HEAD^^3x", "HEAD^x", "HEAD^-1", "HEAD^99999999999999999999", "^4611686018427387904^4611686018427387904",
+		".", ".x", "-a", "HEAD@", "HEAD@yesterday", "HEAD@2026-11-20", "HEAD@2026-13-20T12:00:00Z", "a b", "ä",
+		"HEAD^ ", " HEAD", "a/b", "at-20261320T120000Z", "HEAD\x00", "HEAD-99999999999999999999", "_x",
+	} {
+		if got, err := commits.ParseExpr(s); !errors.Is(err, commits.ErrExpr) {
+			t.Errorf("ParseExpr(%q) = %v, %v; want ErrExpr", s, got, err)
+		}
+	}
+}
+
+func FuzzParseExpr(f *testing.F) {
+	for _, s := range []string{"", "HEAD^3", "a.1~2@2026-11-20T12:00:00Z", someID + "-3", "at-20261120T120000Z", "HEAD^^3x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		x, err := commits.ParseExpr(s)
+		if err != nil {
+			return
+		}
+		again, err := commits.ParseExpr(x.String())
+		if err != nil || cmp.Diff(x, again) != "" {
+			t.Fatalf("%q parses to %+v, its spelling %q to %+v, %v", s, x, x.String(), again, err)
+		}
+	})
+}
+
+func TestCheckName(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"a", "sales", "Sales_2026-q1", "dev-3", "deadbeef", "headless", "at-home", strings.Repeat("a", 255)} {
+		if err := commits.CheckName(s); err != nil {
+			t.Errorf("CheckName(%q): %v", s, err)
+		}
+	}
+	for _, s := range []string{
+		"", "-a", "_a", "a.b", "a b", "a/b", "ü", "HEAD", "head", "Head-3", "at-20261120T120000Z", "AT-20261120t120000z",
+		someID, strings.ToUpper(someID), someID + "-3", strings.Repeat("a", 256), "a\n",
+	} {
+		if err := commits.CheckName(s); !errors.Is(err, commits.ErrName) {
+			t.Errorf("CheckName(%q) = %v; want ErrName", s, err)
+		}
+	}
+}
+
+func FuzzParseID(f *testing.F) {
+	f.Add(someID)
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := commits.ParseID(s)
+		if err == nil && id.String() != s {
+			t.Fatalf("ParseID(%q).String() = %q", s, id)
+		}
+		if (err == nil) != commits.IsID(s) {
+			t.Fatalf("ParseID(%q) says %v, IsID %v", s, err, commits.IsID(s))
+		}
+	})
+}
