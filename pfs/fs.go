@@ -43,6 +43,8 @@ type Options struct {
 	// written into its branch's rows by the transaction that finishes it; one
 	// with more becomes a layer that is folded in afterwards. 0 is 1000.
 	LayerAbove int
+
+	holdFolding bool // tests fold by hand
 }
 
 // Open returns the file system that is kept in store. It resumes work that
@@ -65,8 +67,10 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.stopped, fs.stop = context.WithCancel(context.WithoutCancel(ctx))
-	fs.wg.Add(1)
-	go fs.foldLoop()
+	if !opts.holdFolding {
+		fs.wg.Add(1)
+		go fs.foldLoop()
+	}
 	if err := fs.resume(ctx); err != nil {
 		fs.Close() //nolint:errcheck // the first error tells more
 		return nil, err

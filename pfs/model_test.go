@@ -59,10 +59,11 @@ type machine struct {
 	model model
 	now   time.Time
 	seq   int
+	hold  bool // layers are folded in only by Fold
 }
 
 func (m *machine) openFS() {
-	fs, err := Open(m.ctx, m.store, Options{Now: func() time.Time { return m.now }, LayerAbove: 3})
+	fs, err := Open(m.ctx, m.store, Options{Now: func() time.Time { return m.now }, LayerAbove: 3, holdFolding: m.hold})
 	m.must(err)
 	fs.foldPage = 2
 	m.fs = fs
@@ -548,6 +549,18 @@ func (m *machine) Finish(t *rapid.T) {
 	delete(m.model.open, id)
 }
 
+// Fold folds a few paths of a branch's layers in, so that everything else is
+// tried at every stage of it.
+func (m *machine) Fold(t *rapid.T) {
+	m.t = t
+	s, err := m.fs.Resolve(m.ctx, m.ref(m.branch()))
+	m.must(err)
+	m.must(m.fs.rows.Update(m.ctx, func(tx objstore.Writer) error {
+		_, _, err := commits.Fold(tx, s.line, "", 1)
+		return err
+	}))
+}
+
 func (m *machine) Abort(t *rapid.T) {
 	m.t = t
 	id, _ := m.openCommit()
@@ -607,6 +620,7 @@ func TestModel(t *testing.T) {
 			t: rt, ctx: t.Context(), store: memory.New(), now: time.UnixMilli(1_700_000_000_000).UTC(),
 			model: model{branches: map[string]modelBranch{DefaultBranch: nil}, open: map[commits.ID]*modelOpen{}},
 		}
+		m.hold = rapid.Bool().Draw(rt, "hold folding")
 		m.openFS()
 		defer m.closeFS()
 		_, err := m.fs.CreateRepo(m.ctx, Repo{Name: modelRepo})
