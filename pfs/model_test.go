@@ -63,7 +63,7 @@ type machine struct {
 }
 
 func (m *machine) openFS() {
-	fs, err := Open(m.ctx, m.store, Options{Now: func() time.Time { return m.now }, LayerAbove: 3, holdFolding: m.hold})
+	fs, err := Open(m.ctx, m.store, Options{Now: func() time.Time { return m.now }, LayerAbove: 1, holdFolding: m.hold})
 	m.must(err)
 	fs.foldPage = 2
 	m.fs = fs
@@ -610,6 +610,7 @@ func (m *machine) Check(t *rapid.T) {
 		if s.N != uint64(len(b)) || len(b) > 0 && s.ID != b[len(b)-1].id {
 			t.Fatalf("head of %s is %d %s, want %d", name, s.N, s.ID, len(b))
 		}
+		m.compare(s, b.state())
 	}
 }
 
