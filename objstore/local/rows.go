@@ -1,0 +1,128 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"caret/objstore"
+)
+
+// The first byte of every key in badger.
+const (
+	keyRow   = 'r' // then the row's own key
+	keyIndex = 'x' // then a blob's hash
+)
+
+// maxKey is the longest key in bytes.
+const maxKey = 4096
+
+func rowKey(key []byte) []byte { return append([]byte{keyRow}, key...) }
+
+type rows struct{ *Store }
+
+// View implements objstore.Rows.
+func (s rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	txn := s.db.NewTransaction(false)
+	defer txn.Discard()
+	return fn(&reader{txn: txn})
+}
+
+// Update implements objstore.Rows.
+func (s rows) Update(ctx context.Context, fn func(objstore.Writer) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	select {
+	case s.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := <-r.done
+	var p panicked
+	if errors.As(err, &p) {
+		panic(p.value)
+	}
+	return err
+}
+
+// reader reads rows: own over below over the transaction, where nil deletes.
+type reader struct {
+	txn        *badger.Txn
+	own, below map[string][]byte
+}
+
+// Get implements objstore.Reader.
+func (r *reader) Get(key []byte) ([]byte, error) {
+	k := rowKey(key)
+	for _, over := range []map[string][]byte{r.own, r.below} {
+		if v, ok := over[string(k)]; ok {
+			if v == nil {
+				return nil, objstore.ErrNotFound
+			}
+			return bytes.Clone(v), nil
+		}
+	}
+	item, err := r.txn.Get(k)
+	if err != nil {
+		return nil, rowError(err)
+	}
+	v, err := item.ValueCopy(nil)
+	return v, rowError(err)
+}
+
+// rowError gives badger's errors their names here.
+func rowError(err error) error {
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return objstore.ErrNotFound
+	case errors.Is(err, badger.ErrDBClosed):
+		return objstore.ErrClosed
+	}
+	return err
+}
+
+// writer collects what a transaction writes.
+type writer struct {
+	reader
+	bytes int
+}
+
+// call runs fn and keeps a panic from the committer.
+func (w *writer) call(fn func(objstore.Writer) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked{v}
+		}
+	}()
+	return fn(w)
+}
+
+// Set implements objstore.Writer.
+func (w *writer) Set(key, value []byte) error {
+	return w.put(key, append(make([]byte, 0, len(value)), value...))
+}
+
+// Delete implements objstore.Writer.
+func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
+
+func (w *writer) put(key, value []byte) error {
+	if len(key) == 0 || len(key) > maxKey {
+		return fmt.Errorf("row key of %d bytes; it may have 1 to %d", len(key), maxKey)
+	}
+	w.own[string(rowKey(key))] = value
+	w.bytes += len(key) + len(value) + rowOverhead
+	return nil
+}

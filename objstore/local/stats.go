@@ -1,0 +1,58 @@
+package local
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+type counters struct {
+	blobs, bytes, duplicates, groups, transactions atomic.Int64
+}
+
+// Stats counts what was done since the store was opened.
+type Stats struct {
+	Blobs        int64 // stored
+	Bytes        int64 // in them
+	Duplicates   int64 // blobs put that were there already
+	Groups       int64 // syncs of rows
+	Transactions int64 // that shared them
+}
+
+// Stats returns the counts.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Blobs: s.stats.blobs.Load(), Bytes: s.stats.bytes.Load(), Duplicates: s.stats.duplicates.Load(),
+		Groups: s.stats.groups.Load(), Transactions: s.stats.transactions.Load(),
+	}
+}
+
+// DiskUsage is the space in bytes that rows and packs take on disk.
+func (s *Store) DiskUsage() (rows, packs int64, err error) {
+	if rows, err = usage(filepath.Join(s.dir, "rows")); err != nil {
+		return 0, 0, err
+	}
+	packs, err = usage(filepath.Join(s.dir, "packs"))
+	return rows, packs, err
+}
+
+func usage(dir string) (int64, error) {
+	var sum int64
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); os.IsNotExist(err) {
+			return nil // badger removed it meanwhile
+		} else if err != nil {
+			return err
+		}
+		sum += st.Blocks * 512
+		return nil
+	})
+	return sum, err
+}
