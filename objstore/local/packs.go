@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -221,7 +222,7 @@ func (p *packs) read(l place, buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	n := len(buf)
-	buf = append(buf, make([]byte, l.length)...)
+	buf = slices.Grow(buf, l.length)[:n+l.length]
 	if _, err := k.f.ReadAt(buf[n:], l.offset+recordHeader); err != nil {
 		return nil, fmt.Errorf("%w: read pack %d at %d: %w", objstore.ErrCorrupt, l.pack, l.offset, err)
 	}
