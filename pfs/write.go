@@ -130,6 +130,15 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 	return done, nil
 }
 
+// CheckWritable says early why a write to ref would be refused: what Resolve
+// says of it, or ErrReadOnly.
+func (fs *FS) CheckWritable(ctx context.Context, ref Ref) error {
+	return fs.rows.View(ctx, func(tx objstore.Reader) error {
+		_, err := fs.target(tx, ref, "")
+		return err
+	})
+}
+
 // target resolves what is to be written to and checks that it may be.
 func (fs *FS) target(tx objstore.Reader, to Ref, ifHead string) (*Snapshot, error) {
 	s, err := fs.resolve(tx, to)

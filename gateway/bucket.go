@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	"caret/commits"
+	"caret/pfs"
+)
+
+// ParseBucket reads a bucket name:
+//
+//	bucket := [commit-expr.][branch.]repo
+//
+// With two labels the first may be a branch, a tag, a commit or a way to one,
+// such as HEAD-3; which it is is for pfs to find. Errors are errBucketName.
+func ParseBucket(name string) (pfs.Ref, error) {
+	labels := strings.Split(name, ".")
+	n := len(labels)
+	if n > 3 {
+		return pfs.Ref{}, errBucketName.with("The bucket name %q has %d labels; it is [commit.][branch.]repo.", name, n)
+	}
+	ref := pfs.Ref{Repo: labels[n-1]}
+	if err := pfs.CheckName(ref.Repo); err != nil {
+		return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %s.", name, err)
+	}
+	if n == 1 {
+		return ref, nil
+	}
+	if n == 3 {
+		ref.Branch = labels[1]
+		if err := pfs.CheckName(ref.Branch); err != nil {
+			return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %s.", name, err)
+		}
+	}
+	x, err := commits.ParseExpr(labels[0])
+	if err != nil || labels[0] == "" {
+		return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %q names no branch or commit.", name, labels[0])
+	}
+	ref.Base = x
+	return ref, nil
+}
+
+// BucketName is the shortest bucket name that ParseBucket reads as ref, which
+// must not have a Version. Times and numbers that a label cannot hold are
+// the caller's to avoid.
+func BucketName(ref pfs.Ref) string {
+	s := ref.Repo
+	if ref.Branch != "" {
+		s = ref.Branch + "." + s
+	}
+	if ref.Branch != "" && ref.Base.IsZero() {
+		return s // branch.repo, though it parses to a Base that names it
+	}
+	if !ref.Base.IsZero() {
+		s = ref.Base.String() + "." + s
+	}
+	return s
+}
+
+// S3's rules for a bucket without labels:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var bareName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
+// maxBucket is the longest bucket name that clients can use, in bytes.
+const maxBucket = 63
+
+// newBucket says which branch of which repo a bucket to be created is; the
+// branch is "" for a bare name.
+func newBucket(name string) (repo, branch string, err error) {
+	labels := strings.Split(name, ".")
+	switch {
+	case len(name) > maxBucket:
+		err = fmt.Errorf("it is longer than %d characters", maxBucket)
+	case len(labels) == 1 && !bareName.MatchString(name):
+		err = fmt.Errorf("it must have 3 to 63 lower-case letters, digits and -")
+	case len(labels) > 2 && net.ParseIP(name) != nil:
+		err = fmt.Errorf("it looks like an IP address")
+	case len(labels) > 2:
+		err = fmt.Errorf("only branch.repo can be created, commits are made by writing")
+	}
+	if err == nil {
+		err = pfs.CheckName(labels[len(labels)-1])
+	}
+	if err == nil && len(labels) == 2 {
+		branch = labels[0]
+		err = pfs.CheckName(branch)
+	}
+	if err != nil {
+		return "", "", errBucketName.with("The bucket name %q is not valid: %s.", name, err)
+	}
+	return labels[len(labels)-1], branch, nil
+}

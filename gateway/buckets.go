@@ -1,0 +1,294 @@
+package gateway
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"caret/pfs"
+)
+
+// xmlns is the namespace of every document of S3.
+const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+// document is the name of a document in that namespace.
+func document(name string) xml.Name { return xml.Name{Space: xmlns, Local: name} }
+
+func emptyDocument(name string) any {
+	return struct{ XMLName xml.Name }{document(name)}
+}
+
+type owner struct {
+	ID          string
+	DisplayName string
+}
+
+func (r *request) owner() owner { return owner{r.g.opts.Owner, r.g.opts.Owner} }
+
+type bucketEntry struct {
+	Name         string
+	CreationDate string
+	BucketRegion string `xml:",omitempty"`
+}
+
+// listBuckets is ListBuckets: every branch of every repo.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
+func (r *request) listBuckets() error {
+	if r.URL.Path != "/" {
+		return errMethod
+	}
+	limit := 10000
+	if s := r.query.Get("max-buckets"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > 10000 {
+			return errInvalidArgument.with("max-buckets must be 1 to 10000, not %q.", s)
+		}
+		limit = n
+	}
+	prefix, after := r.query.Get("prefix"), r.query.Get("continuation-token")
+	doc := struct {
+		XMLName           xml.Name
+		Owner             owner
+		Buckets           []bucketEntry `xml:"Buckets>Bucket"`
+		ContinuationToken string        `xml:",omitempty"`
+		Prefix            string        `xml:",omitempty"`
+	}{XMLName: document("ListAllMyBucketsResult"), Owner: r.owner(), Prefix: prefix}
+	list, err := r.buckets()
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		if b.Name <= after && after != "" || !strings.HasPrefix(b.Name, prefix) {
+			continue
+		}
+		if len(doc.Buckets) == limit {
+			doc.ContinuationToken = doc.Buckets[limit-1].Name
+			break
+		}
+		doc.Buckets = append(doc.Buckets, b)
+	}
+	return r.reply(doc)
+}
+
+// buckets are all branches as buckets, by name.
+func (r *request) buckets() ([]bucketEntry, error) {
+	repos, err := r.g.fs.Repos(r.Context(), "", 0)
+	if err != nil {
+		return nil, err
+	}
+	var list []bucketEntry
+	for _, repo := range repos {
+		branches, err := r.g.fs.Branches(r.Context(), repo.Name, "", 0)
+		if errors.Is(err, pfs.ErrNoSuchRepo) {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range branches {
+			name := b.Name + "." + repo.Name
+			if repo.Bare && b.Default {
+				name = repo.Name
+			}
+			list = append(list, bucketEntry{Name: name, CreationDate: formatTime(b.Created)})
+		}
+	}
+	slices.SortFunc(list, func(a, b bucketEntry) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// createBucket is CreateBucket: it makes a branch, and its repo if there is
+// none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+func (r *request) createBucket() error {
+	repo, branch, err := newBucket(r.bucket)
+	if err != nil {
+		return err
+	}
+	if err := r.checkLocation(); err != nil {
+		return err
+	}
+	spec := pfs.Repo{Name: repo, DefaultBranch: branch, Bare: branch == "", Owner: r.author()}
+	_, err = r.g.fs.CreateRepo(r.Context(), spec)
+	if errors.Is(err, pfs.ErrRepoExists) && branch != "" {
+		_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil)
+	}
+	if errors.Is(err, pfs.ErrRepoExists) || errors.Is(err, pfs.ErrBranchExists) {
+		return errOwned.with("You have the bucket %s already.", r.bucket)
+	}
+	if err != nil {
+		return err
+	}
+	if n := 32 + 1 + len(r.bucket); n > maxBucket {
+		r.g.log.Warn("commits of this branch have bucket names that many clients cannot use", "bucket", r.bucket, "length", n)
+	}
+	r.w.Header().Set("Location", "/"+r.bucket)
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// checkLocation reads the body of CreateBucket.
+func (r *request) checkLocation() error {
+	b, err := r.readBody()
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	var doc struct {
+		XMLName            xml.Name `xml:"CreateBucketConfiguration"`
+		LocationConstraint string
+	}
+	if err := xml.Unmarshal(b, &doc); err != nil {
+		return errMalformedXML.with("The XML cannot be parsed: %v.", err)
+	}
+	if l := doc.LocationConstraint; l != "" && l != r.g.opts.Region && l != "us-east-1" {
+		return errLocation.with("The location %q is not this server's region, %s.", l, r.g.opts.Region)
+	}
+	return nil
+}
+
+// headBucket is HeadBucket.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+func (r *request) headBucket() error {
+	if _, err := r.own(); err != nil {
+		return err
+	}
+	r.w.Header().Set("X-Amz-Bucket-Region", r.g.opts.Region)
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// deleteBucket is DeleteBucket: it removes a branch, whatever it holds. A
+// bare bucket must be empty, as in plain S3.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
+func (r *request) deleteBucket() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	if !s.Writable || s.Open {
+		return errMethod.with("%s is a commit and cannot be deleted.", r.bucket)
+	}
+	opt := pfs.DeleteBranchOptions{Empty: !strings.Contains(r.bucket, ".")}
+	if err := r.g.fs.DeleteBranch(r.Context(), s.Repo, s.Branch, opt); err != nil {
+		return err
+	}
+	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// getLocation is GetBucketLocation.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+func (r *request) getLocation() error {
+	if _, err := r.own(); err != nil {
+		return err
+	}
+	region := r.g.opts.Region
+	if region == "us-east-1" {
+		region = ""
+	}
+	return r.reply(struct {
+		XMLName xml.Name
+		Region  string `xml:",chardata"`
+	}{document("LocationConstraint"), region})
+}
+
+// getVersioning is GetBucketVersioning: history is always kept.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html
+func (r *request) getVersioning() error {
+	if _, err := r.own(); err != nil {
+		return err
+	}
+	return r.reply(struct {
+		XMLName xml.Name
+		Status  string
+	}{document("VersioningConfiguration"), "Enabled"})
+}
+
+// putVersioning is PutBucketVersioning: it takes what is the case.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html
+func (r *request) putVersioning() error {
+	if _, err := r.own(); err != nil {
+		return err
+	}
+	var doc struct {
+		XMLName xml.Name `xml:"VersioningConfiguration"`
+		Status  string
+	}
+	if err := r.readXML(&doc); err != nil {
+		return err
+	}
+	switch doc.Status {
+	case "Enabled":
+		r.w.WriteHeader(http.StatusOK)
+		return nil
+	case "Suspended":
+		return errBucketState
+	}
+	return errVersioning
+}
+
+// getRequestPayment is GetBucketRequestPayment.
+func (r *request) getRequestPayment() error {
+	if _, err := r.own(); err != nil {
+		return err
+	}
+	return r.reply(struct {
+		XMLName xml.Name
+		Payer   string
+	}{document("RequestPaymentConfiguration"), "BucketOwner"})
+}
+
+type grantee struct {
+	XSI         string `xml:"xmlns:xsi,attr"`
+	Type        string `xml:"xsi:type,attr"`
+	ID          string
+	DisplayName string
+}
+
+type grant struct {
+	Grantee    grantee
+	Permission string
+}
+
+// getACL is GetBucketAcl and GetObjectAcl: the owner may do everything, and
+// nobody else anything.
+func (r *request) getACL() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	if r.key != "" {
+		if _, err := s.Stat(r.Context(), r.key); err != nil {
+			return err
+		}
+	}
+	o := r.owner()
+	g := grantee{"http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", o.ID, o.DisplayName}
+	return r.reply(struct {
+		XMLName xml.Name
+		Owner   owner
+		Grants  []grant `xml:"AccessControlList>Grant"`
+	}{document("AccessControlPolicy"), o, []grant{{g, "FULL_CONTROL"}}})
+}
+
+// getTagging is GetObjectTagging of an object without tags.
+func (r *request) getTagging() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	if _, err := s.Stat(r.Context(), r.key); err != nil {
+		return err
+	}
+	return r.reply(struct {
+		XMLName xml.Name
+		TagSet  struct{}
+	}{XMLName: document("Tagging")})
+}
+
+// lastModified is a time as headers have it.
+func lastModified(t time.Time) string { return t.UTC().Format(http.TimeFormat) }

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"caret/gateway/checksum"
+	"caret/gateway/sigv4"
+	"caret/objstore"
+	"caret/pfs"
+)
+
+// apiError is an error as S3 tells it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+type apiError struct {
+	status  int
+	code    string
+	message string
+}
+
+func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+// with is the same error with another message.
+func (e *apiError) with(format string, args ...any) *apiError {
+	return &apiError{e.status, e.code, fmt.Sprintf(format, args...)}
+}
+
+// Errors that arise in this package.
+var (
+	errAccessDenied     = &apiError{403, "AccessDenied", "Access denied. Sign the request with a key of this server."}
+	errBucketName       = &apiError{400, "InvalidBucketName", "The bucket name is not valid."}
+	errOwned            = &apiError{409, "BucketAlreadyOwnedByYou", "You have this bucket already."}
+	errNoSuchBucket     = &apiError{404, "NoSuchBucket", "There is no such bucket."}
+	errNoSuchKey        = &apiError{404, "NoSuchKey", "There is no such key."}
+	errNoSuchVersion    = &apiError{404, "NoSuchVersion", "There is no such version."}
+	errMethod           = &apiError{405, "MethodNotAllowed", "This method is not allowed here."}
+	errNotImplemented   = &apiError{501, "NotImplemented", "This operation is not implemented."}
+	errInvalidArgument  = &apiError{400, "InvalidArgument", "An argument is not valid."}
+	errInvalidRequest   = &apiError{400, "InvalidRequest", "The request is not valid."}
+	errInvalidRange     = &apiError{416, "InvalidRange", "The requested range cannot be satisfied."}
+	errPrecondition     = &apiError{412, "PreconditionFailed", "A condition of the request is not met."}
+	errNotModified      = &apiError{304, "NotModified", ""}
+	errMalformedXML     = &apiError{400, "MalformedXML", "The XML is not well-formed or not what is expected."}
+	errMissingLength    = &apiError{411, "MissingContentLength", "The request needs a Content-Length."}
+	errMetadataTooLarge = &apiError{400, "MetadataTooLarge", "The user metadata is larger than 8192 bytes."}
+	errVersioning       = &apiError{400, "IllegalVersioningConfigurationException", "The versioning status must be Enabled or Suspended."}
+	errBucketState      = &apiError{409, "InvalidBucketState", "History cannot be turned off: every write is a commit."}
+	errLocation         = &apiError{400, "InvalidLocationConstraint", "The location is not this server's region."}
+)
+
+// errorTable says which error of S3 each error below this package is. The
+// first match counts.
+var errorTable = []struct {
+	is     error
+	status int
+	code   string
+}{
+	{pfs.ErrInvalidName, 400, "InvalidBucketName"},
+	{pfs.ErrInvalidPath, 400, "InvalidArgument"},
+	{pfs.ErrPathTooLong, 400, "KeyTooLongError"},
+	{pfs.ErrInvalidExpr, 400, "InvalidArgument"},
+	{pfs.ErrInvalidArgument, 400, "InvalidArgument"},
+	{pfs.ErrNoSuchRepo, 404, "NoSuchBucket"},
+	{pfs.ErrNoSuchBranch, 404, "NoSuchBucket"},
+	{pfs.ErrNoSuchTag, 404, "NoSuchBucket"},
+	{pfs.ErrNoSuchCommit, 404, "NoSuchBucket"},
+	{pfs.ErrNoSuchVersion, 404, "NoSuchVersion"},
+	{pfs.ErrNoSuchPath, 404, "NoSuchKey"},
+	{pfs.ErrNoSuchUpload, 404, "NoSuchUpload"},
+	{pfs.ErrAmbiguous, 400, "InvalidArgument"},
+	{pfs.ErrRepoExists, 409, "BucketAlreadyOwnedByYou"},
+	{pfs.ErrBranchExists, 409, "BucketAlreadyOwnedByYou"},
+	{pfs.ErrTagExists, 409, "BucketAlreadyOwnedByYou"},
+	{pfs.ErrNotEmpty, 409, "BucketNotEmpty"},
+	{pfs.ErrReadOnly, 405, "MethodNotAllowed"},
+	{pfs.ErrPrecondition, 412, "PreconditionFailed"},
+	{pfs.ErrConflict, 409, "OperationAborted"},
+	{pfs.ErrInvalidPart, 400, "InvalidPart"},
+	{pfs.ErrPartOrder, 400, "InvalidPartOrder"},
+	{pfs.ErrPartTooSmall, 400, "EntityTooSmall"},
+
+	{objstore.ErrNoSpace, 507, "InsufficientStorage"},
+	{objstore.ErrFailed, 503, "ServiceUnavailable"},
+	{objstore.ErrClosed, 503, "ServiceUnavailable"},
+	{objstore.ErrTooLarge, 400, "EntityTooLarge"},
+	{objstore.ErrCorrupt, 500, "InternalError"},
+	{objstore.ErrNotFound, 500, "InternalError"},
+	{objstore.ErrNewerFormat, 500, "InternalError"},
+	{objstore.ErrLocked, 500, "InternalError"},
+
+	{sigv4.ErrUnknownKey, 403, "InvalidAccessKeyId"},
+	{sigv4.ErrMismatch, 403, "SignatureDoesNotMatch"},
+	{sigv4.ErrMalformed, 400, "AuthorizationHeaderMalformed"},
+	{sigv4.ErrQueryMalformed, 400, "AuthorizationQueryParametersError"},
+	{sigv4.ErrTimeSkewed, 403, "RequestTimeTooSkewed"},
+	{sigv4.ErrExpired, 403, "AccessDenied"},
+	{sigv4.ErrMissingDate, 403, "AccessDenied"},
+	{sigv4.ErrUnsigned, 403, "AccessDenied"},
+	{sigv4.ErrUnsupported, 400, "InvalidRequest"},
+	{sigv4.ErrMissingPayload, 400, "InvalidRequest"},
+	{sigv4.ErrInvalidPayload, 400, "InvalidArgument"},
+	{sigv4.ErrPayloadMismatch, 400, "XAmzContentSHA256Mismatch"},
+	{sigv4.ErrIncomplete, 400, "IncompleteBody"},
+	{sigv4.ErrMalformedChunk, 400, "IncompleteBody"},
+	{sigv4.ErrMissingLength, 411, "MissingContentLength"},
+	{sigv4.ErrMalformedTrailer, 400, "MalformedTrailerError"},
+	{sigv4.ErrTwoAuthorizations, 400, "InvalidArgument"},
+
+	{checksum.ErrInvalid, 400, "InvalidRequest"},
+	{checksum.ErrInvalidDigest, 400, "InvalidDigest"},
+	{checksum.ErrMismatch, 400, "BadDigest"},
+
+	{context.Canceled, 400, "RequestTimeout"},
+	{context.DeadlineExceeded, 400, "RequestTimeout"},
+}
+
+// describe finds the S3 error that err is.
+func describe(err error) *apiError {
+	var own *apiError
+	if errors.As(err, &own) {
+		return own
+	}
+	for _, row := range errorTable {
+		if errors.Is(err, row.is) {
+			return &apiError{row.status, row.code, err.Error()}
+		}
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errMalformedXML.with("The body is larger than %d bytes.", tooLarge.Limit)
+	}
+	return &apiError{500, "InternalError", "The server met an unexpected error; its log tells more."}
+}
+
+// fail answers with err.
+func (r *request) fail(err error) {
+	e := describe(err)
+	if e.status >= 500 && e != errNotImplemented && r.Context().Err() == nil {
+		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
+	}
+	h := r.w.Header()
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition"} {
+		h.Del(name)
+	}
+	if e.status == http.StatusNotModified {
+		h.Del("Content-Type")
+		r.w.WriteHeader(e.status)
+		return
+	}
+	for name := range h {
+		if strings.HasPrefix(name, metaPrefix) {
+			h.Del(name)
+		}
+	}
+	h.Set("Content-Type", "application/xml")
+	if e.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+	for _, name := range []string{"Etag", "Last-Modified", "Cache-Control", "Expires", "Content-Language"} {
+		h.Del(name)
+	}
+	r.w.WriteHeader(e.status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	r.writeXML(struct {
+		XMLName   xml.Name `xml:"Error"`
+		Code      string
+		Message   string
+		Resource  string
+		RequestID string `xml:"RequestId"`
+	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: r.id})
+}
+
+// bucketError: whatever a bucket's name does not lead to is no bucket.
+func bucketError(err error) error { return renamed(err, "NoSuchBucket", "InvalidBucketName") }
+
+// versionError: whatever a version id does not lead to is no version.
+func versionError(err error) error { return renamed(err, "NoSuchVersion", "InvalidArgument") }
+
+// renamed gives what is missing, or malformed, a code that says where.
+func renamed(err error, missing, malformed string) error {
+	if err == nil {
+		return nil
+	}
+	e := describe(err)
+	switch e.status {
+	case 404:
+		return &apiError{404, missing, e.message}
+	case 400:
+		return &apiError{400, malformed, e.message}
+	}
+	return err
+}

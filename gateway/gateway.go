@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/mux"
+
+	"caret/commits"
+	"caret/gateway/sigv4"
+	"caret/pfs"
+)
+
+// Options configure a gateway.
+type Options struct {
+	Verifier *sigv4.Verifier
+	Region   string // what GetBucketLocation answers
+	Owner    string // id and name of the one who owns every bucket
+	Log      *slog.Logger
+}
+
+// Gateway is an http.Handler that speaks S3. Make one with New.
+type Gateway struct {
+	fs     *pfs.FS
+	opts   Options
+	log    *slog.Logger
+	router *mux.Router
+}
+
+// New returns an S3 gateway over fs.
+func New(fs *pfs.FS, opts Options) *Gateway {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{fs: fs, opts: opts, log: opts.Log, router: mux.NewRouter()}
+	g.router.SkipClean(true) // keys may hold "//" and ".."
+	g.router.NewRoute().Path("/").Handler(g.level(onService))
+	g.router.NewRoute().Path("/{bucket}").Handler(g.level(onBucket))
+	g.router.NewRoute().Path("/{bucket}/").Handler(g.level(onBucket))
+	g.router.NewRoute().Path("/{bucket}/{key:(?s:.+)}").Handler(g.level(onObject))
+	g.router.NotFoundHandler = g.level(onService)
+	return g
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.router.ServeHTTP(w, r) }
+
+// request is an S3 request under way.
+type request struct {
+	*http.Request
+	g           *Gateway
+	w           http.ResponseWriter
+	id          string
+	bucket, key string
+	query       url.Values
+	who         sigv4.Identity
+}
+
+// level serves the requests to the service, to buckets or to objects.
+func (g *Gateway) level(on level) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		vars := mux.Vars(hr)
+		r := &request{Request: hr, g: g, w: w, id: requestID(), bucket: vars["bucket"], key: vars["key"]}
+		h := w.Header()
+		h.Set("Server", "caret")
+		h.Set("X-Amz-Request-Id", r.id)
+		if err := r.serve(on); err != nil {
+			r.fail(err)
+		}
+	})
+}
+
+func requestID() string {
+	var b [8]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails, by its documentation
+	return fmt.Sprintf("%X", b[:])
+}
+
+// serve finds the operation, checks who asks and runs it.
+func (r *request) serve(on level) error {
+	var err error
+	if r.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return errInvalidArgument.with("The query of the request cannot be parsed: %v.", err)
+	}
+	if !utf8.ValidString(r.bucket + r.key) {
+		return errInvalidArgument.with("Bucket names and keys must be UTF-8.")
+	}
+	if len(r.key) > pfs.MaxPath {
+		return describe(fmt.Errorf("%w: %d bytes, at most %d are allowed", pfs.ErrPathTooLong, len(r.key), pfs.MaxPath))
+	}
+	if r.who, err = r.g.opts.Verifier.Verify(r.Request); err != nil {
+		return err
+	}
+	if r.who.Anonymous {
+		return errAccessDenied
+	}
+	op, err := r.operation(on)
+	if err != nil {
+		return err
+	}
+	return op(r)
+}
+
+// writeXML writes a document.
+func (r *request) writeXML(doc any) {
+	buf := xmlBuffers.Get().(*bytes.Buffer)
+	defer xmlBuffers.Put(buf)
+	buf.Reset()
+	buf.WriteString(xml.Header[:len(xml.Header)-1])
+	if err := xml.NewEncoder(buf).Encode(doc); err != nil {
+		r.g.log.Error("encode XML", "err", err)
+	}
+	r.w.Write(buf.Bytes()) //nolint:errcheck // the client is gone
+}
+
+var xmlBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// reply answers with a document.
+func (r *request) reply(doc any) error {
+	r.w.Header().Set("Content-Type", "application/xml")
+	r.writeXML(doc)
+	return nil
+}
+
+// maxXML is the largest XML body that is read, in bytes: a Complete of 10,000
+// parts with checksums fits.
+const maxXML = 4 << 20
+
+// readXML reads the body as a document and checks its digests.
+func (r *request) readXML(doc any) error {
+	b, err := r.readBody()
+	if err != nil {
+		return err
+	}
+	if err := xml.Unmarshal(b, doc); err != nil {
+		return errMalformedXML.with("The XML cannot be parsed: %v.", err)
+	}
+	return nil
+}
+
+func (r *request) readBody() ([]byte, error) {
+	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
+	body, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+// ref is the state that the bucket names.
+func (r *request) ref() (pfs.Ref, error) { return ParseBucket(r.bucket) }
+
+// author is who makes the commits of a request.
+func (r *request) author() string { return r.g.opts.Owner }
+
+// snapshot is the state that the bucket, and versionID from there on, mean.
+func (r *request) snapshot(bucket, versionID string, given bool) (*pfs.Snapshot, error) {
+	ref, err := ParseBucket(bucket)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.g.fs.Resolve(r.Context(), ref)
+	if err != nil {
+		return nil, bucketError(err)
+	}
+	if !given || versionID == "null" {
+		return s, nil
+	}
+	if versionID == "" {
+		return nil, errInvalidArgument.with("The version id is empty.")
+	}
+	if ref.Version, err = commits.ParseExpr(versionID); err != nil {
+		return nil, errInvalidArgument.with("The version id is not valid: %v.", err)
+	}
+	s, err = r.g.fs.Resolve(r.Context(), ref)
+	return s, versionError(err)
+}
+
+// own is the snapshot that the request itself names.
+func (r *request) own() (*pfs.Snapshot, error) {
+	return r.snapshot(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
+}
+
+// location is the time format of XML documents.
+const xmlTime = "2006-01-02T15:04:05.000Z"
+
+func formatTime(t time.Time) string { return t.UTC().Format(xmlTime) }
+
+// etag is the ETag of content: its hash and a dash, which keeps clients from
+// taking it for an MD5.
+func etag(h fmt.Stringer) string { return `"` + h.String() + `-1"` }
+
+// parseETag is the hash in an ETag of ours.
+func parseETag(s string) (h [32]byte, ok bool) {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		s = s[1 : len(s)-1]
+	}
+	if len(s) != 66 || s[64:] != "-1" {
+		return h, false
+	}
+	_, err := hex.Decode(h[:], []byte(s[:64]))
+	return h, err == nil
+}

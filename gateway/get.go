@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"caret/pfs"
+)
+
+// getObject is GetObject and HeadObject.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+func (r *request) getObject() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	info, err := s.Stat(r.Context(), r.key)
+	if err != nil {
+		return err
+	}
+	r.describeObject(s, &info)
+	if err := r.conditions(&info); err != nil {
+		return err
+	}
+	off, length, partial, err := r.wanted(&info)
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h.Set("Content-Length", strconv.FormatInt(length, 10))
+	status := http.StatusOK
+	if partial {
+		status = http.StatusPartialContent
+		h.Set("Content-Range", contentRange(off, length, info.Size()))
+	} else if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		showChecksum(h, info.Attrs.Checksum)
+	}
+	if r.Method == http.MethodHead || length == 0 {
+		r.w.WriteHeader(status)
+		return nil
+	}
+	return r.send(s, &info, off, length, status)
+}
+
+// send streams a range. The status goes out with the first verified bytes,
+// so that damage there is still an error; behind them the connection is cut,
+// which no client takes for the end.
+func (r *request) send(s *pfs.Snapshot, info *pfs.Info, off, length int64, status int) error {
+	body, err := s.Read(r.Context(), *info, off, length)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	w := &startWriter{w: r.w, status: status}
+	if _, err = io.Copy(w, body); err == nil {
+		return nil
+	}
+	if !w.started {
+		return err
+	}
+	if r.Context().Err() == nil {
+		r.g.log.Error("read failed midway", "bucket", r.bucket, "key", r.key, "err", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// startWriter sends the status before the first bytes.
+type startWriter struct {
+	w       http.ResponseWriter
+	status  int
+	started bool
+}
+
+func (s *startWriter) Write(p []byte) (int, error) {
+	if !s.started {
+		s.started = true
+		s.w.WriteHeader(s.status)
+	}
+	return s.w.Write(p)
+}
+
+// conditions decides If-Match, If-Unmodified-Since, If-None-Match and
+// If-Modified-Since in the order of RFC 9110, section 13.2.2.
+func (r *request) conditions(info *pfs.Info) error {
+	since := func(name string) (time.Time, bool) {
+		t, err := http.ParseTime(r.Header.Get(name))
+		return t, err == nil
+	}
+	modified := info.Modified.Truncate(time.Second)
+	if v := r.Header.Get("If-Match"); v != "" {
+		if !matches(v, info) {
+			return errPrecondition
+		}
+	} else if t, ok := since("If-Unmodified-Since"); ok && modified.After(t) {
+		return errPrecondition
+	}
+	if v := r.Header.Get("If-None-Match"); v != "" {
+		if matches(v, info) {
+			return errNotModified
+		}
+	} else if t, ok := since("If-Modified-Since"); ok && !modified.After(t) {
+		return errNotModified
+	}
+	return nil
+}
+
+func matches(header string, info *pfs.Info) bool {
+	m := parseMatch(header)
+	if m.Any {
+		return true
+	}
+	for _, h := range m.Hashes {
+		if h == info.Content.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted is the range of the object to send.
+func (r *request) wanted(info *pfs.Info) (off, length int64, partial bool, err error) {
+	size := info.Size()
+	if p := r.query.Get("partNumber"); p != "" {
+		return r.wantedPart(info, p)
+	}
+	spec := r.Header.Get("Range")
+	if spec == "" || !r.rangeStillGood(info) {
+		return 0, size, false, nil
+	}
+	off, length, ok, err := parseRange(spec, size)
+	if err != nil {
+		r.w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+		return 0, 0, false, err
+	}
+	if !ok {
+		return 0, size, false, nil
+	}
+	return off, length, true, nil
+}
+
+// rangeStillGood decides If-Range.
+func (r *request) rangeStillGood(info *pfs.Info) bool {
+	v := r.Header.Get("If-Range")
+	if v == "" {
+		return true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return info.Modified.Truncate(time.Second).Equal(t)
+	}
+	return v == etag(info.Content.Hash)
+}
+
+// wantedPart is the range of a part; an object that was written in one piece
+// has one.
+func (r *request) wantedPart(info *pfs.Info, p string) (off, length int64, partial bool, err error) {
+	n, err := strconv.Atoi(p)
+	if err != nil || n < 1 || n > pfs.MaxParts {
+		return 0, 0, false, errInvalidArgument.with("partNumber must be 1 to %d, not %q.", pfs.MaxParts, p)
+	}
+	if r.Header.Get("Range") != "" {
+		return 0, 0, false, errInvalidRequest.with("Range and partNumber cannot be given together.")
+	}
+	parts := info.Parts
+	if len(parts) == 0 {
+		parts = []int64{info.Size()}
+	} else {
+		r.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(parts)))
+	}
+	if n > len(parts) {
+		return 0, 0, false, &apiError{416, "InvalidPartNumber", "The object has no part of that number."}
+	}
+	for _, size := range parts[:n-1] {
+		off += size
+	}
+	return off, parts[n-1], info.Size() > 0, nil
+}
+
+// parseRange reads a Range header. ok is false for one that is malformed or
+// has several ranges: then the whole object is sent.
+func parseRange(spec string, size int64) (off, length int64, ok bool, err error) {
+	spec, ok = strings.CutPrefix(spec, "bytes=")
+	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok || !dash || strings.Contains(spec, ",") {
+		return 0, 0, false, nil
+	}
+	digits := func(s string) (int64, bool) {
+		n, err := strconv.ParseUint(s, 10, 63)
+		if err != nil && len(s) > 18 && strings.Trim(s, "0123456789") == "" {
+			return 1<<63 - 1, true // beyond any object
+		}
+		return int64(n), err == nil
+	}
+	if first == "" { // the last n bytes
+		n, ok := digits(last)
+		switch {
+		case !ok:
+			return 0, 0, false, nil
+		case n == 0 || size == 0:
+			return 0, 0, false, errInvalidRange
+		}
+		n = min(n, size)
+		return size - n, n, true, nil
+	}
+	a, ok := digits(first)
+	if !ok {
+		return 0, 0, false, nil
+	}
+	b := size - 1
+	if last != "" {
+		if b, ok = digits(last); !ok || b < a {
+			return 0, 0, false, nil
+		}
+		b = min(b, size-1)
+	}
+	if a >= size {
+		return 0, 0, false, errInvalidRange
+	}
+	return a, b - a + 1, true, nil
+}
+
+func contentRange(off, length, size int64) string {
+	return "bytes " + strconv.FormatInt(off, 10) + "-" + strconv.FormatInt(off+length-1, 10) + "/" + strconv.FormatInt(size, 10)
+}

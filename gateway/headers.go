@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"caret/commits"
+	"caret/gateway/checksum"
+	"caret/pfs"
+)
+
+// maxMeta is how many bytes of user metadata, names and values, an object
+// may have.
+const maxMeta = 8 << 10
+
+const metaPrefix = "X-Amz-Meta-"
+
+// attrs reads what the headers say of an object besides its bytes.
+func (r *request) attrs() (commits.Attrs, error) {
+	h := r.Header
+	a := commits.Attrs{
+		ContentType:        h.Get("Content-Type"),
+		ContentEncoding:    withoutChunked(h.Values("Content-Encoding")),
+		ContentDisposition: h.Get("Content-Disposition"),
+		ContentLanguage:    h.Get("Content-Language"),
+		CacheControl:       h.Get("Cache-Control"),
+		Expires:            h.Get("Expires"),
+	}
+	size := 0
+	for name, values := range h {
+		key, ok := strings.CutPrefix(name, metaPrefix)
+		if !ok {
+			continue
+		}
+		if a.Meta == nil {
+			a.Meta = make(map[string]string)
+		}
+		value := strings.Join(values, ",")
+		if !utf8.ValidString(value) || key == "" {
+			return a, errInvalidArgument.with("The user metadata %q is not UTF-8.", key)
+		}
+		a.Meta[strings.ToLower(key)] = value
+		size += len(key) + len(value)
+	}
+	if size > maxMeta {
+		return a, errMetadataTooLarge
+	}
+	return a, nil
+}
+
+// withoutChunked takes the framing out of Content-Encoding: it is gone.
+func withoutChunked(values []string) string {
+	var keep []string
+	for _, v := range values {
+		for c := range strings.SplitSeq(v, ",") {
+			if c = strings.TrimSpace(c); c != "" && !strings.EqualFold(c, "aws-chunked") {
+				keep = append(keep, c)
+			}
+		}
+	}
+	return strings.Join(keep, ",")
+}
+
+// describeObject sets the headers that tell about an object.
+func (r *request) describeObject(s *pfs.Snapshot, info *pfs.Info) {
+	h := r.w.Header()
+	set := func(name, value string) {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	a := &info.Attrs
+	h.Set("Etag", etag(info.Content.Hash))
+	h.Set("Last-Modified", lastModified(info.Modified))
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("X-Amz-Version-Id", info.Commit.String())
+	h.Set("X-Caret-Commit", s.ID.String())
+	h.Set("Content-Type", "binary/octet-stream")
+	set("Content-Type", a.ContentType)
+	set("Content-Encoding", a.ContentEncoding)
+	set("Content-Disposition", a.ContentDisposition)
+	set("Content-Language", a.ContentLanguage)
+	set("Cache-Control", a.CacheControl)
+	set("Expires", a.Expires)
+	for k, v := range a.Meta {
+		h.Set(metaPrefix+k, v)
+	}
+	for query, name := range overrides {
+		set(name, r.query.Get(query))
+	}
+}
+
+// overrides are the headers that the query of a GET may replace.
+var overrides = map[string]string{
+	"response-content-type":        "Content-Type",
+	"response-content-language":    "Content-Language",
+	"response-expires":             "Expires",
+	"response-cache-control":       "Cache-Control",
+	"response-content-disposition": "Content-Disposition",
+	"response-content-encoding":    "Content-Encoding",
+}
+
+// showChecksum sets the headers of an object's checksum.
+func showChecksum(h http.Header, sum commits.Checksum) {
+	if sum.Algorithm == "" {
+		return
+	}
+	h.Set(checksum.Algorithm(sum.Algorithm).Header(), sum.Value)
+	if sum.Type != "" {
+		h.Set("X-Amz-Checksum-Type", sum.Type)
+	}
+}
+
+// writeOptions reads what the headers say of the commit to be made.
+func (r *request) writeOptions() pfs.WriteOptions {
+	opt := pfs.WriteOptions{
+		Author: r.author(), Message: r.Header.Get("X-Caret-Message"), IfHead: r.Header.Get("X-Caret-If-Head"),
+	}
+	if v := r.Header.Get("If-Match"); v != "" {
+		opt.If.IfMatch = parseMatch(v)
+	}
+	if v := r.Header.Get("If-None-Match"); v != "" {
+		opt.If.IfNoneMatch = parseMatch(v)
+	}
+	return opt
+}
+
+// parseMatch reads a list of ETags; one that is not ours matches nothing.
+func parseMatch(v string) *pfs.Match {
+	m := &pfs.Match{}
+	for tag := range strings.SplitSeq(v, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "*" {
+			m.Any = true
+		}
+		if h, ok := parseETag(tag); ok {
+			m.Hashes = append(m.Hashes, h)
+		}
+	}
+	return m
+}

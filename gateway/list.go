@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/xml"
+	"strconv"
+	"strings"
+
+	"caret/pfs"
+)
+
+// maxKeys is the default and the ceiling of a page.
+const maxKeys = 1000
+
+// listing is what the two versions of ListObjects have in common.
+type listing struct {
+	opt    pfs.ListOptions
+	encode func(string) string
+	url    bool // encoding-type=url
+}
+
+// parseListing reads the parameters of a listing.
+func (r *request) parseListing() (listing, error) {
+	l := listing{encode: func(s string) string { return s }}
+	l.opt.Prefix, l.opt.Delimiter = r.query.Get("prefix"), r.query.Get("delimiter")
+	var err error
+	if l.opt.Limit, err = r.limit("max-keys"); err != nil {
+		return l, err
+	}
+	l.url, err = r.encodingType()
+	if l.url {
+		l.encode = urlEncode
+	}
+	return l, err
+}
+
+// limit reads a page size: 0 to maxKeys, which is also the default.
+func (r *request) limit(name string) (int, error) {
+	s := r.query.Get(name)
+	if s == "" {
+		return maxKeys, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		return 0, errInvalidArgument.with("%s must be a number from 0, not %q.", name, s)
+	}
+	return int(min(n, maxKeys)), nil
+}
+
+func (r *request) encodingType() (bool, error) {
+	switch e := r.query.Get("encoding-type"); {
+	case e == "":
+		return false, nil
+	case strings.EqualFold(e, "url"):
+		return true, nil
+	default:
+		return false, errInvalidArgument.with("encoding-type must be url, not %q.", e)
+	}
+}
+
+// urlEncode encodes what XML may not be able to carry, as AWS does it.
+func urlEncode(s string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s)+16)
+	for i := range len(s) {
+		c := s[i]
+		if c == '/' || c == '-' || c == '_' || c == '.' || c == '~' || c == '*' ||
+			'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
+
+// listObjects is ListObjects in both versions.
+func (r *request) listObjects() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	l, err := r.parseListing()
+	if err != nil {
+		return err
+	}
+	switch v := r.query.Get("list-type"); v {
+	case "", "1":
+		return r.listV1(s, l)
+	case "2":
+		return r.listV2(s, l)
+	default:
+		return errInvalidArgument.with("list-type must be 1 or 2, not %q.", v)
+	}
+}
+
+// listV1 is ListObjects.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
+func (r *request) listV1(s *pfs.Snapshot, l listing) error {
+	l.opt.After = r.query.Get("marker")
+	page, err := s.List(r.Context(), l.opt)
+	if err != nil {
+		return err
+	}
+	w := newListWriter(r, l)
+	w.text("Marker", l.encode(l.opt.After))
+	if page.Truncated && l.opt.Delimiter != "" {
+		w.text("NextMarker", l.encode(page.Next))
+	}
+	w.common(page)
+	w.items(page, true)
+	return w.finish()
+}
+
+// listV2 is ListObjectsV2. A continuation token is the last name listed, so
+// it stays good while others write.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+func (r *request) listV2(s *pfs.Snapshot, l listing) error {
+	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
+	l.opt.After = startAfter
+	if r.query.Has("continuation-token") {
+		after, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || len(after) == 0 {
+			return errInvalidArgument.with("The continuation token is not one of this server.")
+		}
+		l.opt.After = string(after)
+	}
+	page, err := s.List(r.Context(), l.opt)
+	if err != nil {
+		return err
+	}
+	w := newListWriter(r, l)
+	w.text("KeyCount", strconv.Itoa(len(page.Items)))
+	if token != "" {
+		w.text("ContinuationToken", token)
+	}
+	if page.Truncated {
+		w.text("NextContinuationToken", base64.RawURLEncoding.EncodeToString([]byte(page.Next)))
+	}
+	if startAfter != "" {
+		w.text("StartAfter", l.encode(startAfter))
+	}
+	w.common(page)
+	w.items(page, r.query.Get("fetch-owner") == "true")
+	return w.finish()
+}
+
+// listWriter writes a listing by hand: encoding/xml takes longer for a page
+// than finding it.
+type listWriter struct {
+	r   *request
+	l   listing
+	buf *bytes.Buffer
+}
+
+func newListWriter(r *request, l listing) *listWriter {
+	w := &listWriter{r: r, l: l, buf: xmlBuffers.Get().(*bytes.Buffer)}
+	w.buf.Reset()
+	w.buf.WriteString(xml.Header[:len(xml.Header)-1])
+	w.buf.WriteString(`<ListBucketResult xmlns="` + xmlns + `">`)
+	return w
+}
+
+// text writes <name>s</name>. Characters that XML cannot carry become U+FFFD;
+// encoding-type=url is there for them.
+func (w *listWriter) text(name, s string) {
+	w.buf.WriteByte('<')
+	w.buf.WriteString(name)
+	w.buf.WriteByte('>')
+	xml.EscapeText(w.buf, []byte(s)) //nolint:errcheck // a buffer takes everything
+	w.buf.WriteString("</")
+	w.buf.WriteString(name)
+	w.buf.WriteByte('>')
+}
+
+// common writes what both versions say of the whole page.
+func (w *listWriter) common(page pfs.ListPage) {
+	w.text("Name", w.r.bucket)
+	w.text("Prefix", w.l.encode(w.l.opt.Prefix))
+	if w.l.opt.Delimiter != "" {
+		w.text("Delimiter", w.l.encode(w.l.opt.Delimiter))
+	}
+	w.text("MaxKeys", strconv.Itoa(w.l.opt.Limit))
+	if w.l.url {
+		w.text("EncodingType", "url")
+	}
+	w.text("IsTruncated", strconv.FormatBool(page.Truncated))
+}
+
+func (w *listWriter) items(page pfs.ListPage, withOwner bool) {
+	for i := range page.Items {
+		it := &page.Items[i]
+		if it.Prefix != "" {
+			continue
+		}
+		w.buf.WriteString("<Contents>")
+		w.text("Key", w.l.encode(it.Path))
+		w.text("LastModified", formatTime(it.Modified))
+		w.buf.WriteString("<ETag>&#34;" + it.Content.Hash.String() + "-1&#34;</ETag>")
+		if sum := it.Attrs.Checksum; sum.Algorithm != "" {
+			w.text("ChecksumAlgorithm", sum.Algorithm)
+			w.text("ChecksumType", sum.Type)
+		}
+		w.text("Size", strconv.FormatInt(it.Size(), 10))
+		if withOwner {
+			w.buf.WriteString("<Owner>")
+			w.text("ID", w.r.g.opts.Owner)
+			w.text("DisplayName", w.r.g.opts.Owner)
+			w.buf.WriteString("</Owner>")
+		}
+		w.buf.WriteString("<StorageClass>STANDARD</StorageClass></Contents>")
+	}
+	for i := range page.Items {
+		if p := page.Items[i].Prefix; p != "" {
+			w.buf.WriteString("<CommonPrefixes>")
+			w.text("Prefix", w.l.encode(p))
+			w.buf.WriteString("</CommonPrefixes>")
+		}
+	}
+}
+
+func (w *listWriter) finish() error {
+	defer xmlBuffers.Put(w.buf)
+	w.buf.WriteString("</ListBucketResult>")
+	w.r.w.Header().Set("Content-Type", "application/xml")
+	w.r.w.Write(w.buf.Bytes()) //nolint:errcheck // the client is gone
+	return nil
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+
+	"caret/commits"
+	"caret/gateway/checksum"
+	"caret/gateway/sigv4"
+	"caret/objstore/content"
+	"caret/pfs"
+)
+
+// bodyReader is a request's content: it fails before its end if anything that
+// was said of it is not true.
+type bodyReader struct {
+	*checksum.Reader
+	body *sigv4.Body
+	want checksum.Wanted
+}
+
+// Close ends the checks of a body that was not read to its end.
+func (b *bodyReader) Close() {
+	b.Reader.Close()
+	b.body.Close() //nolint:errcheck // only gives a buffer back
+}
+
+// sum is the checksum that was verified, or asked for.
+func (b *bodyReader) sum() commits.Checksum {
+	if b.want.Algorithm == "" {
+		return commits.Checksum{}
+	}
+	return commits.Checksum{Algorithm: string(b.want.Algorithm), Type: checksum.FullObject, Value: b.Value()}
+}
+
+// body opens the request's content.
+func (r *request) body() (*bodyReader, error) {
+	want, err := checksum.FromRequest(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.g.opts.Verifier.Body(r.Request, r.who)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyReader{checksum.NewReader(b, want, b.Trailer), b, want}, nil
+}
+
+// store stores the request's content through w.
+func (r *request) store(w *content.Writer, b *bodyReader) (content.Part, error) {
+	defer w.Abort()
+	if _, err := w.ReadFrom(b); err != nil {
+		return content.Part{}, err
+	}
+	return w.Close()
+}
+
+// sized opens the content of an upload, whose length must be known.
+func (r *request) sized() (*bodyReader, error) {
+	b, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	if b.body.Length() < 0 {
+		b.Close()
+		return nil, errMissingLength
+	}
+	return b, nil
+}
+
+// putObject is PutObject and CopyObject.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+func (r *request) putObject() error {
+	if r.Header.Get("X-Amz-Copy-Source") != "" {
+		return r.copyObject()
+	}
+	to, err := r.writable()
+	if err != nil {
+		return err
+	}
+	attrs, err := r.attrs()
+	if err != nil {
+		return err
+	}
+	if err := r.refuseUnsupported(); err != nil {
+		return err
+	}
+	b, err := r.sized()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	part, err := r.store(r.g.fs.NewFile(r.Context(), b.body.Length()), b)
+	if err != nil {
+		return err
+	}
+	attrs.Checksum = b.sum()
+	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, r.writeOptions())
+	if err != nil {
+		return err
+	}
+	r.wrote(&done)
+	showChecksum(r.w.Header(), attrs.Checksum)
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// wrote tells of the commit that a write made.
+func (r *request) wrote(done *pfs.Committed) {
+	h := r.w.Header()
+	h.Set("Etag", etag(done.Info.Content.Hash))
+	h.Set("X-Amz-Version-Id", done.Commit.String())
+	h.Set("X-Caret-Commit", done.Commit.String())
+}
+
+// writable is the ref to write to. That it can be written to is found out
+// before the body is read, and decided when the commit is made.
+func (r *request) writable() (pfs.Ref, error) {
+	ref, err := r.ref()
+	if err != nil {
+		return ref, err
+	}
+	if r.query.Has("versionId") {
+		return ref, errInvalidArgument.with("A write takes no versionId.")
+	}
+	return ref, bucketError(r.g.fs.CheckWritable(r.Context(), ref))
+}
+
+// refuseUnsupported refuses headers that ask for what is not done, rather
+// than to seem to do it.
+func (r *request) refuseUnsupported() error {
+	for _, name := range []string{
+		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Legal-Hold",
+		"X-Amz-Write-Offset-Bytes", "X-Amz-Website-Redirect-Location", "X-Amz-Tagging", "X-Amz-Grant-Read",
+		"X-Amz-Grant-Write", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write-Acp", "X-Amz-Grant-Full-Control",
+	} {
+		if r.Header.Get(name) != "" {
+			return errNotImplemented.with("The header %s is not implemented.", name)
+		}
+	}
+	if acl := r.Header.Get("X-Amz-Acl"); acl != "" && acl != "private" && acl != "bucket-owner-full-control" {
+		return errNotImplemented.with("The canned ACL %q is not implemented.", acl)
+	}
+	return nil
+}
+
+var _ io.Reader = (*bodyReader)(nil)

@@ -1,0 +1,447 @@
+package gateway
+
+import (
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"caret/commits"
+	"caret/gateway/checksum"
+	"caret/objstore"
+	"caret/pfs"
+)
+
+// createUpload is CreateMultipartUpload.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
+func (r *request) createUpload() error {
+	to, err := r.writable()
+	if err != nil {
+		return err
+	}
+	attrs, err := r.attrs()
+	if err != nil {
+		return err
+	}
+	if err := r.refuseUnsupported(); err != nil {
+		return err
+	}
+	if attrs.Checksum, err = r.uploadChecksum(); err != nil {
+		return err
+	}
+	u, err := r.g.fs.CreateUpload(r.Context(), to, r.key, attrs, r.writeOptions())
+	if err != nil {
+		return err
+	}
+	if sum := attrs.Checksum; sum.Algorithm != "" {
+		r.w.Header().Set("X-Amz-Checksum-Algorithm", sum.Algorithm)
+		r.w.Header().Set("X-Amz-Checksum-Type", sum.Type)
+	}
+	return r.reply(struct {
+		XMLName  xml.Name
+		Bucket   string
+		Key      string
+		UploadID string `xml:"UploadId"`
+	}{document("InitiateMultipartUploadResult"), r.bucket, r.key, u.ID})
+}
+
+// uploadChecksum is the algorithm and type that the parts' checksums have.
+func (r *request) uploadChecksum() (commits.Checksum, error) {
+	var sum commits.Checksum
+	name, typ := r.Header.Get("X-Amz-Checksum-Algorithm"), r.Header.Get("X-Amz-Checksum-Type")
+	if name == "" {
+		if typ != "" {
+			return sum, errInvalidRequest.with("x-amz-checksum-type needs x-amz-checksum-algorithm.")
+		}
+		return sum, nil
+	}
+	a, err := checksum.Parse(name)
+	if err != nil {
+		return sum, err
+	}
+	isCRC := a != checksum.SHA1 && a != checksum.SHA256
+	switch {
+	case typ == "" && a == checksum.CRC64NVME:
+		typ = checksum.FullObject
+	case typ == "":
+		typ = checksum.Composite
+	case typ != checksum.FullObject && typ != checksum.Composite:
+		return sum, errInvalidRequest.with("x-amz-checksum-type must be FULL_OBJECT or COMPOSITE, not %q.", typ)
+	case typ == checksum.FullObject && !isCRC, typ == checksum.Composite && a == checksum.CRC64NVME:
+		return sum, errInvalidRequest.with("A %s checksum cannot be %s.", a, typ)
+	}
+	return commits.Checksum{Algorithm: string(a), Type: typ}, nil
+}
+
+// uploadPart is UploadPart.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
+func (r *request) uploadPart() error {
+	if r.Header.Get("X-Amz-Copy-Source") != "" {
+		return errNotImplemented.with("UploadPartCopy is not implemented.")
+	}
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(r.query.Get("partNumber"))
+	if err != nil || n < 1 || n > pfs.MaxParts {
+		return errInvalidArgument.with("partNumber must be 1 to %d, not %q.", pfs.MaxParts, r.query.Get("partNumber"))
+	}
+	id := r.query.Get("uploadId")
+	u, err := r.g.fs.Upload(r.Context(), ref, r.key, id)
+	if err != nil {
+		return err
+	}
+	b, err := r.sized()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	want := u.Attrs.Checksum.Algorithm
+	if got := string(b.want.Algorithm); want != "" && got == "" {
+		// Computed here, so that the whole has one though the client sent none.
+		b.want.Algorithm = checksum.Algorithm(want)
+		b.Reader = checksum.NewReader(b.body, b.want, b.body.Trailer)
+	} else if want != "" && got != want {
+		return errInvalidRequest.with("The upload has %s checksums, this part a %s.", want, got)
+	}
+	w, err := r.g.fs.NewPart(r.Context(), ref, r.key, id, n, b.body.Length())
+	if err != nil {
+		return err
+	}
+	part, err := r.store(w, b)
+	if err != nil {
+		return err
+	}
+	info, err := r.g.fs.PutPart(r.Context(), ref, r.key, id, n, part, b.sum())
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h.Set("Etag", etag(info.Hash))
+	if info.Checksum.Algorithm != "" {
+		h.Set(checksum.Algorithm(info.Checksum.Algorithm).Header(), info.Checksum.Value)
+	}
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// abortUpload is AbortMultipartUpload.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+func (r *request) abortUpload() error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	if err := r.g.fs.AbortUpload(r.Context(), ref, r.key, r.query.Get("uploadId")); err != nil {
+		return err
+	}
+	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// checksums are the five elements of which a document has one at most.
+type checksums struct {
+	CRC32     string `xml:"ChecksumCRC32,omitempty"`
+	CRC32C    string `xml:"ChecksumCRC32C,omitempty"`
+	CRC64NVME string `xml:"ChecksumCRC64NVME,omitempty"`
+	SHA1      string `xml:"ChecksumSHA1,omitempty"`
+	SHA256    string `xml:"ChecksumSHA256,omitempty"`
+}
+
+func (c *checksums) of(algorithm string) *string {
+	switch checksum.Algorithm(algorithm) {
+	case checksum.CRC32:
+		return &c.CRC32
+	case checksum.CRC32C:
+		return &c.CRC32C
+	case checksum.CRC64NVME:
+		return &c.CRC64NVME
+	case checksum.SHA1:
+		return &c.SHA1
+	case checksum.SHA256:
+		return &c.SHA256
+	}
+	return new(string)
+}
+
+type partEntry struct {
+	PartNumber   int
+	LastModified string
+	ETag         string
+	Size         int64
+	checksums
+}
+
+// listParts is ListParts.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
+func (r *request) listParts() error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	limit, err := r.limit("max-parts")
+	if err != nil {
+		return err
+	}
+	marker := 0
+	if s := r.query.Get("part-number-marker"); s != "" {
+		if marker, err = strconv.Atoi(s); err != nil || marker < 0 || marker > pfs.MaxParts {
+			return errInvalidArgument.with("part-number-marker must be a part number, not %q.", s)
+		}
+	}
+	u, parts, more, err := r.g.fs.Parts(r.Context(), ref, r.key, r.query.Get("uploadId"), marker, limit)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		XMLName              xml.Name
+		Bucket               string
+		Key                  string
+		UploadID             string `xml:"UploadId"`
+		PartNumberMarker     int
+		NextPartNumberMarker int
+		MaxParts             int
+		IsTruncated          bool
+		Parts                []partEntry `xml:"Part"`
+		Initiator            owner
+		Owner                owner
+		StorageClass         string
+		ChecksumAlgorithm    string `xml:",omitempty"`
+		ChecksumType         string `xml:",omitempty"`
+	}{
+		XMLName: document("ListPartsResult"), Bucket: r.bucket, Key: r.key, UploadID: u.ID, PartNumberMarker: marker,
+		MaxParts: limit, IsTruncated: more, Initiator: r.owner(), Owner: r.owner(), StorageClass: "STANDARD",
+		ChecksumAlgorithm: u.Attrs.Checksum.Algorithm, ChecksumType: u.Attrs.Checksum.Type,
+	}
+	for _, p := range parts {
+		e := partEntry{PartNumber: p.Number, LastModified: formatTime(p.Modified), ETag: etag(p.Hash), Size: p.Size}
+		*e.of(p.Checksum.Algorithm) = p.Checksum.Value
+		doc.Parts = append(doc.Parts, e)
+		doc.NextPartNumberMarker = p.Number
+	}
+	return r.reply(doc)
+}
+
+// completedPart is a part in the body of a Complete.
+type completedPart struct {
+	PartNumber int
+	ETag       string
+	checksums
+}
+
+// completeUpload is CompleteMultipartUpload.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+func (r *request) completeUpload() error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	var doc struct {
+		XMLName xml.Name        `xml:"CompleteMultipartUpload"`
+		Parts   []completedPart `xml:"Part"`
+	}
+	// The checksum headers of a Complete are the object's, not the body's.
+	want, err := checksum.FromRequest(r.Header)
+	if err != nil && !strings.Contains(r.Header.Get("X-Amz-Checksum-Type"), checksum.Composite) {
+		return err
+	}
+	for _, a := range checksum.All() {
+		r.Header.Del(a.Header())
+	}
+	if err := r.readXML(&doc); err != nil {
+		return err
+	}
+	if len(doc.Parts) == 0 {
+		return errMalformedXML.with("A CompleteMultipartUpload has at least one part.")
+	}
+	id := r.query.Get("uploadId")
+	u, stored, _, err := r.g.fs.Parts(r.Context(), ref, r.key, id, 0, pfs.MaxParts)
+	sum := commits.Checksum{}
+	if err == nil {
+		if sum, err = joinedChecksum(u, stored, doc.Parts); err != nil {
+			return err
+		}
+		if err := r.checkWhole(want, sum, stored, doc.Parts); err != nil {
+			return err
+		}
+	}
+	done, err := r.g.fs.CompleteUpload(r.Context(), ref, r.key, id, chosen(u, doc.Parts), sum, r.writeOptions())
+	if err != nil {
+		return err
+	}
+	r.wrote(&done)
+	return r.reply(completeResult(r, &done))
+}
+
+func completeResult(r *request, done *pfs.Committed) any {
+	result := struct {
+		XMLName  xml.Name
+		Location string
+		Bucket   string
+		Key      string
+		ETag     string
+		checksums
+		ChecksumType string `xml:",omitempty"`
+	}{
+		XMLName: document("CompleteMultipartUploadResult"), Location: "http://" + r.Host + r.URL.EscapedPath(),
+		Bucket: r.bucket, Key: r.key, ETag: etag(done.Info.Content.Hash),
+	}
+	if sum := done.Info.Attrs.Checksum; sum.Algorithm != "" {
+		*result.of(sum.Algorithm), result.ChecksumType = sum.Value, sum.Type
+	}
+	return result
+}
+
+// chosen are the parts of a Complete as pfs takes them. An ETag that is not
+// of our form was made by a client that computes MD5s, and is not checked.
+func chosen(u pfs.Upload, parts []completedPart) []pfs.CompletedPart {
+	list := make([]pfs.CompletedPart, len(parts))
+	for i := range parts {
+		list[i] = pfs.CompletedPart{Number: parts[i].PartNumber, Checksum: *parts[i].of(u.Attrs.Checksum.Algorithm)}
+		if h, ok := parseETag(parts[i].ETag); ok {
+			hash := objstore.Hash(h)
+			list[i].Hash = &hash
+		}
+	}
+	return list
+}
+
+// joinedChecksum is the checksum of the whole from those of its parts; none
+// if the upload was not begun with one.
+func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) (commits.Checksum, error) {
+	sum := u.Attrs.Checksum
+	if sum.Algorithm == "" {
+		return sum, nil
+	}
+	byNumber := make(map[int]pfs.PartInfo, len(stored))
+	for _, p := range stored {
+		byNumber[p.Number] = p
+	}
+	a := checksum.Algorithm(sum.Algorithm)
+	var values []string
+	var pieces []checksum.Piece
+	for _, p := range parts {
+		info, ok := byNumber[p.PartNumber]
+		if !ok {
+			return commits.Checksum{}, nil // pfs will say so
+		}
+		values = append(values, info.Checksum.Value)
+		pieces = append(pieces, checksum.Piece{Value: info.Checksum.Value, Size: info.Size})
+	}
+	var err error
+	if sum.Type == checksum.FullObject {
+		sum.Value, err = checksum.Combine(a, pieces)
+	} else {
+		sum.Value, err = checksum.CompositeOf(a, values)
+	}
+	return sum, err
+}
+
+// checkWhole compares what the client says of the whole with what it is.
+func (r *request) checkWhole(want checksum.Wanted, sum commits.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
+	if want.Value != "" && string(want.Algorithm) == sum.Algorithm && sum.Type == checksum.FullObject && want.Value != sum.Value {
+		return checksum.ErrMismatch
+	}
+	s := r.Header.Get("X-Amz-Mp-Object-Size")
+	if s == "" {
+		return nil
+	}
+	size, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return errInvalidArgument.with("x-amz-mp-object-size must be a number, not %q.", s)
+	}
+	named := make(map[int]bool, len(parts))
+	for _, p := range parts {
+		named[p.PartNumber] = true
+	}
+	for _, p := range stored {
+		if named[p.Number] {
+			size -= p.Size
+		}
+	}
+	if size != 0 {
+		return errInvalidRequest.with("The parts do not have the x-amz-mp-object-size of %s bytes.", s)
+	}
+	return nil
+}
+
+type uploadEntry struct {
+	Key               string
+	UploadID          string `xml:"UploadId"`
+	Initiator         owner
+	Owner             owner
+	StorageClass      string
+	Initiated         string
+	ChecksumAlgorithm string `xml:",omitempty"`
+	ChecksumType      string `xml:",omitempty"`
+}
+
+type prefixEntry struct{ Prefix string }
+
+// listUploads is ListMultipartUploads.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
+func (r *request) listUploads() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	opt := pfs.UploadsOptions{
+		Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter"),
+		AfterPath: r.query.Get("key-marker"), AfterID: r.query.Get("upload-id-marker"),
+	}
+	if opt.Limit, err = r.limit("max-uploads"); err != nil {
+		return err
+	}
+	encoded, err := r.encodingType()
+	if err != nil {
+		return err
+	}
+	enc := func(s string) string { return s }
+	if encoded {
+		enc = urlEncode
+	}
+	page := pfs.UploadsPage{}
+	if s.Writable {
+		if page, err = r.g.fs.Uploads(r.Context(), ref, opt); err != nil {
+			return err
+		}
+	}
+	doc := struct {
+		XMLName            xml.Name
+		Bucket             string
+		KeyMarker          string
+		UploadIDMarker     string `xml:"UploadIdMarker"`
+		NextKeyMarker      string `xml:",omitempty"`
+		NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
+		Prefix             string
+		Delimiter          string `xml:",omitempty"`
+		MaxUploads         int
+		EncodingType       string `xml:",omitempty"`
+		IsTruncated        bool
+		Uploads            []uploadEntry `xml:"Upload"`
+		CommonPrefixes     []prefixEntry
+	}{
+		XMLName: document("ListMultipartUploadsResult"), Bucket: r.bucket, KeyMarker: enc(opt.AfterPath), UploadIDMarker: opt.AfterID,
+		NextKeyMarker: enc(page.NextPath), NextUploadIDMarker: page.NextID, Prefix: enc(opt.Prefix), Delimiter: enc(opt.Delimiter),
+		MaxUploads: opt.Limit, IsTruncated: page.Truncated,
+	}
+	if encoded {
+		doc.EncodingType = "url"
+	}
+	for _, it := range page.Items {
+		if it.Prefix != "" {
+			doc.CommonPrefixes = append(doc.CommonPrefixes, prefixEntry{enc(it.Prefix)})
+			continue
+		}
+		doc.Uploads = append(doc.Uploads, uploadEntry{
+			Key: enc(it.Path), UploadID: it.ID, Initiator: r.owner(), Owner: r.owner(), StorageClass: "STANDARD",
+			Initiated: formatTime(it.Started), ChecksumAlgorithm: it.Attrs.Checksum.Algorithm, ChecksumType: it.Attrs.Checksum.Type,
+		})
+	}
+	return r.reply(doc)
+}
