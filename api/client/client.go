@@ -1,0 +1,332 @@
+// Package client is the Go client of caret's JSON API.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"caret/api/v1"
+)
+
+// Client talks to one server. Its methods may be called concurrently.
+type Client struct {
+	endpoint  string
+	accessKey string
+	secretKey string
+	http      *http.Client
+	signer    *v4.Signer
+}
+
+// New returns a client of the server at endpoint, such as
+// http://127.0.0.1:30600.
+func New(endpoint, accessKey, secretKey string) *Client {
+	return &Client{
+		endpoint: strings.TrimRight(endpoint, "/"), accessKey: accessKey, secretKey: secretKey,
+		http: &http.Client{Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
+		}},
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+	}
+}
+
+// Error is an answer of the server that is not a success.
+type Error struct {
+	Status  int    // of HTTP
+	Code    string // such as no_such_repo
+	Message string
+	Hint    string   // what to do about it, "" if there is nothing
+	Paths   []string // of a conflict
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Code is the code of the server's error in err, "" if it is not one.
+func Code(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// request is one call.
+type request struct {
+	method string
+	path   []string // elements behind the prefix
+	query  url.Values
+	body   io.Reader
+	length int64
+	header http.Header
+}
+
+// do sends a request and returns an answer that is a success.
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	elements := make([]string, len(r.path))
+	for i, p := range r.path {
+		elements[i] = escape(p)
+	}
+	target := c.endpoint + v1.Prefix + strings.Join(elements, "/")
+	if len(r.query) > 0 {
+		target += "?" + strings.ReplaceAll(r.query.Encode(), "+", "%20")
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, r.body)
+	if err != nil {
+		return nil, err
+	}
+	if r.body != nil {
+		req.ContentLength = r.length
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
+	const payload = "UNSIGNED-PAYLOAD"
+	req.Header.Set("X-Amz-Content-Sha256", payload)
+	creds := aws.Credentials{AccessKeyID: c.accessKey, SecretAccessKey: c.secretKey}
+	if err := c.signer.SignHTTP(ctx, creds, req, payload, "s3", "us-east-1", time.Now()); err != nil {
+		return nil, fmt.Errorf("sign request: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, readError(resp)
+}
+
+// escape encodes a path element so that the server's idea of what was signed
+// is the same.
+func escape(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c == '-' || c == '_' || c == '.' || c == '~' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
+func readError(resp *http.Response) error {
+	var body v1.Error
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
+		body = v1.Error{Code: "unknown", Message: "the server answered " + resp.Status + "; is it a caret?"}
+	}
+	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths}
+}
+
+// call sends in, if not nil, as JSON and reads the answer into out, if not
+// nil.
+func (c *Client) call(ctx context.Context, method string, in, out any, query url.Values, path ...string) error {
+	r := request{method: method, path: path, query: query}
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		r.body, r.length = bytes.NewReader(b), int64(len(b))
+		r.header = http.Header{"Content-Type": {"application/json"}}
+	}
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+func get[T any](ctx context.Context, c *Client, query url.Values, path ...string) (T, error) {
+	var out T
+	err := c.call(ctx, http.MethodGet, nil, &out, query, path...)
+	return out, err
+}
+
+func post[T any](ctx context.Context, c *Client, in any, path ...string) (T, error) {
+	var out T
+	err := c.call(ctx, http.MethodPost, in, &out, nil, path...)
+	return out, err
+}
+
+func pageQuery(after string, limit int) url.Values {
+	q := url.Values{}
+	if after != "" {
+		q.Set("after", after)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return q
+}
+
+// All reads all pages of a listing.
+func All[T any](list func(after string) (v1.Page[T], error)) ([]T, error) {
+	var all []T
+	for after := ""; ; {
+		page, err := list(after)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.Next == "" {
+			return all, nil
+		}
+		after = page.Next
+	}
+}
+
+// Repos lists repos by name; limit 0 is as many as the server gives.
+func (c *Client) Repos(ctx context.Context, after string, limit int) (v1.Page[v1.Repo], error) {
+	return get[v1.Page[v1.Repo]](ctx, c, pageQuery(after, limit), "repos")
+}
+
+// CreateRepo makes a repo with an empty default branch.
+func (c *Client) CreateRepo(ctx context.Context, r v1.Repo) (v1.Repo, error) {
+	return post[v1.Repo](ctx, c, r, "repos")
+}
+
+// Repo describes a repo.
+func (c *Client) Repo(ctx context.Context, name string) (v1.Repo, error) {
+	return get[v1.Repo](ctx, c, nil, "repos", name)
+}
+
+// DeleteRepo removes a repo; one that has commits only with force.
+func (c *Client) DeleteRepo(ctx context.Context, name string, force bool) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, url.Values{"force": {strconv.FormatBool(force)}}, "repos", name)
+}
+
+// Branches lists the branches of a repo by name.
+func (c *Client) Branches(ctx context.Context, repo, after string, limit int) (v1.Page[v1.Branch], error) {
+	return get[v1.Page[v1.Branch]](ctx, c, pageQuery(after, limit), "repos", repo, "branches")
+}
+
+// CreateBranch makes a branch at from, an expression; "" makes an empty one.
+func (c *Client) CreateBranch(ctx context.Context, repo, name, from string) (v1.Branch, error) {
+	return post[v1.Branch](ctx, c, v1.CreateBranch{Name: name, From: from}, "repos", repo, "branches")
+}
+
+// Branch describes a branch.
+func (c *Client) Branch(ctx context.Context, repo, name string) (v1.Branch, error) {
+	return get[v1.Branch](ctx, c, nil, "repos", repo, "branches", name)
+}
+
+// DeleteBranch removes a branch; the last one takes its repo with it.
+func (c *Client) DeleteBranch(ctx context.Context, repo, name string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "branches", name)
+}
+
+// Resolve says what ref, an expression, means at the moment.
+func (c *Client) Resolve(ctx context.Context, repo, ref string) (v1.Snapshot, error) {
+	return get[v1.Snapshot](ctx, c, url.Values{"ref": {ref}}, "repos", repo, "resolve")
+}
+
+// Log lists the commits that lead to ref, newest first; path, if not "",
+// keeps those that changed it, or anything under it if it ends in a slash.
+func (c *Client) Log(ctx context.Context, repo, ref, path, after string, limit int) (v1.Page[v1.Commit], error) {
+	q := pageQuery(after, limit)
+	q.Set("ref", ref)
+	q.Set("path", path)
+	return get[v1.Page[v1.Commit]](ctx, c, q, "repos", repo, "commits")
+}
+
+// Commit describes a commit.
+func (c *Client) Commit(ctx context.Context, repo, ref string) (v1.Commit, error) {
+	return get[v1.Commit](ctx, c, nil, "repos", repo, "commits", ref)
+}
+
+// Changes lists the paths that a commit changed.
+func (c *Client) Changes(ctx context.Context, repo, ref, after string, limit int) (v1.Page[v1.Change], error) {
+	return get[v1.Page[v1.Change]](ctx, c, pageQuery(after, limit), "repos", repo, "commits", ref, "changes")
+}
+
+// StartCommit opens a commit on a branch: writes to its id are staged in it.
+func (c *Client) StartCommit(ctx context.Context, repo, branch, message string) (v1.OpenCommit, error) {
+	return post[v1.OpenCommit](ctx, c, v1.StartCommit{Branch: branch, Message: message}, "repos", repo, "commits")
+}
+
+// FinishCommit makes an open commit one of its branch.
+func (c *Client) FinishCommit(ctx context.Context, repo, id string, in v1.FinishCommit) (v1.Commit, error) {
+	return post[v1.Commit](ctx, c, in, "repos", repo, "commits", id, "finish")
+}
+
+// AbortCommit drops an open commit.
+func (c *Client) AbortCommit(ctx context.Context, repo, id string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "commits", id)
+}
+
+// OpenCommits lists the open commits of a repo.
+func (c *Client) OpenCommits(ctx context.Context, repo string) (v1.Page[v1.OpenCommit], error) {
+	return get[v1.Page[v1.OpenCommit]](ctx, c, nil, "repos", repo, "open")
+}
+
+// Files lists files, and common prefixes if delimiter is not "".
+func (c *Client) Files(ctx context.Context, repo, ref, prefix, delimiter, after string, limit int) (v1.Page[v1.File], error) {
+	q := pageQuery(after, limit)
+	q.Set("ref", ref)
+	q.Set("prefix", prefix)
+	q.Set("delimiter", delimiter)
+	return get[v1.Page[v1.File]](ctx, c, q, "repos", repo, "files")
+}
+
+// Stat describes a file.
+func (c *Client) Stat(ctx context.Context, repo, ref, path string) (v1.File, error) {
+	return get[v1.File](ctx, c, url.Values{"ref": {ref}, "path": {path}}, "repos", repo, "stat")
+}
+
+// Get streams a file. The caller closes the body.
+func (c *Client) Get(ctx context.Context, repo, ref, path string) (io.ReadCloser, int64, error) {
+	resp, err := c.do(ctx, request{
+		method: http.MethodGet, path: []string{"repos", repo, "file"}, query: url.Values{"ref": {ref}, "path": {path}},
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return resp.Body, resp.ContentLength, nil
+}
+
+// Put stores a file of length bytes, -1 if that is not known, in a commit of
+// its own, or stages it if ref is an open commit.
+func (c *Client) Put(ctx context.Context, repo, ref, path, contentType, message string, body io.Reader, length int64) (v1.Written, error) {
+	if length == 0 {
+		body = http.NoBody
+	}
+	header := http.Header{}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	var out v1.Written
+	resp, err := c.do(ctx, request{
+		method: http.MethodPut, path: []string{"repos", repo, "file"}, body: body, length: length, header: header,
+		query: url.Values{"ref": {ref}, "path": {path}, "message": {message}},
+	})
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	return out, json.NewDecoder(resp.Body).Decode(&out)
+}
+
+// Delete removes files in one commit.
+func (c *Client) Delete(ctx context.Context, repo string, in v1.Delete) (v1.Written, error) {
+	return post[v1.Written](ctx, c, in, "repos", repo, "delete")
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"caret/api/v1"
+	"caret/commits"
+	"caret/pfs"
+)
+
+func wireCommit(c commits.Commit) v1.Commit {
+	w := v1.Commit{
+		ID: c.ID.String(), Parents: []string{}, N: c.Pos.N, Time: c.Time, Author: c.Author, Message: c.Message, Files: c.Files,
+		Hash: c.Hash.String(), ChangesHash: c.ChangesHash.String(),
+	}
+	if !c.ParentHash.IsZero() {
+		w.ParentHash = c.ParentHash.String()
+	}
+	for _, p := range c.Parents {
+		w.Parents = append(w.Parents, p.String())
+	}
+	return w
+}
+
+func wireChange(i pfs.Info) v1.Change {
+	w := v1.Change{Path: i.Path, Deleted: i.Deleted, Size: i.Size()}
+	if !i.Deleted {
+		w.Hash = i.Content.Hash.String()
+	}
+	return w
+}
+
+func wireOpen(o pfs.OpenCommit) v1.OpenCommit {
+	w := v1.OpenCommit{ID: o.ID.String(), Repo: o.Repo, Branch: o.Branch, Started: o.Started, Author: o.Author, Message: o.Message}
+	if !o.Parent.IsZero() {
+		w.Parent = o.Parent.String()
+	}
+	return w
+}
+
+func (s *server) log(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	snap, err := s.snapshot(c)
+	if err != nil {
+		return err
+	}
+	opt := pfs.LogOptions{Path: c.URL.Query().Get("path"), Limit: limit + 1}
+	if after != "" {
+		if opt.After, err = commits.ParseID(after); err != nil {
+			return fmt.Errorf("%w: %w", pfs.ErrInvalidArgument, err)
+		}
+	}
+	list, err := snap.Log(c.Context(), opt)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireCommit, func(x commits.Commit) string { return x.ID.String() }))
+}
+
+func (s *server) inspectCommit(c *call) error {
+	ref, err := c.ref(c.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	x, err := s.fs.Commit(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	return c.ok(wireCommit(x))
+}
+
+func (s *server) changes(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	ref, err := c.ref(c.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	list, err := s.fs.Changes(c.Context(), ref, after, limit+1)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireChange, func(i pfs.Info) string { return i.Path }))
+}
+
+func (s *server) startCommit(c *call) error {
+	var in v1.StartCommit
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	ref, err := c.ref(in.Branch)
+	if err != nil {
+		return err
+	}
+	o, err := s.fs.StartCommit(c.Context(), ref, c.options(in.Message))
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireOpen(o))
+}
+
+// openID is the open commit a request is about, which may be shortened.
+func (s *server) openID(c *call) (commits.ID, error) {
+	ref, err := c.ref(c.PathValue("ref"))
+	if err != nil {
+		return commits.ID{}, err
+	}
+	snap, err := s.fs.Resolve(c.Context(), ref)
+	if err != nil {
+		return commits.ID{}, err
+	}
+	if !snap.Open {
+		return commits.ID{}, fmt.Errorf("%w: %s is not an open commit", pfs.ErrInvalidArgument, c.PathValue("ref"))
+	}
+	return snap.ID, nil
+}
+
+func (s *server) finishCommit(c *call) error {
+	var in v1.FinishCommit
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	id, err := s.openID(c)
+	if err != nil {
+		return err
+	}
+	x, err := s.fs.FinishCommit(c.Context(), c.PathValue("repo"), id, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
+	if err != nil {
+		return err
+	}
+	return c.ok(wireCommit(x))
+}
+
+func (s *server) abortCommit(c *call) error {
+	id, err := s.openID(c)
+	if err != nil {
+		return err
+	}
+	if err := s.fs.AbortCommit(c.Context(), c.PathValue("repo"), id); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) listOpen(c *call) error {
+	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo"))
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, len(list), wireOpen, func(o pfs.OpenCommit) string { return o.ID.String() }))
+}

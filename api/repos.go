@@ -1,0 +1,135 @@
+package api
+
+import (
+	"net/http"
+
+	"caret/api/v1"
+	"caret/pfs"
+)
+
+func wireRepo(r pfs.Repo) v1.Repo {
+	return v1.Repo{Name: r.Name, Description: r.Description, DefaultBranch: r.DefaultBranch, Created: r.Created, Owner: r.Owner}
+}
+
+func wireBranch(b pfs.Branch) v1.Branch {
+	w := v1.Branch{Name: b.Name, Repo: b.Repo, N: b.N, Created: b.Created, Default: b.Default}
+	if b.N > 0 {
+		w.Head, w.Time = b.Head.String(), &b.Time
+	}
+	return w
+}
+
+// wirePage makes a page of a list that was read with one item more than fits.
+func wirePage[T, W any](list []T, limit int, wire func(T) W, name func(T) string) v1.Page[W] {
+	page := v1.Page[W]{Items: []W{}}
+	if len(list) > limit {
+		list = list[:limit]
+		page.Next = name(list[limit-1])
+	}
+	for _, x := range list {
+		page.Items = append(page.Items, wire(x))
+	}
+	return page
+}
+
+func (s *server) listRepos(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	list, err := s.fs.Repos(c.Context(), after, limit+1)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireRepo, func(r pfs.Repo) string { return r.Name }))
+}
+
+func (s *server) createRepo(c *call) error {
+	var in v1.Repo
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	r, err := s.fs.CreateRepo(c.Context(), pfs.Repo{
+		Name: in.Name, Description: in.Description, DefaultBranch: in.DefaultBranch, Owner: c.caller.Name,
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireRepo(r))
+}
+
+func (s *server) inspectRepo(c *call) error {
+	r, err := s.fs.Repo(c.Context(), c.PathValue("repo"))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireRepo(r))
+}
+
+func (s *server) deleteRepo(c *call) error {
+	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), c.URL.Query().Get("force") == "true"); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) listBranches(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	list, err := s.fs.Branches(c.Context(), c.PathValue("repo"), after, limit+1)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireBranch, func(b pfs.Branch) string { return b.Name }))
+}
+
+func (s *server) createBranch(c *call) error {
+	var in v1.CreateBranch
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	var from *pfs.Ref
+	if in.From != "" {
+		ref, err := c.ref(in.From)
+		if err != nil {
+			return err
+		}
+		from = &ref
+	}
+	b, err := s.fs.CreateBranch(c.Context(), c.PathValue("repo"), in.Name, from)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireBranch(b))
+}
+
+func (s *server) inspectBranch(c *call) error {
+	b, err := s.fs.Branch(c.Context(), c.PathValue("repo"), c.PathValue("branch"))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireBranch(b))
+}
+
+func (s *server) deleteBranch(c *call) error {
+	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{}); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) resolve(c *call) error {
+	snap, err := s.snapshot(c)
+	if err != nil {
+		return err
+	}
+	w := v1.Snapshot{Repo: snap.Repo, Branch: snap.Branch, N: snap.N, Writable: snap.Writable, Open: snap.Open}
+	if !snap.ID.IsZero() {
+		w.ID = snap.ID.String()
+	}
+	return c.ok(w)
+}

@@ -1,0 +1,130 @@
+// Package v1 is what the JSON API of caret says on the wire. Both its server
+// and its client import it; it imports nothing of caret.
+package v1
+
+import "time"
+
+// Prefix begins the path of every request.
+const Prefix = "/_caret/v1/"
+
+// Error is the body of every answer that is not a success.
+type Error struct {
+	Code    string   `json:"code"`            // such as no_such_repo
+	Message string   `json:"message"`         // what is wrong
+	Hint    string   `json:"hint,omitempty"`  // what to do about it
+	Paths   []string `json:"paths,omitempty"` // of a conflict
+}
+
+// Repo is a repo.
+type Repo struct {
+	Name          string    `json:"name"`
+	Description   string    `json:"description,omitempty"`
+	DefaultBranch string    `json:"default_branch"`
+	Created       time.Time `json:"created"`
+	Owner         string    `json:"owner,omitempty"`
+}
+
+// Branch is a branch; Head is empty while it has no commit.
+type Branch struct {
+	Name    string     `json:"name"`
+	Repo    string     `json:"repo"`
+	Head    string     `json:"head,omitempty"`
+	N       uint64     `json:"n"`
+	Time    *time.Time `json:"time,omitempty"` // of the head
+	Created time.Time  `json:"created"`
+	Default bool       `json:"default,omitempty"`
+}
+
+// CreateBranch asks for a branch at From, an expression; empty makes an
+// empty branch.
+type CreateBranch struct {
+	Name string `json:"name"`
+	From string `json:"from,omitempty"`
+}
+
+// Commit is a commit.
+type Commit struct {
+	ID          string    `json:"id"`
+	Parents     []string  `json:"parents"`
+	N           uint64    `json:"n"`
+	Time        time.Time `json:"time"`
+	Author      string    `json:"author,omitempty"`
+	Message     string    `json:"message,omitempty"`
+	Files       int       `json:"files"`
+	Hash        string    `json:"hash,omitempty"`
+	ParentHash  string    `json:"parent_hash,omitempty"`
+	ChangesHash string    `json:"changes_hash,omitempty"`
+}
+
+// Change is a path that a commit changed.
+type Change struct {
+	Path    string `json:"path"`
+	Deleted bool   `json:"deleted,omitempty"`
+	Size    int64  `json:"size"`
+	Hash    string `json:"hash,omitempty"`
+}
+
+// OpenCommit is a commit that is still written to.
+type OpenCommit struct {
+	ID      string    `json:"id"`
+	Repo    string    `json:"repo"`
+	Branch  string    `json:"branch"`
+	Parent  string    `json:"parent,omitempty"`
+	Started time.Time `json:"started"`
+	Author  string    `json:"author,omitempty"`
+	Message string    `json:"message,omitempty"`
+}
+
+// StartCommit opens a commit on a branch.
+type StartCommit struct {
+	Branch  string `json:"branch"`
+	Message string `json:"message,omitempty"`
+}
+
+// FinishCommit ends it.
+type FinishCommit struct {
+	Message  string `json:"message,omitempty"`
+	Strategy string `json:"strategy,omitempty"` // ours, theirs, or empty to fail on conflicts
+}
+
+// File is a file in a snapshot, or a common prefix of files if Prefix is set.
+type File struct {
+	Prefix      string            `json:"prefix,omitempty"`
+	Path        string            `json:"path,omitempty"`
+	Size        int64             `json:"size"`
+	Hash        string            `json:"hash,omitempty"` // BLAKE3 of the content
+	Modified    *time.Time        `json:"modified,omitempty"`
+	Commit      string            `json:"commit,omitempty"` // that last changed it
+	ContentType string            `json:"content_type,omitempty"`
+	Meta        map[string]string `json:"meta,omitempty"`
+}
+
+// Page is one page of a listing; Next, if set, is the after of the next one.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+// Snapshot is what a ref means at the moment.
+type Snapshot struct {
+	Repo     string `json:"repo"`
+	Branch   string `json:"branch,omitempty"`
+	ID       string `json:"id,omitempty"` // empty: no commit yet
+	N        uint64 `json:"n"`
+	Writable bool   `json:"writable"`
+	Open     bool   `json:"open,omitempty"`
+}
+
+// Written is the outcome of a write.
+type Written struct {
+	Commit string `json:"commit,omitempty"` // empty if nothing was to be done
+	Files  int    `json:"files"`
+}
+
+// Delete asks for the removal of files in one commit: Paths, and everything
+// under Prefix if that is set.
+type Delete struct {
+	Ref     string   `json:"ref"`
+	Paths   []string `json:"paths,omitempty"`
+	Message string   `json:"message,omitempty"`
+}
