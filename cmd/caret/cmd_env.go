@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func envCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "env", Usage: "print the variables that let S3 clients on this machine use the server",
+		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
+		Flags: []cli.Flag{
+			dataFlag(),
+			&cli.StringFlag{Name: "endpoint", Usage: "the server's `URL`", EnvVars: []string{"CARET_ENDPOINT"}, Value: defaultEndpoint},
+			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: "us-east-1"},
+		},
+		Action: func(c *cli.Context) error {
+			if _, err := arguments(c); err != nil {
+				return err
+			}
+			return env(p, c.String("data"), c.String("endpoint"), c.String("region"))
+		},
+	}
+}
+
+func env(p process, data, endpoint, region string) error {
+	k := rootKey{p.getenv("CARET_ROOT_ACCESS_KEY"), p.getenv("CARET_ROOT_SECRET_KEY")}
+	if k.AccessKey == "" {
+		var err error
+		if k, err = readRootKey(data); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("there is no %s yet: start `caret serve` first, or name its data directory with --data", rootKeyPath(data))
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, v := range [][2]string{
+		{"AWS_ACCESS_KEY_ID", k.AccessKey}, {"AWS_SECRET_ACCESS_KEY", k.SecretKey},
+		{"AWS_ENDPOINT_URL", endpoint}, {"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}, {"CARET_ENDPOINT", endpoint},
+	} {
+		fmt.Fprintf(p.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
+	}
+	return nil
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func versionCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "print the version",
+		Description: "EXAMPLES:\n   caret version",
+		Action: func(c *cli.Context) error {
+			if _, err := arguments(c); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stdout, "caret "+version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strings"
+
+	"caret/commits"
+)
+
+// target is REPO[@EXPR][:PATH], as the command line names things.
+type target struct {
+	Repo string
+	Expr string // "" is the default branch
+	Path string
+	// HasPath says that there was a colon.
+	HasPath bool
+}
+
+// parseTarget reads a target. EXPR may hold times with colons, so the path
+// begins behind the first colon that does not belong to a time.
+func parseTarget(s string) (target, error) {
+	head, path, hasPath := s, "", false
+	for i := 0; i < len(s); i++ {
+		if s[i] != ':' {
+			continue
+		}
+		if checkTarget(s[:i]) == nil {
+			head, path, hasPath = s[:i], s[i+1:], true
+			break
+		}
+	}
+	if err := checkTarget(head); err != nil {
+		return target{}, err
+	}
+	t := target{Path: path, HasPath: hasPath}
+	t.Repo, t.Expr, _ = strings.Cut(head, "@")
+	return t, nil
+}
+
+// checkTarget says why s is not REPO[@EXPR].
+func checkTarget(s string) error {
+	repo, expr, has := strings.Cut(s, "@")
+	if err := commits.CheckName(repo); err != nil {
+		return usagef("%q is not REPO@EXPR:PATH: %v", s, err)
+	}
+	if has && expr == "" {
+		return usagef("%q has nothing behind the @; write %s@master or %s", s, repo, repo)
+	}
+	if _, err := commits.ParseExpr(expr); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// String is the target as parseTarget reads it.
+func (t target) String() string {
+	s := t.Repo
+	if t.Expr != "" {
+		s += "@" + t.Expr
+	}
+	if t.HasPath {
+		s += ":" + t.Path
+	}
+	return s
+}
+
+// repoTarget reads a target that must be a repo alone.
+func repoTarget(s string) (string, error) {
+	t, err := parseTarget(s)
+	if err == nil && (t.Expr != "" || t.HasPath) {
+		err = usagef("%q: a repo's name is expected", s)
+	}
+	return t.Repo, err
+}
+
+// branchTarget reads REPO@BRANCH.
+func branchTarget(s string) (repo, branch string, err error) {
+	t, err := parseTarget(s)
+	if err != nil {
+		return "", "", err
+	}
+	if t.Expr == "" || t.HasPath {
+		return "", "", usagef("%q: REPO@BRANCH is expected", s)
+	}
+	if err := commits.CheckName(t.Expr); err != nil {
+		return "", "", usagef("%v", err)
+	}
+	return t.Repo, t.Expr, nil
+}
