@@ -229,13 +229,3 @@ func cutN(row []byte) (n uint64, state []byte, err error) {
 	}
 	return n, row[k:], nil
 }
-
-func decodeRow(row []byte) (State, error) {
-	n, enc, err := cutN(row)
-	if err != nil {
-		return State{}, err
-	}
-	s, err := decodeState(enc)
-	s.N = n
-	return s, err
-}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrExpr: a malformed version expression.
+// ErrExpr is a malformed version expression.
 var ErrExpr = errors.New("malformed version expression")
 
 // Expr is a version expression: a base and steps from there.

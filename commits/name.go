@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrName: a name that a repo, branch or tag cannot have.
+// ErrName is a name that a repo, branch or tag cannot have.
 var ErrName = errors.New("invalid name")
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)

@@ -34,9 +34,6 @@ var (
 	errAccessDenied     = &apiError{403, "AccessDenied", "Access denied. Sign the request with a key of this server."}
 	errBucketName       = &apiError{400, "InvalidBucketName", "The bucket name is not valid."}
 	errOwned            = &apiError{409, "BucketAlreadyOwnedByYou", "You have this bucket already."}
-	errNoSuchBucket     = &apiError{404, "NoSuchBucket", "There is no such bucket."}
-	errNoSuchKey        = &apiError{404, "NoSuchKey", "There is no such key."}
-	errNoSuchVersion    = &apiError{404, "NoSuchVersion", "There is no such version."}
 	errMethod           = &apiError{405, "MethodNotAllowed", "This method is not allowed here."}
 	errNotImplemented   = &apiError{501, "NotImplemented", "This operation is not implemented."}
 	errInvalidArgument  = &apiError{400, "InvalidArgument", "An argument is not valid."}

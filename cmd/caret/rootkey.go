@@ -51,7 +51,7 @@ func findRootKey(p process, dir string) (k rootKey, made bool, err error) {
 
 func newRootKey() rootKey {
 	var b [42]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails, by its documentation
+	rand.Read(b[:]) // never fails, by its documentation
 	return rootKey{
 		AccessKey: "CARET" + base32.StdEncoding.EncodeToString(b[:10])[:15],
 		SecretKey: base64.RawURLEncoding.EncodeToString(b[12:]),

@@ -70,7 +70,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
+	defer ln.Close() //nolint:errcheck // serving closes it too
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err

@@ -201,7 +201,7 @@ func (c *Reader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if n > 0 {
 		if c.sum != nil {
-			c.sum.Write(p[:n]) //nolint:errcheck // a hash takes everything
+			c.sum.Write(p[:n])
 		}
 		if c.md5 != nil {
 			c.md5.write(p[:n])
@@ -266,7 +266,7 @@ func newSideHash(h hash.Hash) *sideHash {
 	s := &sideHash{h: h, in: make(chan []byte, 4), free: make(chan []byte, 5), done: make(chan []byte, 1)}
 	go func() {
 		for b := range s.in {
-			h.Write(b) //nolint:errcheck // a hash takes everything
+			h.Write(b)
 			select {
 			case s.free <- b:
 			default:
@@ -299,7 +299,7 @@ func CompositeOf(a Algorithm, parts []string) (string, error) {
 		if err != nil || len(b) != h.Size() {
 			return "", fmt.Errorf("%w: a part has no %s", ErrInvalid, a)
 		}
-		h.Write(b) //nolint:errcheck // a hash takes everything
+		h.Write(b)
 	}
 	return fmt.Sprintf("%s-%d", Sum(h), len(parts)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -79,7 +80,7 @@ func (l *lengthReader) Read(p []byte) (int, error) {
 			return n, fmt.Errorf("%w: the body is longer than announced", ErrIncomplete)
 		}
 	}
-	if err == io.ErrUnexpectedEOF || err == io.EOF && l.left > 0 {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && l.left > 0 {
 		return n, ErrIncomplete
 	}
 	return n, err
@@ -94,7 +95,7 @@ type hashReader struct {
 
 func (h *hashReader) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
-	h.h.Write(p[:n]) //nolint:errcheck // a hash takes everything
+	h.h.Write(p[:n])
 	if err == io.EOF && !bytes.Equal(h.h.Sum(nil), h.want) {
 		return 0, ErrPayloadMismatch
 	}
@@ -174,7 +175,7 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 	c.left -= int64(n)
 	c.got += int64(n)
 	if c.hash != nil {
-		c.hash.Write(p[:n]) //nolint:errcheck // a hash takes everything
+		c.hash.Write(p[:n])
 	}
 	if err != nil {
 		c.err = truncated(err)
@@ -184,7 +185,7 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 
 // truncated says that the framing ended early.
 func truncated(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return ErrIncomplete
 	}
 	return err
@@ -277,7 +278,7 @@ func (c *chunkReader) end() error {
 	signature := ""
 	for n := 0; ; n++ {
 		line, err := c.line()
-		if err == ErrIncomplete && n > 0 && signed.Len() > 0 {
+		if errors.Is(err, ErrIncomplete) && n > 0 && signed.Len() > 0 {
 			break // some clients leave the last empty line out
 		}
 		if err != nil {
@@ -320,7 +321,7 @@ func (c *chunkReader) end() error {
 // empty line.
 func (c *chunkReader) drain() error {
 	rest, err := io.ReadAll(io.LimitReader(c.in, 3))
-	if err != nil && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	if s := string(rest); s != "" && s != "\r\n" {
@@ -338,7 +339,7 @@ func (c *chunkReader) line() (string, error) {
 		if len(line) > maxLine {
 			return "", fmt.Errorf("%w: a line of more than %d bytes", ErrMalformedChunk, maxLine)
 		}
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {

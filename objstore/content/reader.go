@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -171,7 +172,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 				return total, err
 			}
 		}
-		if err := r.advance(); err == io.EOF {
+		if err := r.advance(); errors.Is(err, io.EOF) {
 			return total, nil
 		} else if err != nil {
 			return total, err

@@ -104,7 +104,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 func (w *Writer) readFrom(r io.Reader) error {
 	if w.hint > 0 && w.hint <= MinChunk {
 		buf, err := readSmall(r, int(w.hint))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return w.chunk(buf)
 		}
 		if err != nil {
@@ -125,7 +125,7 @@ func (w *Writer) readFrom(r io.Reader) error {
 	}
 	for {
 		data, err := c.Next()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if len(data) > 0 {
@@ -133,7 +133,7 @@ func (w *Writer) readFrom(r io.Reader) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}
@@ -250,7 +250,7 @@ func (w *Writer) Abort() {
 		w.err = errClosed
 	}
 	if w.pipe != nil {
-		w.pipe.CloseWithError(w.err) //nolint:errcheck // always nil
+		w.pipe.CloseWithError(w.err)
 	}
 }
 

@@ -87,7 +87,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		done:     make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
-		s.release()
+		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
 	go s.commitLoop()

@@ -1,0 +1,55 @@
+# What there is to do. Go, make and git are all that is needed beforehand.
+GO       ?= go
+FUZZTIME ?= 20s
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LINT_VERSION := v2.15.0
+LINT     := bin/tools/golangci-lint-$(LINT_VERSION)
+
+.PHONY: build run test race lint fuzz bench e2e crash powercut clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/caret ./cmd/caret
+
+run: build
+	bin/caret serve
+
+test:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race -short ./...
+
+lint: $(LINT)
+	@test -z "$$(gofmt -l .)" || { echo "gofmt these:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(LINT) run
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin/tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/tools/golangci-lint $@
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read dir; do \
+	  grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //' | while read f; do \
+	    echo "$$dir $$f"; $(GO) test $$dir -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done || exit 1; done
+
+# The numbers in DESIGN.md, on this machine; BENCH=name runs one section.
+bench:
+	$(GO) run ./cmd/caretbench -run "$(BENCH)"
+
+# The binary driven by stock clients, on real input.
+e2e: build
+	testdata/e2e/run.sh
+
+# kill -9 under load, many rounds.
+crash:
+	CARET_CRASH_ROUNDS=200 $(GO) test ./cmd/crashtest -run Kill -count=1 -timeout 60m -v
+
+# Power cuts on a loop device; needs root.
+powercut: build
+	$(GO) run ./cmd/powercut
+
+clean:
+	rm -rf bin
