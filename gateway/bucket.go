@@ -43,23 +43,6 @@ func ParseBucket(name string) (pfs.Ref, error) {
 	return ref, nil
 }
 
-// BucketName is the shortest bucket name that ParseBucket reads as ref, which
-// must not have a Version. Times and numbers that a label cannot hold are
-// the caller's to avoid.
-func BucketName(ref pfs.Ref) string {
-	s := ref.Repo
-	if ref.Branch != "" {
-		s = ref.Branch + "." + s
-	}
-	if ref.Branch != "" && ref.Base.IsZero() {
-		return s // branch.repo, though it parses to a Base that names it
-	}
-	if !ref.Base.IsZero() {
-		s = ref.Base.String() + "." + s
-	}
-	return s
-}
-
 // S3's rules for a bucket without labels:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var bareName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)

@@ -46,15 +46,16 @@ func (b *Body) Close() error {
 // Body returns the content of r, which id verified. A body that is shorter
 // than announced fails with ErrIncomplete.
 func (v *Verifier) Body(r *http.Request, id Identity) (*Body, error) {
-	switch id.payload {
-	case streamSigned, streamSignedTrail, streamTrail:
+	if strings.HasPrefix(id.payload, "STREAMING-") {
 		return v.chunked(r, id)
+	}
+	if strings.Contains(strings.Join(r.Header.Values("Content-Encoding"), ","), "aws-chunked") {
+		// Else the framing would be stored as content.
+		return nil, fmt.Errorf("%w: aws-chunked needs a STREAMING- value", ErrInvalidPayload)
+	}
+	switch id.payload {
 	case "", unsignedPayload:
-		b := &Body{r: &lengthReader{r: r.Body, left: r.ContentLength}, length: r.ContentLength}
-		if id.payload == "" && strings.Contains(r.Header.Get("Content-Encoding"), "aws-chunked") {
-			return nil, fmt.Errorf("%w: aws-chunked needs a STREAMING- value", ErrInvalidPayload)
-		}
-		return b, nil
+		return &Body{r: &lengthReader{r: r.Body, left: r.ContentLength}, length: r.ContentLength}, nil
 	}
 	want, err := hex.DecodeString(id.payload)
 	if err != nil {

@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"caret/commits"
+	"caret/gateway/checksum"
+	"caret/gateway/sigv4"
+	"caret/objstore"
+	"caret/pfs"
+)
+
+// TestEveryErrorHasACode: each exported error of the packages below is in the
+// table. The names are read from their source, so a new one cannot be
+// forgotten.
+func TestEveryErrorHasACode(t *testing.T) {
+	t.Parallel()
+	have := map[string]bool{}
+	for _, row := range errorTable {
+		have[row.is.Error()] = true
+	}
+	for _, dir := range []string{"../pfs", "../objstore", "sigv4", "checksum"} {
+		for name, text := range sentinels(t, dir) {
+			if !have[text] {
+				t.Errorf("%s.%s has no code", filepath.Base(dir), name)
+			}
+		}
+	}
+	for _, err := range []error{pfs.ErrNoSuchPath, objstore.ErrCorrupt, sigv4.ErrMismatch, checksum.ErrMismatch} {
+		if e := describe(fmt.Errorf("wrapped: %w", err)); e.code == "" || e.status < 400 {
+			t.Errorf("%v is %+v", err, e)
+		}
+	}
+	if e := describe(errors.New("secret detail")); e.status != 500 || strings.Contains(e.message, "secret") {
+		t.Errorf("an unknown error is %+v", e)
+	}
+}
+
+// sentinels are the package variables made by errors.New, and their texts.
+func sentinels(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 || !spec.Names[0].IsExported() {
+				return true
+			}
+			if call, ok := spec.Values[0].(*ast.CallExpr); ok && len(call.Args) == 1 {
+				if lit, ok := call.Args[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					found[spec.Names[0].Name] = strings.Trim(lit.Value, `"`)
+				}
+			}
+			return true
+		})
+	}
+	if len(found) == 0 {
+		t.Fatalf("no errors found in %s", dir)
+	}
+	return found
+}
+
+func parsed(t testing.TB, s string) commits.Expr {
+	t.Helper()
+	x, err := commits.ParseExpr(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestParseBucket(t *testing.T) {
+	t.Parallel()
+	const id = "4f1d0123456740aa8bcd0123456789ab"
+	for name, want := range map[string]pfs.Ref{
+		"sales":                              {Repo: "sales"},
+		"master.sales":                       {Repo: "sales", Base: parsed(t, "master")},
+		id + ".sales":                        {Repo: "sales", Base: parsed(t, id)},
+		id + ".master.sales":                 {Repo: "sales", Branch: "master", Base: parsed(t, id)},
+		"4f1d0123.sales":                     {Repo: "sales", Base: parsed(t, "4f1d0123")},
+		"HEAD.sales":                         {Repo: "sales"},
+		"HEAD^.master.sales":                 {Repo: "sales", Branch: "master", Base: parsed(t, "HEAD^")},
+		"HEAD~3.master.sales":                {Repo: "sales", Branch: "master", Base: parsed(t, "HEAD^3")},
+		"HEAD-3.master.sales":                {Repo: "sales", Branch: "master", Base: parsed(t, "HEAD^3")},
+		id + "-3.master.sales":               {Repo: "sales", Branch: "master", Base: parsed(t, id+"^3")},
+		"HEAD^.sales":                        {Repo: "sales", Base: parsed(t, "HEAD^")},
+		"at-20261120T120000Z.master.sales":   {Repo: "sales", Branch: "master", Base: parsed(t, "HEAD@2026-11-20T12:00:00Z")},
+		strings.Repeat("a", 100) + ".repo_-": {Repo: "repo_-", Base: parsed(t, strings.Repeat("a", 100))},
+	} {
+		got, err := ParseBucket(name)
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+		} else if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%q: %s", name, d)
+		}
+	}
+	for _, name := range []string{
+		"", ".", "a.", ".a", "a..b", "a.b.c.d", "-a", "a b", "ä", "HEAD", id, "a.HEAD", "a.HEAD.b", "a^x.b", "^^3x.master.sales", ".0.sales", "at-20261120T120000Z",
+	} {
+		if got, err := ParseBucket(name); err == nil {
+			t.Errorf("%q: %+v", name, got)
+		} else if e := describe(err); e.code != "InvalidBucketName" || e.status != 400 {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func FuzzParseBucket(f *testing.F) {
+	for _, s := range []string{"sales", "master.sales", "HEAD^2.master.sales", "at-20261120T120000Z.a.b", "4f1d0123.a"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ref, err := ParseBucket(s)
+		if err != nil {
+			return
+		}
+		if pfs.CheckName(ref.Repo) != nil || ref.Branch != "" && pfs.CheckName(ref.Branch) != nil {
+			t.Fatalf("%q parses to %+v", s, ref)
+		}
+		name := bucketName(ref)
+		if strings.Count(name, ".") > 2 || strings.Contains(name, "@") {
+			return // a label cannot hold every spelling of an expression
+		}
+		again, err := ParseBucket(name)
+		if err != nil || cmp.Diff(ref, again) != "" {
+			t.Fatalf("%q parses to %+v, its name %q to %+v, %v", s, ref, name, again, err)
+		}
+	})
+}
+
+// bucketName spells a ref as a bucket.
+func bucketName(ref pfs.Ref) string {
+	s := ref.Repo
+	if ref.Branch != "" {
+		s = ref.Branch + "." + s
+	}
+	if ref.Branch != "" || !ref.Base.IsZero() {
+		s = ref.Base.String() + "." + s
+	}
+	return s
+}
+
+func FuzzParseRange(f *testing.F) {
+	f.Add("bytes=0-4", int64(10))
+	f.Add("bytes=-4", int64(10))
+	f.Fuzz(func(t *testing.T, spec string, size int64) {
+		if size < 0 {
+			return
+		}
+		off, n, ok, err := parseRange(spec, size)
+		if err == nil && ok && (off < 0 || n < 1 || off > size-n) {
+			t.Fatalf("%q of %d bytes: %d bytes at %d", spec, size, n, off)
+		}
+	})
+}
+
+func FuzzParseCopySource(f *testing.F) {
+	f.Add("/b/k?versionId=HEAD%5E")
+	f.Fuzz(func(t *testing.T, v string) {
+		bucket, key, _, _, err := parseCopySource(v)
+		if err == nil && (bucket == "" || key == "" || strings.Contains(bucket, "/")) {
+			t.Fatalf("%q: %q %q", v, bucket, key)
+		}
+	})
+}
