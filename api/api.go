@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,14 +11,13 @@ import (
 
 	"caret/api/v1"
 	"caret/commits"
-	"caret/objstore"
 	"caret/pfs"
 )
 
 // Caller is who made a request, and its verified body.
 type Caller struct {
 	Name string
-	Body io.Reader
+	Body io.ReadCloser
 	// Length is that of the body in bytes, -1 if it is not known.
 	Length int64
 }
@@ -70,8 +68,8 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+v1.Prefix+path, s.serve(h))
 	}
-	mux.Handle("/", s.serve(func(*call) error {
-		return &problem{http.StatusNotFound, "not_found", "the API has nothing there", ""}
+	mux.Handle("/", s.serve(func(c *call) error {
+		return &problem{http.StatusNotFound, "unknown_operation", "the API has no " + c.Method + " " + c.URL.Path, ""}
 	}))
 	return mux
 }
@@ -92,82 +90,13 @@ func (s *server) serve(h handler) http.Handler {
 		if c.caller, err = s.opts.Authenticate(r); err != nil {
 			err = &problem{http.StatusForbidden, "access_denied", err.Error(), "check the access key and the secret key"}
 		} else {
+			defer c.caller.Body.Close()
 			err = h(c)
 		}
 		if err != nil {
 			s.fail(c, err)
 		}
 	})
-}
-
-// problem is an error as the API tells it.
-type problem struct {
-	status        int
-	code, message string
-	hint          string
-}
-
-func (p *problem) Error() string { return p.message }
-
-// problems says what each error below is; the first match counts.
-var problems = []struct {
-	is     error
-	status int
-	code   string
-	hint   string
-}{
-	{pfs.ErrInvalidName, 400, "invalid_name", ""},
-	{pfs.ErrInvalidPath, 400, "invalid_path", ""},
-	{pfs.ErrPathTooLong, 400, "invalid_path", ""},
-	{pfs.ErrInvalidExpr, 400, "invalid_expression", "write master, HEAD^, HEAD~3, .1, a commit id, or HEAD@2026-11-20T12:00:00Z"},
-	{pfs.ErrInvalidArgument, 400, "invalid_argument", ""},
-	{pfs.ErrNoSuchRepo, 404, "no_such_repo", "`caret repo list` shows what there is"},
-	{pfs.ErrNoSuchBranch, 404, "no_such_branch", "`caret branch list` shows what there is"},
-	{pfs.ErrNoSuchTag, 404, "no_such_tag", ""},
-	{pfs.ErrNoSuchCommit, 404, "no_such_commit", "`caret log` shows what there is"},
-	{pfs.ErrNoSuchVersion, 404, "no_such_version", "`caret log` shows what there is"},
-	{pfs.ErrNoSuchPath, 404, "no_such_path", "`caret ls` shows what there is"},
-	{pfs.ErrNoSuchUpload, 404, "no_such_upload", ""},
-	{pfs.ErrAmbiguous, 400, "ambiguous", "give more digits"},
-	{pfs.ErrRepoExists, 409, "repo_exists", ""},
-	{pfs.ErrBranchExists, 409, "branch_exists", ""},
-	{pfs.ErrTagExists, 409, "tag_exists", ""},
-	{pfs.ErrNotEmpty, 409, "not_empty", "use --force if that is meant"},
-	{pfs.ErrReadOnly, 409, "read_only", ""},
-	{pfs.ErrPrecondition, 409, "precondition_failed", ""},
-	{pfs.ErrConflict, 409, "conflict", "finish with --strategy ours or theirs, or abort"},
-	{pfs.ErrInvalidPart, 400, "invalid_part", ""},
-	{pfs.ErrPartOrder, 400, "invalid_part", ""},
-	{pfs.ErrPartTooSmall, 400, "invalid_part", ""},
-	{objstore.ErrNoSpace, 507, "no_space", "free some disk space"},
-	{objstore.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
-	{objstore.ErrClosed, 503, "shutting_down", ""},
-	{objstore.ErrTooLarge, 400, "too_large", ""},
-	{objstore.ErrCorrupt, 500, "corrupt", "look at the server's log"},
-}
-
-func (s *server) fail(c *call, err error) {
-	body := v1.Error{Code: "internal", Message: err.Error()}
-	status := http.StatusInternalServerError
-	var p *problem
-	if errors.As(err, &p) {
-		status, body.Code, body.Hint = p.status, p.code, p.hint
-	} else {
-		for _, row := range problems {
-			if errors.Is(err, row.is) {
-				status, body.Code, body.Hint = row.status, row.code, row.hint
-				break
-			}
-		}
-	}
-	var conflict *pfs.ConflictError
-	if errors.As(err, &conflict) {
-		body.Paths = conflict.Paths
-	}
-	if status >= 500 && c.Context().Err() == nil {
-		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
-	}
-	c.answer(status, body) //nolint:errcheck // the client is gone
 }
 
 func (c *call) answer(status int, v any) error {
@@ -187,9 +116,9 @@ func (c *call) ok(v any) error { return c.answer(http.StatusOK, v) }
 const maxJSON = 8 << 20
 
 func (c *call) read(v any) error {
-	b, err := io.ReadAll(io.LimitReader(c.caller.Body, maxJSON+1))
+	b, err := io.ReadAll(io.LimitReader(bodyReader{c.caller.Body}, maxJSON+1))
 	if err != nil {
-		return &problem{http.StatusBadRequest, "bad_body", err.Error(), ""}
+		return err
 	}
 	if len(b) > maxJSON {
 		return &problem{http.StatusBadRequest, "bad_body", fmt.Sprintf("the body is larger than %d bytes", maxJSON), ""}
@@ -198,6 +127,17 @@ func (c *call) read(v any) error {
 		return &problem{http.StatusBadRequest, "bad_body", "the body is not the JSON that is expected: " + err.Error(), ""}
 	}
 	return nil
+}
+
+// bodyReader makes whatever is wrong with a body the client's problem.
+type bodyReader struct{ r io.Reader }
+
+func (b bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &problem{http.StatusBadRequest, "bad_body", "the body did not come whole: " + err.Error(), "send it again"}
+	}
+	return n, err
 }
 
 // maxPage is the default and the ceiling of a page.

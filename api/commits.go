@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"caret/api/v1"
 	"caret/commits"
@@ -150,9 +151,18 @@ func (s *server) abortCommit(c *call) error {
 }
 
 func (s *server) listOpen(c *call) error {
-	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo"))
+	after, limit, err := c.page()
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, len(list), wireOpen, func(o pfs.OpenCommit) string { return o.ID.String() }))
+	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo")) // by id
+	if err != nil {
+		return err
+	}
+	id := func(o pfs.OpenCommit) string { return o.ID.String() }
+	behind := slices.IndexFunc(list, func(o pfs.OpenCommit) bool { return id(o) > after })
+	if behind < 0 {
+		behind = len(list)
+	}
+	return c.ok(wirePage(list[behind:], limit, wireOpen, id))
 }

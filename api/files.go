@@ -1,9 +1,11 @@
 package api
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"caret/api/v1"
 	"caret/commits"
@@ -62,24 +64,87 @@ func (s *server) getFile(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := snap.Read(c.Context(), info, 0, -1)
+	h := c.w.Header()
+	off, length, status, err := wanted(c.Header.Get("Range"), info.Size())
+	if err != nil {
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", info.Size()))
+		return err
+	}
+	body, err := snap.Read(c.Context(), info, off, length)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	h := c.w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	h.Set("Accept-Ranges", "bytes")
 	h.Set("X-Caret-Hash", info.Content.Hash.String())
-	n, err := io.Copy(c.w, body)
-	if err == nil {
+	h.Set("X-Caret-Commit", info.Commit.String())
+	h.Set("Content-Length", strconv.FormatInt(length, 10))
+	if status == http.StatusPartialContent {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+length-1, info.Size()))
+	}
+	if length == 0 || c.Method == http.MethodHead {
+		c.w.WriteHeader(status)
 		return nil
 	}
-	if n == 0 {
+	w := &startWriter{w: c.w, status: status}
+	if _, err = io.Copy(w, body); err == nil {
+		return nil
+	}
+	if !w.started {
 		h.Del("Content-Length")
+		h.Del("Content-Range")
 		return err
 	}
+	if c.Context().Err() == nil {
+		s.opts.Log.Error("read failed midway", "repo", snap.Repo, "path", info.Path, "err", err)
+	}
 	panic(http.ErrAbortHandler) // so that no client takes it for the end
+}
+
+// startWriter sends the status before the first bytes, which are verified:
+// damage that is found there is still an error.
+type startWriter struct {
+	w       http.ResponseWriter
+	status  int
+	started bool
+}
+
+func (s *startWriter) Write(p []byte) (int, error) {
+	if !s.started {
+		s.started = true
+		s.w.WriteHeader(s.status)
+	}
+	return s.w.Write(p)
+}
+
+// wanted reads a Range header. What is malformed, or several ranges, means
+// the whole file (RFC 9110, section 14.2).
+func wanted(spec string, size int64) (off, length int64, status int, err error) {
+	whole := func() (int64, int64, int, error) { return 0, size, http.StatusOK, nil }
+	first, last, ok := strings.Cut(strings.TrimPrefix(spec, "bytes="), "-")
+	if !ok || !strings.HasPrefix(spec, "bytes=") {
+		return whole()
+	}
+	a, aErr := strconv.ParseUint(first, 10, 62)
+	b, bErr := strconv.ParseUint(last, 10, 62)
+	switch {
+	case first == "" && bErr == nil: // the last b bytes
+		off, length = max(size-int64(b), 0), min(int64(b), size)
+	case aErr == nil && last == "":
+		off, length = int64(a), size-int64(a)
+	case aErr == nil && bErr == nil && a <= b:
+		off, length = int64(a), min(int64(b)+1, size)-int64(a)
+	default:
+		return whole()
+	}
+	if length <= 0 {
+		return 0, 0, 0, &problem{
+			http.StatusRequestedRangeNotSatisfiable, "invalid_range",
+			fmt.Sprintf("the file has %d bytes, %s is not in it", size, spec), "",
+		}
+	}
+	return off, length, http.StatusPartialContent, nil
 }
 
 func (s *server) putFile(c *call) error {
@@ -93,7 +158,7 @@ func (s *server) putFile(c *call) error {
 	}
 	w := s.fs.NewFile(c.Context(), c.caller.Length)
 	defer w.Abort()
-	if _, err := w.ReadFrom(c.caller.Body); err != nil {
+	if _, err := w.ReadFrom(bodyReader{c.caller.Body}); err != nil {
 		return err
 	}
 	part, err := w.Close()

@@ -1,13 +1,22 @@
-// Package client is the Go client of caret's JSON API.
+// Package client is the Go client of caret's JSON API: everything that is
+// not S3's, such as repos, branches, commits and their log, and files besides.
+//
+// Requests are signed like those of S3 with a key of the server. What the
+// server refuses is an *Error with a code; everything else is an error of
+// net/http. A Client may be used concurrently, and retries nothing.
 package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,6 +45,7 @@ func New(endpoint, accessKey, secretKey string) *Client {
 		endpoint: strings.TrimRight(endpoint, "/"), accessKey: accessKey, secretKey: secretKey,
 		http: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
+			TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: 5 * time.Second,
 		}},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
@@ -67,9 +77,13 @@ type request struct {
 	path   []string // elements behind the prefix
 	query  url.Values
 	body   io.Reader
-	length int64
+	length int64  // of the body in bytes, -1 if it is not known
+	hash   string // SHA-256 of the body in hex; "" leaves it unsigned
 	header http.Header
 }
+
+// expectAbove is the length in bytes of a body that is worth a question.
+const expectAbove = 1 << 20
 
 // do sends a request and returns an answer that is a success.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
@@ -91,7 +105,11 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	for k, v := range r.header {
 		req.Header[k] = v
 	}
-	const payload = "UNSIGNED-PAYLOAD"
+	payload := cmp.Or(r.hash, "UNSIGNED-PAYLOAD")
+	if r.length < 0 || r.length > expectAbove {
+		// So that a refusal comes before the body goes.
+		req.Header.Set("Expect", "100-continue")
+	}
 	req.Header.Set("X-Amz-Content-Sha256", payload)
 	creds := aws.Credentials{AccessKeyID: c.accessKey, SecretAccessKey: c.secretKey}
 	if err := c.signer.SignHTTP(ctx, creds, req, payload, "s3", "us-east-1", time.Now()); err != nil {
@@ -142,7 +160,8 @@ func (c *Client) call(ctx context.Context, method string, in, out any, query url
 		if err != nil {
 			return err
 		}
-		r.body, r.length = bytes.NewReader(b), int64(len(b))
+		sum := sha256.Sum256(b)
+		r.body, r.length, r.hash = bytes.NewReader(b), int64(len(b)), hex.EncodeToString(sum[:])
 		r.header = http.Header{"Content-Type": {"application/json"}}
 	}
 	resp, err := c.do(ctx, r)
@@ -179,20 +198,40 @@ func pageQuery(after string, limit int) url.Values {
 	return q
 }
 
+// Each goes through all pages of a listing. The sequence ends after the first
+// error.
+func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for after := ""; ; {
+			page, err := list(after)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, it := range page.Items {
+				if !yield(it, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			after = page.Next
+		}
+	}
+}
+
 // All reads all pages of a listing.
 func All[T any](list func(after string) (v1.Page[T], error)) ([]T, error) {
 	var all []T
-	for after := ""; ; {
-		page, err := list(after)
+	for it, err := range Each(list) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Items...)
-		if page.Next == "" {
-			return all, nil
-		}
-		after = page.Next
+		all = append(all, it)
 	}
+	return all, nil
 }
 
 // Repos lists repos by name; limit 0 is as many as the server gives.
@@ -275,8 +314,8 @@ func (c *Client) AbortCommit(ctx context.Context, repo, id string) error {
 }
 
 // OpenCommits lists the open commits of a repo.
-func (c *Client) OpenCommits(ctx context.Context, repo string) (v1.Page[v1.OpenCommit], error) {
-	return get[v1.Page[v1.OpenCommit]](ctx, c, nil, "repos", repo, "open")
+func (c *Client) OpenCommits(ctx context.Context, repo, after string, limit int) (v1.Page[v1.OpenCommit], error) {
+	return get[v1.Page[v1.OpenCommit]](ctx, c, pageQuery(after, limit), "repos", repo, "open")
 }
 
 // Files lists files, and common prefixes if delimiter is not "".
@@ -293,10 +332,25 @@ func (c *Client) Stat(ctx context.Context, repo, ref, path string) (v1.File, err
 	return get[v1.File](ctx, c, url.Values{"ref": {ref}, "path": {path}}, "repos", repo, "stat")
 }
 
-// Get streams a file. The caller closes the body.
+// Get streams a file and says how long it is. The caller closes the body.
 func (c *Client) Get(ctx context.Context, repo, ref, path string) (io.ReadCloser, int64, error) {
+	return c.GetRange(ctx, repo, ref, path, 0, -1)
+}
+
+// GetRange streams up to length bytes from off on, length -1 to the end of
+// the file, and says how many they are. The caller closes the body.
+func (c *Client) GetRange(ctx context.Context, repo, ref, path string, off, length int64) (io.ReadCloser, int64, error) {
+	header := http.Header{}
+	switch {
+	case off < 0 || length == 0:
+		return nil, 0, fmt.Errorf("no range of a file: %d bytes from %d on", length, off)
+	case length > 0:
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+length-1))
+	case off > 0:
+		header.Set("Range", fmt.Sprintf("bytes=%d-", off))
+	}
 	resp, err := c.do(ctx, request{
-		method: http.MethodGet, path: []string{"repos", repo, "file"}, query: url.Values{"ref": {ref}, "path": {path}},
+		method: http.MethodGet, path: []string{"repos", repo, "file"}, query: url.Values{"ref": {ref}, "path": {path}}, header: header,
 	})
 	if err != nil {
 		return nil, 0, err

@@ -121,8 +121,7 @@ type Written struct {
 	Files  int    `json:"files"`
 }
 
-// Delete asks for the removal of files in one commit: Paths, and everything
-// under Prefix if that is set.
+// Delete asks for the removal of files in one commit.
 type Delete struct {
 	Ref     string   `json:"ref"`
 	Paths   []string `json:"paths,omitempty"`

@@ -90,12 +90,13 @@ func branchList(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	branches, err := client.All(func(after string) (v1.Page[v1.Branch], error) { return cl.Branches(c.Context, repo, after, 0) })
-	if err != nil {
-		return err
-	}
-	return list(pr, branches, "NAME\tHEAD\tCOMMITS\tCHANGED", func(b v1.Branch) []string {
-		return []string{b.Name, pr.short(b.Head), fmt.Sprint(b.N), pr.timeOf(b.Time)}
+	branches := client.Each(func(after string) (v1.Page[v1.Branch], error) { return cl.Branches(c.Context, repo, after, 0) })
+	return list(pr, branches, "NAME\tHEAD\tCOMMITS\tCHANGED\tDEFAULT", func(b v1.Branch) []string {
+		isDefault := ""
+		if b.Default {
+			isDefault = "default"
+		}
+		return []string{pr.cut(b.Name, 30), pr.short(b.Head), fmt.Sprint(b.N), pr.timeOf(b.Time), isDefault}
 	})
 }
 
@@ -121,12 +122,16 @@ func branchDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c, p, fmt.Sprintf("delete branch %s of repo %s", branch, repo)); err != nil {
+	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("delete branch %s of repo %s", branch, repo)); err != nil {
 		return err
 	}
 	if err := cl.DeleteBranch(c.Context, repo, branch); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "deleted branch %s of repo %s\n", branch, repo)
+	and := ""
+	if _, err := cl.Repo(c.Context, repo); client.Code(err) == "no_such_repo" {
+		and = ", and with its last branch the repo"
+	}
+	fmt.Fprintf(p.stderr, "deleted branch %s of repo %s%s\n", branch, repo, and)
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -77,23 +78,15 @@ func onTarget(c *cli.Context, p process, name string) (*client.Client, target, e
 	return cl, t, err
 }
 
-// readLog reads up to limit commits (0: all).
-func readLog(c *cli.Context, cl *client.Client, t target, limit int) ([]v1.Commit, error) {
+// readLog goes through the commits that lead to a target, newest first, up
+// to limit of them (0: all).
+func readLog(c *cli.Context, cl *client.Client, t target, limit int) (iter.Seq2[v1.Commit, error], error) {
 	if limit < 0 {
 		return nil, usagef("--limit %d: it is a number of commits", limit)
 	}
-	var all []v1.Commit
-	for after := ""; ; {
-		page, err := cl.Log(c.Context, t.Repo, t.Expr, t.Path, after, max(limit-len(all), 0))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		if page.Next == "" || limit > 0 && len(all) >= limit {
-			return all, nil
-		}
-		after = page.Next
-	}
+	return first(client.Each(func(after string) (v1.Page[v1.Commit], error) {
+		return cl.Log(c.Context, t.Repo, t.Expr, t.Path, after, limit)
+	}), limit), nil
 }
 
 func logRun(c *cli.Context, p process) error {
@@ -105,16 +98,16 @@ func logRun(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	all, err := readLog(c, cl, t, c.Int("limit"))
+	commits, err := readLog(c, cl, t, c.Int("limit"))
 	if err != nil {
 		return err
 	}
-	return printCommits(pr, all)
+	return listCommits(pr, commits)
 }
 
-func printCommits(pr printer, all []v1.Commit) error {
-	return list(pr, all, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), cut(x.Author, 12), fmt.Sprint(x.Files), cut(x.Message, 28)}
+func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
+	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
+		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.cut(x.Message, 26)}
 	})
 }
 
@@ -127,19 +120,22 @@ func commitList(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if t.HasPath {
+		return usagef("%q has a path; `caret log` shows the commits that changed one", c.Args().First())
+	}
 	if !c.Bool("open") {
-		all, err := readLog(c, cl, t, c.Int("limit"))
+		commits, err := readLog(c, cl, t, c.Int("limit"))
 		if err != nil {
 			return err
 		}
-		return printCommits(pr, all)
+		return listCommits(pr, commits)
 	}
-	open, err := cl.OpenCommits(c.Context, t.Repo)
-	if err != nil {
-		return err
+	if t.Expr != "" {
+		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)
 	}
-	return list(pr, open.Items, "COMMIT\tBRANCH\tSTARTED\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
-		return []string{o.ID, o.Branch, pr.time(o.Started), cut(o.Author, 12), cut(o.Message, 20)}
+	open := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, t.Repo, after, 0) })
+	return list(pr, open, "COMMIT\tBRANCH\tSTARTED\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
+		return []string{pr.short(o.ID), pr.cut(o.Branch, 16), pr.time(o.Started), pr.cut(o.Author, 10), pr.cut(o.Message, 20)}
 	})
 }
 
@@ -159,15 +155,19 @@ func commitInspect(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	changes, err := client.All(func(after string) (v1.Page[v1.Change], error) { return cl.Changes(c.Context, t.Repo, x.ID, after, 0) })
-	if err != nil {
-		return err
-	}
+	changes := client.Each(func(after string) (v1.Page[v1.Change], error) { return cl.Changes(c.Context, t.Repo, x.ID, after, 0) })
 	if pr.json {
+		all := []v1.Change{}
+		for ch, err := range changes {
+			if err != nil {
+				return err
+			}
+			all = append(all, ch)
+		}
 		return pr.value(struct {
 			v1.Commit
 			Changes []v1.Change `json:"changes"`
-		}{x, changes})
+		}{x, all})
 	}
 	if err := pr.details(x, "commit", x.ID, "number", fmt.Sprint(x.N), "parents", strings.Join(x.Parents, " "),
 		"time", x.Time.Format(time.RFC3339), "author", x.Author, "message", x.Message, "hash", x.Hash); err != nil {
@@ -196,12 +196,25 @@ func commitStart(c *cli.Context, p process) error {
 	return nil
 }
 
-func commitFinish(c *cli.Context, p process) error {
+// onOpen connects and reads the one argument, an open commit.
+func onOpen(c *cli.Context, p process) (*client.Client, target, error) {
 	cl, t, err := onTarget(c, p, "REPO@ID")
+	if err == nil && (t.Expr == "" || t.HasPath) {
+		err = usagef("%q names no commit; write REPO@ID, with the ID that `caret commit start` printed", c.Args().First())
+	}
+	return cl, t, err
+}
+
+func commitFinish(c *cli.Context, p process) error {
+	cl, t, err := onOpen(c, p)
 	if err != nil {
 		return err
 	}
-	x, err := cl.FinishCommit(c.Context, t.Repo, t.Expr, v1.FinishCommit{Message: c.String("message"), Strategy: c.String("strategy")})
+	strategy := c.String("strategy")
+	if strategy != "" && strategy != "ours" && strategy != "theirs" {
+		return usagef("--strategy %q: it is ours or theirs", strategy)
+	}
+	x, err := cl.FinishCommit(c.Context, t.Repo, t.Expr, v1.FinishCommit{Message: c.String("message"), Strategy: strategy})
 	if err != nil {
 		return err
 	}
@@ -210,9 +223,13 @@ func commitFinish(c *cli.Context, p process) error {
 }
 
 func commitAbort(c *cli.Context, p process) error {
-	cl, t, err := onTarget(c, p, "REPO@ID")
+	cl, t, err := onOpen(c, p)
 	if err != nil {
 		return err
 	}
-	return cl.AbortCommit(c.Context, t.Repo, t.Expr)
+	if err := cl.AbortCommit(c.Context, t.Repo, t.Expr); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
+	return nil
 }

@@ -14,9 +14,8 @@ func envCommand(p process) *cli.Command {
 		Name: "env", Usage: "print the variables that let S3 clients on this machine use the server",
 		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
 		Flags: []cli.Flag{
-			dataFlag(),
-			&cli.StringFlag{Name: "endpoint", Usage: "the server's `URL`", EnvVars: []string{"CARET_ENDPOINT"}, Value: defaultEndpoint},
-			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: "us-east-1"},
+			dataFlag("`DIR` of the server, with its root key"), endpointFlag(),
+			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
@@ -44,6 +43,14 @@ func env(p process, data, endpoint, region string) error {
 		fmt.Fprintf(p.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
 	}
 	return nil
+}
+
+// shellWord is s as a shell reads it, quoted only where that is needed.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:") == "" && s != "" {
+		return s
+	}
+	return shellQuote(s)
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

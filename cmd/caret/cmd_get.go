@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -53,17 +55,38 @@ func get(c *cli.Context, p process) error {
 	if t.Path == "" || strings.HasSuffix(t.Path, "/") {
 		return usagef("%q names no file; give -r to fetch everything under it", args[0])
 	}
-	dest := path.Base(t.Path)
+	dest := "."
 	if len(args) > 1 {
 		dest = args[1]
 	}
+	return getFile(c.Context, p, cl, t, dest)
+}
+
+// getFile fetches one file to a file, into a folder, or to standard output.
+func getFile(ctx context.Context, p process, cl *client.Client, t target, dest string) error {
 	if dest == "-" {
-		return download(c.Context, cl, t, p.stdout)
+		return download(ctx, cl, t, p.stdout)
 	}
 	if info, err := os.Stat(dest); err == nil && info.IsDir() {
-		dest = filepath.Join(dest, path.Base(t.Path))
+		name := path.Base(t.Path)
+		if !isFileName(name) {
+			return usagef("%q cannot be the name of a file; give one as DEST", name)
+		}
+		dest = filepath.Join(dest, name)
 	}
-	return fetch(c.Context, cl, t, dest, newBar(p, -1, "fetching"))
+	root, err := os.OpenRoot(filepath.Dir(dest))
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // the files are closed
+	// Only for the bar; the file may change until it is fetched.
+	info, err := cl.Stat(ctx, t.Repo, t.Expr, t.Path)
+	if err != nil {
+		return err
+	}
+	b := newBar(p, info.Size, "fetching "+t.Path)
+	defer b.finish()
+	return fetch(ctx, cl, t, root, filepath.Base(dest), b)
 }
 
 // download writes a file to w.
@@ -83,19 +106,22 @@ func download(ctx context.Context, cl *client.Client, t target, w io.Writer) err
 	return nil
 }
 
-// fetch writes a file under a temporary name that becomes dest once it is
-// whole.
-func fetch(ctx context.Context, cl *client.Client, t target, dest string, b *bar) error {
-	f, err := os.CreateTemp(filepath.Dir(dest), ".caret-*")
+// fetch writes a file under a temporary name that becomes name once it is
+// whole. Nothing outside of root is touched, whatever links there are in it.
+func fetch(ctx context.Context, cl *client.Client, t target, root *os.Root, name string, b *bar) error {
+	temp := filepath.Join(filepath.Dir(name), ".caret-"+rand.Text())
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	err = download(ctx, cl, t, b.writer(f))
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
+	err = errors.Join(download(ctx, cl, t, b.writer(f)), f.Close())
+	if err == nil {
+		err = root.Rename(temp, name)
 	}
-	return os.Rename(f.Name(), dest)
+	if err != nil {
+		root.Remove(temp) //nolint:errcheck // the first error tells more
+	}
+	return err
 }
 
 // getFolder fetches everything under a prefix as of one commit.
@@ -120,30 +146,59 @@ func getFolder(ctx context.Context, p process, cl *client.Client, t target, dest
 		return err
 	}
 	if len(files) == 0 {
-		return &client.Error{Status: 404, Message: fmt.Sprintf("there is nothing under %q", t), Hint: "`caret ls` shows what there is"}
+		if _, err := cl.Stat(ctx, t.Repo, t.Expr, strings.TrimSuffix(t.Path, "/")); err == nil {
+			return usagef("%q is a file; leave -r out", strings.TrimSuffix(t.Path, "/"))
+		}
+		return notFound(lsHint, "there is nothing under %q", t)
 	}
 	names, total, err := localNames(files, t.Path)
 	if err != nil {
 		return err
 	}
-	b := newBar(p, total, fmt.Sprintf("fetching %d files", len(files)))
+	if err := fetchAll(ctx, p, cl, t, files, names, total, dest, parallel); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "fetched %s, %s, of commit %s\n", count(len(files), "file"), humanize.IBytes(uint64(total)), t.Expr)
+	return nil
+}
+
+// fetchAll fetches files to names in the folder dest.
+func fetchAll(ctx context.Context, p process, cl *client.Client, t target, files []v1.File, names []string, total int64, dest string, parallel int) error {
+	if err := os.MkdirAll(dest, 0o777); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dest)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // the files are closed
+	made := map[string]bool{".": true}
+	for _, name := range names {
+		if dir := filepath.Dir(name); !made[dir] {
+			made[dir] = true
+			if err := root.MkdirAll(dir, 0o777); err != nil {
+				return err
+			}
+		}
+	}
+	b := newBar(p, total, "fetching "+count(len(files), "file"))
 	defer b.finish()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	for i, f := range files {
+		if ctx.Err() != nil {
+			break
+		}
 		g.Go(func() error {
-			name := filepath.Join(dest, names[i])
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-				return err
-			}
-			return fetch(ctx, cl, target{Repo: t.Repo, Expr: t.Expr, Path: f.Path}, name, b)
+			return fetch(ctx, cl, target{Repo: t.Repo, Expr: t.Expr, Path: f.Path}, root, names[i], b)
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	fmt.Fprintf(p.stderr, "fetched %d files of commit %s\n", len(files), t.Expr)
-	return nil
+	return g.Wait()
+}
+
+// isFileName says whether name can be a file's in a folder.
+func isFileName(name string) bool {
+	return filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name && name != "." && !strings.ContainsRune(name, 0)
 }
 
 // localNames are the names of files in the folder they go to. Paths that no
@@ -158,21 +213,23 @@ func localNames(files []v1.File, prefix string) ([]string, int64, error) {
 		name := strings.TrimPrefix(f.Path, prefix)
 		names[i] = filepath.FromSlash(name)
 		total += f.Size
-		if !filepath.IsLocal(names[i]) || path.Clean(name) != name || strings.ContainsRune(name, 0) {
+		if !isFileName(name) {
 			bad = append(bad, fmt.Errorf("%q cannot be the name of a file", f.Path))
 			continue
 		}
 		seen[name] = true
 	}
-	for name := range seen {
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			if seen[dir] {
+	both := make(map[string]bool)
+	for _, name := range names {
+		for dir := path.Dir(filepath.ToSlash(name)); dir != "." && dir != "/"; dir = path.Dir(dir) {
+			if seen[dir] && !both[dir] {
+				both[dir] = true
 				bad = append(bad, fmt.Errorf("%q is a file and a folder", prefix+dir))
 			}
 		}
 	}
 	if len(bad) > 0 {
-		return nil, 0, fmt.Errorf("nothing was fetched:\n%w", errors.Join(bad[:min(len(bad), 10)]...))
+		return nil, 0, fmt.Errorf("nothing was fetched, because a folder cannot hold it all:\n%w", some(bad))
 	}
 	return names, total, nil
 }

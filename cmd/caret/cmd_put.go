@@ -13,9 +13,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/schollz/progressbar/v3"
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"caret/api/client"
 )
@@ -128,7 +129,7 @@ func (u *upload) folder(ctx context.Context) error {
 	if len(files) == 0 {
 		return fmt.Errorf("%s holds no files", u.source)
 	}
-	bar := newBar(u.p, total, fmt.Sprintf("storing %d files", len(files)))
+	bar := newBar(u.p, total, "storing "+count(len(files), "file"))
 	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(u.parallel)
@@ -142,6 +143,7 @@ func (u *upload) folder(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(u.p.stdout, id)
+	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit\n", count(len(files), "file"), humanize.IBytes(uint64(total)))
 	return nil
 }
 
@@ -162,82 +164,74 @@ func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) e
 
 // find lists the files of the folder. What cannot be stored as it is is an
 // error, so that nothing is left out in silence.
-func (u *upload) find() ([]localFile, int64, error) {
+func (u *upload) find() (files []localFile, total int64, err error) {
+	info, err := os.Stat(u.source)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.IsDir() {
+		return nil, 0, usagef("%s is not a folder; leave -r out", u.source)
+	}
+	root, err := filepath.EvalSymlinks(u.source)
+	if err != nil {
+		return nil, 0, err
+	}
 	prefix := u.to.Path
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
 	}
-	var files []localFile
-	var total int64
 	var bad []error
-	err := filepath.WalkDir(u.source, func(name string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return nil
+		}
+		var lf localFile
+		if err == nil {
+			lf, err = storable(root, name, prefix, d)
+		}
 		if err != nil {
-			return err
+			bad = append(bad, err)
+			return nil
 		}
-		rel, err := filepath.Rel(u.source, name)
-		if err != nil {
-			return err
-		}
-		switch {
-		case d.IsDir():
-		case d.Type()&fs.ModeSymlink != 0:
-			bad = append(bad, fmt.Errorf("%s is a symbolic link", name))
-		case !d.Type().IsRegular():
-			bad = append(bad, fmt.Errorf("%s is not a regular file", name))
-		case !utf8.ValidString(rel):
-			bad = append(bad, fmt.Errorf("%q is not UTF-8", name))
-		default:
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			files = append(files, localFile{name, prefix + filepath.ToSlash(rel), info.Size()})
-			total += info.Size()
-		}
+		files = append(files, lf)
+		total += lf.size
 		return nil
 	})
 	if err == nil && len(bad) > 0 {
-		const some = 10
-		more := ""
-		if len(bad) > some {
-			more = fmt.Sprintf("\nand %d more", len(bad)-some)
-			bad = bad[:some]
-		}
-		err = fmt.Errorf("nothing was stored, because these cannot be:\n%w%s", errors.Join(bad...), more)
+		err = fmt.Errorf("nothing was stored, because of %s that cannot be:\n%w", count(len(bad), "file"), some(bad))
 	}
 	return files, total, err
 }
 
-// bar is a progress bar, on a terminal only.
-type bar struct{ bar *progressbar.ProgressBar }
-
-func newBar(p process, total int64, what string) *bar {
-	if !terminal(p.stderr) {
-		return &bar{}
+// storable says what a file is stored as, or why it cannot be.
+func storable(root, name, prefix string, d fs.DirEntry) (localFile, error) {
+	rel, err := filepath.Rel(root, name)
+	if err != nil {
+		return localFile{}, err
 	}
-	return &bar{progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription(what), progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100_000_000),
-		progressbar.OptionClearOnFinish(), progressbar.OptionUseIECUnits(true))}
+	switch {
+	case d.Type()&fs.ModeSymlink != 0:
+		return localFile{}, fmt.Errorf("%q is a symbolic link", name)
+	case !d.Type().IsRegular():
+		return localFile{}, fmt.Errorf("%q is not a regular file", name)
+	case !utf8.ValidString(rel):
+		return localFile{}, fmt.Errorf("%q has a name that is not UTF-8", name)
+	}
+	info, err := d.Info()
+	if err == nil {
+		err = unix.Access(name, unix.R_OK)
+	}
+	if err != nil {
+		return localFile{}, fmt.Errorf("%q: %w", name, err)
+	}
+	return localFile{name, prefix + filepath.ToSlash(rel), info.Size()}, nil
 }
 
-// reader counts what is read from r.
-func (b *bar) reader(r io.Reader) io.Reader {
-	if b.bar == nil {
-		return r
+// some is the first few of many errors, a line each.
+func some(errs []error) error {
+	const few = 10
+	if len(errs) <= few {
+		return errors.Join(errs...)
 	}
-	return io.TeeReader(r, b.bar)
-}
-
-// writer counts what is written to w.
-func (b *bar) writer(w io.Writer) io.Writer {
-	if b.bar == nil {
-		return w
-	}
-	return io.MultiWriter(w, b.bar)
-}
-
-func (b *bar) finish() {
-	if b.bar != nil {
-		b.bar.Finish() //nolint:errcheck // it is only a picture
-	}
+	return errors.Join(errors.Join(errs[:few]...), fmt.Errorf("and %d more", len(errs)-few))
 }

@@ -89,12 +89,9 @@ func repoList(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	repos, err := client.All(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(c.Context, after, 0) })
-	if err != nil {
-		return err
-	}
+	repos := client.Each(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(c.Context, after, 0) })
 	return list(pr, repos, "NAME\tDEFAULT\tCREATED\tDESCRIPTION", func(r v1.Repo) []string {
-		return []string{r.Name, r.DefaultBranch, pr.time(r.Created), cut(r.Description, 30)}
+		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), pr.cut(r.Description, 24)}
 	})
 }
 
@@ -120,7 +117,7 @@ func repoDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c, p, "delete repo "+repo+" with all its branches"); err != nil {
+	if err := confirm(c.Context, p, c.Bool("yes"), "delete repo "+repo+" with all its branches"); err != nil {
 		return err
 	}
 	if err := cl.DeleteRepo(c.Context, repo, c.Bool("force")); err != nil {

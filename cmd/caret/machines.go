@@ -3,31 +3,41 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"caret/objstore/local"
+	"caret/pfs"
 )
 
 // metrics are what a server counts.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	received *prometheus.CounterVec
+	sent     *prometheus.CounterVec
 	inFlight prometheus.Gauge
 }
 
 func newMetrics(store *local.Store) *metrics {
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"operation"})
+	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "caret_request_seconds", Help: "Time that requests took, by method and status.",
+			Name: "caret_request_seconds", Help: "Time that requests took, by operation and status.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
-		}, []string{"method", "code"}),
+		}, []string{"operation", "code"}),
+		received: counter("caret_received_bytes_total", "Bytes in the bodies of requests."),
+		sent:     counter("caret_sent_bytes_total", "Bytes in the bodies of answers."),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "caret_requests_in_flight", Help: "Requests under way."}),
 	}
-	m.registry.MustRegister(m.requests, m.inFlight, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.received, m.sent, m.inFlight, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for name, c := range map[string]struct {
 		help string
@@ -45,18 +55,25 @@ func newMetrics(store *local.Store) *metrics {
 	return m
 }
 
-// measure counts the requests to next.
-func (m *metrics) measure(next http.Handler) http.Handler {
-	return promhttp.InstrumentHandlerInFlight(m.inFlight, promhttp.InstrumentHandlerDuration(m.requests, next))
+// observe counts one request.
+func (m *metrics) observe(op string, status int, took time.Duration, received, sent int64) {
+	m.requests.WithLabelValues(op, strconv.Itoa(status)).Observe(took.Seconds())
+	m.received.WithLabelValues(op).Add(float64(received))
+	m.sent.WithLabelValues(op).Add(float64(sent))
 }
 
 // pages serves what machines ask for; it needs no signature and tells no
 // names or content.
-func (m *metrics) pages() http.Handler {
+func (m *metrics) pages(fs *pfs.FS) http.Handler {
 	mux := http.NewServeMux()
-	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
-	mux.HandleFunc("GET /_caret/health/live", ok)
-	mux.HandleFunc("GET /_caret/health/ready", ok) // it listens only when it is
+	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := fs.Repos(r.Context(), "", 1); err != nil {
+			http.Error(w, "the store cannot be read", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
 	mux.Handle("GET /_caret/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux
 }

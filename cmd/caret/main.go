@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // version is set by the build.
@@ -15,11 +17,12 @@ var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args, process{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, stop: stop,
-	})
-	stop()
-	os.Exit(code)
+	// The first signal ends ctx. After it signals have their usual meaning, so
+	// that a second one ends the process at once, whatever it waits for.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, process{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+	}))
 }
 
 // process is what a command sees of the process it runs in.
@@ -27,9 +30,6 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	// stop gives signals back their usual meaning, so that a second one ends
-	// the process at once.
-	stop func()
 }
 
 // terminal says whether f is a terminal.
@@ -38,6 +38,6 @@ func terminal(f any) bool {
 	if !ok {
 		return false
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -39,20 +43,80 @@ func newPrinter(c *cli.Context, p process) (printer, error) {
 	return pr, nil
 }
 
-// list prints items as a JSON array, or as a table with a row each.
-func list[T any](p printer, items []T, header string, row func(T) []string) error {
+// tablePage is how many rows are lined up with each other, so that a long
+// table shows as it comes.
+const tablePage = 500
+
+// list prints items as a JSON array, or as a table with a row each, as they
+// come.
+func list[T any](p printer, items iter.Seq2[T, error], header string, row func(T) []string) error {
 	if p.json {
-		if items == nil {
-			items = []T{}
-		}
-		return p.value(items)
+		return listJSON(p.w, items)
 	}
 	w := tabwriter.NewWriter(p.w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, header)
-	for _, it := range items {
+	n := 0
+	for it, err := range items {
+		if err != nil {
+			return errors.Join(err, w.Flush())
+		}
+		if n == 0 {
+			fmt.Fprintln(w, header)
+		}
 		fmt.Fprintln(w, strings.Join(row(it), "\t"))
+		if n++; n%tablePage == 0 {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if n == 0 {
+		fmt.Fprintln(w, header)
 	}
 	return w.Flush()
+}
+
+func listJSON[T any](to io.Writer, items iter.Seq2[T, error]) error {
+	w := bufio.NewWriter(to)
+	before := "[\n  "
+	for it, err := range items {
+		if err != nil {
+			return errors.Join(err, w.Flush())
+		}
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("  ", "  ")
+		if err := e.Encode(it); err != nil {
+			return err
+		}
+		w.WriteString(before)                     //nolint:errcheck // Flush tells
+		w.Write(bytes.TrimRight(b.Bytes(), "\n")) //nolint:errcheck // Flush tells
+		before = ",\n  "
+	}
+	if before == "[\n  " {
+		w.WriteString("[]\n") //nolint:errcheck // Flush tells
+	} else {
+		w.WriteString("\n]\n") //nolint:errcheck // Flush tells
+	}
+	return w.Flush()
+}
+
+// first is the first n items, all if n is 0.
+func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
+	if n == 0 {
+		return items
+	}
+	return func(yield func(T, error) bool) {
+		left := n
+		for it, err := range items {
+			if !yield(it, err) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
 }
 
 // value prints one thing as JSON.
@@ -109,6 +173,18 @@ func (p printer) short(id string) string {
 	return id[:12]
 }
 
+// count says how many of something there are; many is the plural if an s
+// does not make it.
+func count(n int, one string, many ...string) string {
+	switch {
+	case n == 1:
+		return "1 " + one
+	case len(many) > 0:
+		return fmt.Sprintf("%d %s", n, many[0])
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
 // oneLine keeps control characters out of a terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -119,10 +195,10 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// cut shortens s to n letters.
-func cut(s string, n int) string {
+// cut shortens s to n letters for people.
+func (p printer) cut(s string, n int) string {
 	r := []rune(oneLine(s))
-	if len(r) <= n {
+	if len(r) <= n || p.exact {
 		return string(r)
 	}
 	return string(r[:n-1]) + "…"

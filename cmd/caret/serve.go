@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -23,17 +21,19 @@ import (
 	"caret/pfs"
 )
 
+const defaultRegion = "us-east-1"
+
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	data, listen, region string
 	tlsCert, tlsKey      string
 	logLevel             string
-	grace                time.Duration
+	grace, stall         time.Duration
 }
 
 func serveCommand(p process) *cli.Command {
 	var o serveOptions
-	data := dataFlag()
+	data := dataFlag("`DIR` where everything is kept; made if it does not exist")
 	data.Destination = &o.data
 	return &cli.Command{
 		Name: "serve", Usage: "serve S3 and the API from a data directory",
@@ -43,7 +43,7 @@ func serveCommand(p process) *cli.Command {
 		Flags: []cli.Flag{
 			data,
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen at", EnvVars: []string{"CARET_LISTEN"}, Value: "127.0.0.1:30600", Destination: &o.listen},
-			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: "us-east-1", Destination: &o.region},
+			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion, Destination: &o.region},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
@@ -53,6 +53,7 @@ func serveCommand(p process) *cli.Command {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
+			o.stall = defaultStall
 			return serve(c.Context, p, o)
 		},
 	}
@@ -93,7 +94,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	greet(p, ln, o, made)
-	return serveUntilDone(ctx, p, srv, ln, o.grace, log)
+	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
 
 func listen(o serveOptions) (net.Listener, error) {
@@ -145,8 +146,8 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		return api.Caller{Name: "root", Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages()
-	return stallGuard(m.measure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	machines := m.pages(fs)
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, v1.Prefix):
 			calls.ServeHTTP(w, r)
@@ -155,7 +156,8 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		default:
 			s3.ServeHTTP(w, r)
 		}
-	})))
+	})
+	return &observer{next: next, metrics: m, log: log, stall: o.stall}
 }
 
 // greet says where the server is and how to use it.
@@ -164,36 +166,44 @@ func greet(p process, ln net.Listener, o serveOptions, made bool) {
 	if o.tlsCert != "" {
 		scheme = "https"
 	}
-	fmt.Fprintf(p.stderr, "caret %s serves %s at %s://%s\n", version, o.data, scheme, ln.Addr())
-	if made {
-		fmt.Fprintf(p.stderr, "made a root key and keeps it in %s\n", rootKeyPath(o.data))
-	}
+	endpoint := scheme + "://" + reachable(ln.Addr())
+	fmt.Fprintf(p.stderr, "caret %s serves %s at %s\n", version, o.data, endpoint)
 	if p.getenv("CARET_ROOT_ACCESS_KEY") != "" {
-		fmt.Fprintln(p.stderr, "the root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY")
-		return
+		fmt.Fprintln(p.stderr, "The root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY.")
+	} else if made {
+		fmt.Fprintf(p.stderr, "Made a root key, which is kept in %s.\n", rootKeyPath(o.data))
 	}
-	data, endpoint := "", ""
-	if o.data != "./caret-data" {
-		data = " --data " + o.data
+	flags := ""
+	if o.data != defaultData {
+		flags += " --data " + shellWord(o.data)
 	}
-	if e := scheme + "://" + ln.Addr().String(); e != defaultEndpoint {
-		endpoint = " --endpoint " + e
+	if endpoint != defaultEndpoint {
+		flags += " --endpoint " + endpoint
 	}
-	fmt.Fprintf(p.stderr, "to use it from another shell in this folder:\n"+
-		"  eval \"$(caret env%s%s)\"\n  aws s3 mb s3://master.sales\n", data, endpoint)
+	if o.region != defaultRegion {
+		flags += " --region " + shellWord(o.region)
+	}
+	fmt.Fprintf(p.stderr, "To use it, in another shell in this folder:\n"+
+		"  eval \"$(caret env%s)\"\n  aws s3 mb s3://master.sales\n  aws s3 cp FILE s3://master.sales/\n", flags)
+}
+
+// reachable is an address to connect to where the server listens at all of
+// the machine's.
+func reachable(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
+	}
+	return a.String()
 }
 
 // serveUntilDone serves, and when ctx ends lets requests under way finish.
-func serveUntilDone(ctx context.Context, p process, srv *http.Server, ln net.Listener, grace time.Duration, log *slog.Logger) error {
+func serveUntilDone(ctx context.Context, srv *http.Server, ln net.Listener, grace time.Duration, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
-	}
-	if p.stop != nil {
-		p.stop() // a second signal ends the process at once
 	}
 	log.Info("shutting down", "grace", grace)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -203,42 +213,4 @@ func serveUntilDone(ctx context.Context, p process, srv *http.Server, ln net.Lis
 		return srv.Close()
 	}
 	return nil
-}
-
-// stallTime is how long a request may pass without a byte of its body coming
-// in or of its answer going out.
-const stallTime = 2 * time.Minute
-
-// stallGuard ends requests whose client has gone silent. Deadlines are moved
-// on with each read and write, so a large upload may take any time.
-func stallGuard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			r.Body = &guardedBody{ReadCloser: r.Body, ctl: http.NewResponseController(w)}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-type guardedBody struct {
-	io.ReadCloser
-	ctl  *http.ResponseController
-	next time.Time // when the deadline has to be moved on
-}
-
-func (g *guardedBody) Read(p []byte) (int, error) {
-	if now := time.Now(); now.After(g.next) {
-		g.next = now.Add(stallTime / 8)
-		if err := g.ctl.SetReadDeadline(now.Add(stallTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return 0, err
-		}
-	}
-	n, err := g.ReadCloser.Read(p)
-	if err != nil {
-		g.ctl.SetReadDeadline(time.Time{}) //nolint:errcheck // the next read tells
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = fmt.Errorf("%w: nothing came for %s", sigv4.ErrIncomplete, stallTime)
-		}
-	}
-	return n, err
 }

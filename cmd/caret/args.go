@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// reorder moves flags in front of arguments: the library takes flags behind
+// the first argument for arguments.
+func reorder(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	out := args[:1:1]
+	rest := args[1:]
+	cmds := app.Commands
+	flags := app.Flags
+	for len(rest) > 0 {
+		i := slices.IndexFunc(cmds, func(c *cli.Command) bool { return c.HasName(rest[0]) })
+		if i < 0 {
+			break
+		}
+		out = append(out, rest[0])
+		rest = rest[1:]
+		flags, cmds = cmds[i].Flags, cmds[i].Subcommands
+	}
+	var positional []string
+	for len(rest) > 0 {
+		a := rest[0]
+		rest = rest[1:]
+		if a == "--" {
+			positional = append(positional, rest...)
+			break
+		}
+		if len(a) < 2 || a[0] != '-' { // a lone - is standard input or output
+			positional = append(positional, a)
+			continue
+		}
+		out = append(out, a)
+		if takesValue(flags, a) && len(rest) > 0 {
+			out = append(out, rest[0])
+			rest = rest[1:]
+		}
+	}
+	if len(positional) > 0 {
+		out = append(append(out, "--"), positional...)
+	}
+	return out
+}
+
+// takesValue says whether the argument behind a belongs to it. a is a flag or
+// several short ones in one, of which the last may take a value.
+func takesValue(flags []cli.Flag, a string) bool {
+	name := strings.TrimLeft(a, "-")
+	if find(flags, name) == nil && !strings.HasPrefix(a, "--") && !strings.Contains(a, "=") {
+		name = name[len(name)-1:]
+	}
+	f := find(flags, name)
+	if f == nil {
+		return false
+	}
+	_, isBool := f.(*cli.BoolFlag)
+	return !isBool
+}
+
+func find(flags []cli.Flag, name string) cli.Flag {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// arguments checks how many arguments there are; names are for the message.
+// "..." behind the last name allows any number of it.
+func arguments(c *cli.Context, names ...string) ([]string, error) {
+	args := c.Args().Slice()
+	want := len(names)
+	if want > 0 && strings.HasSuffix(names[want-1], "...") {
+		if len(args) >= want {
+			return args, nil
+		}
+	} else if len(args) == want {
+		return args, nil
+	}
+	usage := strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
+	if len(args) < want {
+		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
+	}
+	return nil, usagef("too many arguments: %q; usage: %s", strings.Join(args[want:], " "), usage)
+}
+
+// onUsage makes the library's complaints about flags readable.
+func onUsage(c *cli.Context, err error, _ bool) error {
+	const unknown = "flag provided but not defined: -"
+	name, ok := strings.CutPrefix(err.Error(), unknown)
+	if !ok || c == nil || c.Command == nil {
+		return &usageError{err.Error()}
+	}
+	path, flags := c.Command.HelpName, c.Command.Flags
+	name = strings.TrimLeft(name, "-")
+	var names []string
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			if len(n) > 1 {
+				names = append(names, n)
+			}
+		}
+	}
+	dashes := "--"
+	if len(name) == 1 {
+		dashes = "-"
+	}
+	text := fmt.Sprintf("%s has no flag %s%s; `%s --help` lists them", path, dashes, name, path)
+	if best := nearest(name, names); best != "" {
+		text += fmt.Sprintf(". Did you mean --%s?", best)
+	}
+	return &usageError{text}
+}
+
+// unknownCommand names the command that may have been meant.
+func unknownCommand(cmds []*cli.Command, path, name string) error {
+	var names []string
+	for _, c := range cmds {
+		names = append(names, c.Name)
+	}
+	text := fmt.Sprintf("there is no command %q; `%s --help` lists them", path+" "+name, path)
+	if best := nearest(name, names); best != "" {
+		text += fmt.Sprintf(". Did you mean %q?", path+" "+best)
+	}
+	return &usageError{text}
+}
+
+// nearest is the one of names that name may have been meant for, "" if none
+// is near.
+func nearest(name string, names []string) string {
+	best, least := "", min(3, len(name))
+	for _, n := range names {
+		if d := distance(name, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to change, add or leave out.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// confirm asks before something goes away.
+func confirm(ctx context.Context, p process, yes bool, what string) error {
+	if yes {
+		return nil
+	}
+	if !terminal(p.stdin) {
+		return usagef("%s: say --yes, as there is no terminal to ask at", what)
+	}
+	fmt.Fprintf(p.stderr, "%s? [y/N] ", what)
+	answer := make(chan string, 1)
+	go func() {
+		var s string
+		fmt.Fscanln(p.stdin, &s) //nolint:errcheck // no answer is a no
+		answer <- s
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(p.stderr)
+		return ctx.Err()
+	case s := <-answer:
+		if !strings.EqualFold(s, "y") && !strings.EqualFold(s, "yes") {
+			return errors.New("nothing was done")
+		}
+		return nil
+	}
+}

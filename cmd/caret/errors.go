@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+
+	"caret/api/client"
+	"caret/objstore"
+)
+
+// Exit codes, as every command's help says.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitConflict    = 3
+	exitNotFound    = 4
+	exitInterrupted = 130
+)
+
+const exitStatus = `
+
+EXIT STATUS:
+   0 ok, 1 error, 2 wrong usage, 3 conflict, 4 not found, 130 interrupted`
+
+// usageError is a command line that makes no sense.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// notFound is the same error as if the server had not found something.
+func notFound(hint, format string, args ...any) error {
+	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// report tells what went wrong and returns the exit code for it.
+func report(ctx context.Context, w io.Writer, err error) int {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "caret: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintln(w, "caret: "+describe(err))
+	var e *client.Error
+	if errors.As(err, &e) {
+		for _, p := range e.Paths {
+			fmt.Fprintln(w, "  "+oneLine(p))
+		}
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintln(w, "hint: "+hint)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	var e *client.Error
+	if errors.As(err, &e) {
+		switch e.Status {
+		case http.StatusNotFound:
+			return exitNotFound
+		case http.StatusConflict, http.StatusPreconditionFailed:
+			return exitConflict
+		}
+	}
+	return exitError
+}
+
+// describe is an error for people: without the address of each call.
+func describe(err error) string {
+	var e *url.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	u, parseErr := url.Parse(e.URL)
+	if parseErr != nil {
+		return err.Error()
+	}
+	server := u.Scheme + "://" + u.Host
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "no server answers at " + server
+	}
+	text := e.Err.Error()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		text = "it ended the connection"
+	}
+	// What was said around the call, such as the file it was about, stays.
+	return strings.Replace(err.Error(), e.Error(), "cannot talk to "+server+": "+text, 1)
+}
+
+func hintFor(err error) string {
+	var e *client.Error
+	var h *hinted
+	var op *net.OpError
+	switch {
+	case errors.As(err, &e):
+		return e.Hint
+	case errors.As(err, &h):
+		return h.hint
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "start one with `caret serve`, or name another with --endpoint or CARET_ENDPOINT"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there; choose another address with --listen"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "--listen takes an address of this machine, such as 127.0.0.1:30600 or :30600"
+	case errors.Is(err, objstore.ErrLocked):
+		return "another caret serves this directory; stop it, or choose another one with --data"
+	case errors.Is(err, objstore.ErrNewerFormat):
+		return "serve this directory with the newer caret that wrote it"
+	case errors.As(err, &op) && op.Op == "dial":
+		return "is the endpoint right?"
+	case errors.Is(err, os.ErrPermission):
+		return "check who may read and write there"
+	}
+	return ""
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"caret/api/v1"
+	"caret/gateway/sigv4"
+)
+
+// defaultStall is how long a request may pass without a byte of its body
+// coming in or of its answer going out.
+const defaultStall = 2 * time.Minute
+
+// observer stands in front of everything that is served: it counts and logs
+// requests and ends those whose client has gone silent. There is no limit on
+// a whole request, as an upload may take hours.
+type observer struct {
+	next    http.Handler
+	metrics *metrics
+	log     *slog.Logger
+	stall   time.Duration
+}
+
+func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	x := &exchange{ResponseWriter: w, ctl: http.NewResponseController(w), stall: o.stall}
+	body := &guardedBody{x: x, ReadCloser: r.Body}
+	if r.ContentLength != 0 {
+		x.extendWrite(began) // 100 Continue may be written before anything else
+		r.Body = body
+	}
+	o.metrics.inFlight.Inc()
+	defer func() {
+		o.metrics.inFlight.Dec()
+		if p := recover(); p != nil {
+			o.recovered(x, r, p)
+		}
+		x.extendWrite(time.Now()) // what is still in buffers
+		o.count(r, x, body.n, time.Since(began))
+		if x.aborted {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	o.next.ServeHTTP(x, r)
+}
+
+// recovered deals with a handler that panicked: on purpose, to cut an answer
+// off, or not.
+func (o *observer) recovered(x *exchange, r *http.Request, p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		x.aborted = true
+		return
+	}
+	o.log.Error("panic", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	if x.aborted = x.status != 0; !x.aborted {
+		http.Error(x, "internal error", http.StatusInternalServerError)
+	}
+}
+
+func (o *observer) count(r *http.Request, x *exchange, received int64, took time.Duration) {
+	op := operation(r)
+	status := x.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	o.metrics.observe(op, status, took, received, x.sent)
+	if o.log.Enabled(r.Context(), slog.LevelDebug) {
+		o.log.Debug("request", "method", r.Method, "path", r.URL.Path, "operation", op, "status", status,
+			"received", received, "sent", x.sent, "took", took, "aborted", x.aborted)
+	}
+}
+
+// operation names what was asked for, as one of few, whatever a client sends.
+func operation(r *http.Request) string {
+	if r.Pattern != "" { // the API and the pages for machines
+		return strings.Replace(r.Pattern, v1.Prefix, "api ", 1)
+	}
+	method := r.Method
+	switch method {
+	case "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS":
+	default:
+		method = "other"
+	}
+	level := " object"
+	switch bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); {
+	case bucket == "":
+		level = " service"
+	case key == "":
+		level = " bucket"
+	}
+	op := method + level
+	if r.Header.Get("X-Amz-Copy-Source") != "" {
+		op += " copy"
+	}
+	if r.URL.RawQuery == "" {
+		return op
+	}
+	q := r.URL.Query()
+	for _, sub := range [...]string{"uploadId", "uploads", "delete", "versions", "versioning", "location", "acl", "tagging"} {
+		if q.Has(sub) {
+			return op + " " + sub
+		}
+	}
+	return op
+}
+
+// exchange is the answer to a request: it knows what became of it, and moves
+// deadlines on with each write.
+type exchange struct {
+	http.ResponseWriter
+	ctl     *http.ResponseController
+	stall   time.Duration
+	until   time.Time // when the write deadline has to be moved on
+	status  int
+	sent    int64
+	aborted bool
+}
+
+// Unwrap lets http.ResponseController reach the writer.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if status >= 200 && x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// maxWrite is the most that is written under one deadline: a slow client
+// that takes it in the stall time is not silent.
+const maxWrite = 256 << 10
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	written := 0
+	for {
+		if now := time.Now(); now.After(x.until) {
+			x.extendWrite(now)
+		}
+		piece := p[written:min(len(p), written+maxWrite)]
+		n, err := x.ResponseWriter.Write(piece)
+		written += n
+		x.sent += int64(n)
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// extendWrite moves the write deadline on. Writers that have none, as in
+// tests, do without.
+func (x *exchange) extendWrite(now time.Time) {
+	x.until = now.Add(x.stall / 8)
+	x.ctl.SetWriteDeadline(now.Add(x.stall)) //nolint:errcheck // the next write tells
+}
+
+// guardedBody moves the read deadline on with each read.
+type guardedBody struct {
+	io.ReadCloser
+	x     *exchange
+	until time.Time // when the deadline has to be moved on
+	n     int64
+}
+
+// Read implements io.Reader.
+func (g *guardedBody) Read(p []byte) (int, error) {
+	if now := time.Now(); now.After(g.until) {
+		g.until = now.Add(g.x.stall / 8)
+		g.x.ctl.SetReadDeadline(now.Add(g.x.stall)) //nolint:errcheck // this read tells
+	}
+	n, err := g.ReadCloser.Read(p)
+	g.n += int64(n)
+	if err != nil {
+		// At its end: the server now waits for the client to go away, for as
+		// long as the answer takes.
+		g.x.ctl.SetReadDeadline(time.Time{}) //nolint:errcheck // there is nothing to read
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("%w: nothing came for %s", sigv4.ErrIncomplete, g.x.stall)
+		}
+	}
+	return n, err
+}
