@@ -113,15 +113,11 @@ func (w *Writer) readFrom(r io.Reader) error {
 		r = io.MultiReader(bytes.NewReader(buf), r) // the hint was wrong
 	}
 	w.whole = blake3.New()
-	if err := register(); err != nil {
-		return fmt.Errorf("set up chunking: %w", err)
-	}
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	c, err := chunkers.NewChunkerBuffer(algorithm, &untilDone{ctx: w.ctx, r: r},
-		&chunkers.ChunkerOpts{MinSize: MinChunk, NormalSize: cutEvery, MaxSize: MaxChunk}, buf[:])
+	c, err := NewChunker(&untilDone{ctx: w.ctx, r: r}, buf[:])
 	if err != nil {
-		return fmt.Errorf("set up chunking: %w", err)
+		return err
 	}
 	for {
 		data, err := c.Next()
@@ -137,6 +133,19 @@ func (w *Writer) readFrom(r io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// NewChunker cuts r as a Writer does. buf, of MaxChunk bytes or more, is what
+// it works in: a chunk is valid until the next one is asked for.
+func NewChunker(r io.Reader, buf []byte) (*chunkers.Chunker, error) {
+	if err := register(); err != nil {
+		return nil, fmt.Errorf("set up chunking: %w", err)
+	}
+	c, err := chunkers.NewChunkerBuffer(algorithm, r, &chunkers.ChunkerOpts{MinSize: MinChunk, NormalSize: cutEvery, MaxSize: MaxChunk}, buf)
+	if err != nil {
+		return nil, fmt.Errorf("set up chunking: %w", err)
+	}
+	return c, nil
 }
 
 // readSmall reads up to size bytes and one more: io.EOF says that r ended

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"caret/commits"
+	"caret/objstore/local"
+	"caret/pfs"
+)
+
+// engine is a file system without a protocol above it.
+type engine struct {
+	store *local.Store
+	fs    *pfs.FS
+	count atomic.Uint64
+}
+
+func (b *bench) openEngine(name string) (*engine, error) {
+	store, err := local.Open(filepath.Join(b.dir, name), local.Options{})
+	if err != nil {
+		return nil, err
+	}
+	fs, err := pfs.Open(b.ctx, store, pfs.Options{})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	_, err = fs.CreateRepo(b.ctx, pfs.Repo{Name: "bench"})
+	return &engine{store: store, fs: fs}, err
+}
+
+func (e *engine) close() error { return errors.Join(e.fs.Close(), e.store.Close()) }
+
+var head = pfs.Ref{Repo: "bench"}
+
+// path spreads the n-th object over the key space.
+func path(n uint64) string {
+	x := n * 0x9e3779b97f4a7c15
+	return fmt.Sprintf("data/%02x/%014x", x>>56, x&(1<<56-1))
+}
+
+// put stores one object of its own content.
+func (e *engine) put(ctx context.Context, size int) error {
+	n := e.count.Add(1)
+	data := make([]byte, size)
+	for i := 0; i+8 <= len(data); i += 8 {
+		binary.LittleEndian.PutUint64(data[i:], (n+uint64(i))*0x9e3779b97f4a7c15)
+	}
+	w := e.fs.NewFile(ctx, int64(size))
+	defer w.Abort()
+	if _, err := w.Write(data); err != nil {
+		return err
+	}
+	p, err := w.Close()
+	if err != nil {
+		return err
+	}
+	_, err = e.fs.Put(ctx, head, path(n), p.Content, commits.Attrs{ContentType: "application/octet-stream"}, pfs.WriteOptions{Author: "root"})
+	return err
+}
+
+// parallel runs fn in n goroutines until stop says so, and counts.
+func parallel(n int, stop func(done int64) bool, fn func(worker int) error) (int64, time.Duration, error) {
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	errs := make([]error, n)
+	begin := time.Now()
+	for i := range n {
+		wg.Go(func() {
+			for !stop(done.Load()) && errs[i] == nil {
+				if errs[i] = fn(i); errs[i] == nil {
+					done.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return done.Load(), time.Since(begin), errors.Join(errs...)
+}
+
+// For is how long throughput is measured.
+const measureFor = 4 * time.Second
+
+func until(end time.Time) func(int64) bool {
+	return func(int64) bool { return time.Now().After(end) }
+}
+
+var writerCounts = []int{1, 8, 32, 64}
+
+// engine measures durable puts without HTTP.
+func (b *bench) engine() error {
+	e, err := b.openEngine("engine")
+	if err != nil {
+		return err
+	}
+	for _, n := range writerCounts {
+		count, took, err := parallel(n, until(time.Now().Add(measureFor)), func(int) error { return e.put(b.ctx, 4096) })
+		if err != nil {
+			return err
+		}
+		b.add(fmt.Sprintf("engine: durable 4 KiB puts, %d writers", n), "/s", float64(count)/took.Seconds(), 0, true)
+	}
+	return e.close()
+}
+
+// grow adds objects until there are total.
+func (e *engine) grow(ctx context.Context, total uint64) (time.Duration, error) {
+	missing := int64(total - e.count.Load())
+	if missing <= 0 {
+		return 0, nil
+	}
+	var begun atomic.Int64
+	_, took, err := parallel(64, func(int64) bool { return begun.Load() >= missing }, func(int) error {
+		if begun.Add(1) > missing {
+			return nil
+		}
+		return e.put(ctx, 64) // the index is what grows
+	})
+	return took, err
+}
+
+const (
+	small = 10_000
+	large = 1_000_000
+	batch = 20_000 // commits that a cost is averaged over
+)
+
+// million measures what depends on how much there is.
+func (b *bench) million() error {
+	e, err := b.openEngine("million")
+	if err != nil {
+		return err
+	}
+	if _, err := e.grow(b.ctx, small); err != nil {
+		return err
+	}
+	before, err := e.grow(b.ctx, small+batch)
+	if err != nil {
+		return err
+	}
+	if _, err := e.grow(b.ctx, large-batch); err != nil {
+		return err
+	}
+	after, err := e.grow(b.ctx, large)
+	if err != nil {
+		return err
+	}
+	b.add("cost per commit at 10,000 objects", "us", float64(before.Microseconds())/batch, 0, false)
+	b.add("cost per commit at 1,000,000 objects", "us", float64(after.Microseconds())/batch, 0, false)
+	b.add("ratio of the two", "", float64(after)/float64(before), 1.3, false)
+	// Closing writes out and compacts what is in memory.
+	if err := e.close(); err != nil {
+		return err
+	}
+	if e.store, err = local.Open(filepath.Join(b.dir, "million"), local.Options{}); err != nil {
+		return err
+	}
+	if e.fs, err = pfs.Open(b.ctx, e.store, pfs.Options{}); err != nil {
+		return err
+	}
+	rows, _, err := e.store.DiskUsage()
+	if err != nil {
+		return err
+	}
+	b.add("index on disk per one-object commit, of 1,000,000 (blobs of 64 bytes inline)", "bytes", float64(rows)/large, 400+64, false)
+	if err := b.reads(e); err != nil {
+		return err
+	}
+	return e.close()
+}
+
+// timed is the median time of n runs.
+func timed(n int, fn func(i int) error) (time.Duration, error) {
+	times := make([]time.Duration, n)
+	for i := range n {
+		begin := time.Now()
+		if err := fn(i); err != nil {
+			return 0, err
+		}
+		times[i] = time.Since(begin)
+	}
+	for i := range times { // a selection sort of a few hundred
+		for j := i + 1; j < n; j++ {
+			if times[j] < times[i] {
+				times[i], times[j] = times[j], times[i]
+			}
+		}
+	}
+	return times[n/2], nil
+}
+
+func (b *bench) reads(e *engine) error {
+	old := func(back int) pfs.Ref {
+		x, err := commits.ParseExpr(fmt.Sprintf("HEAD^%d", back))
+		if err != nil {
+			panic(err)
+		}
+		return pfs.Ref{Repo: "bench", Version: x}
+	}
+	read := func(ref pfs.Ref) func(int) error {
+		return func(i int) error {
+			s, err := e.fs.Resolve(b.ctx, ref)
+			if err != nil {
+				return err
+			}
+			info, err := s.Stat(b.ctx, path(uint64(i)*911%(large-100_000)+1))
+			if err != nil {
+				return err
+			}
+			r, err := s.Read(b.ctx, info, 0, -1)
+			if err != nil {
+				return err
+			}
+			return r.Close()
+		}
+	}
+	at, err := timed(2000, read(head))
+	if err != nil {
+		return err
+	}
+	then, err := timed(2000, read(old(50_000)))
+	if err != nil {
+		return err
+	}
+	b.add("GET at HEAD (engine, 1,000,000 commits)", "us", float64(at.Nanoseconds())/1000, 0, false)
+	b.add("GET at HEAD^50000", "us", float64(then.Nanoseconds())/1000, 0, false)
+	b.add("ratio of the two", "", float64(then)/float64(at), 2, false)
+	for _, tt := range []struct {
+		what  string
+		ref   pfs.Ref
+		limit float64
+	}{
+		{"list of 1000 of 1,000,000 at HEAD", head, 10}, {"list of 1000 at HEAD^50000", old(50_000), 25}, {"list of 1000 at HEAD^500000", old(500_000), 25},
+	} {
+		took, err := timed(50, func(i int) error {
+			s, err := e.fs.Resolve(b.ctx, tt.ref)
+			if err != nil {
+				return err
+			}
+			page, err := s.List(b.ctx, pfs.ListOptions{Prefix: "data/", After: fmt.Sprintf("data/%02x", i*5), Limit: 1000})
+			if err == nil && len(page.Items) != 1000 {
+				err = fmt.Errorf("a page of %d", len(page.Items))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		b.add(tt.what, "ms", float64(took.Microseconds())/1000, tt.limit, false)
+	}
+	took, err := timed(50, func(i int) error {
+		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head)
+		return err
+	})
+	b.add("create a branch of 1,000,000 objects", "ms", float64(took.Microseconds())/1000, 5, false)
+	return err
+}

@@ -1,0 +1,335 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"caret/objstore"
+	"caret/objstore/content"
+)
+
+// server is the real binary in a process of its own.
+type server struct {
+	cmd    *exec.Cmd
+	url    string
+	client *http.Client
+	day    string
+	key    []byte
+}
+
+const (
+	accessKey = "BENCH"
+	secretKey = "bench-secret"
+)
+
+func (b *bench) startServer(name string) (*server, error) {
+	bin := filepath.Join(b.dir, "caret")
+	if _, err := os.Stat(bin); err != nil {
+		if out, err := exec.CommandContext(b.ctx, "go", "build", "-o", bin, "caret/cmd/caret").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build: %w\n%s", err, out)
+		}
+	}
+	cmd := exec.CommandContext(b.ctx, bin, "serve", "--data", filepath.Join(b.dir, name), "--listen", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "CARET_ROOT_ACCESS_KEY="+accessKey, "CARET_ROOT_SECRET_KEY="+secretKey)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{cmd: cmd, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128, WriteBufferSize: 256 << 10, ReadBufferSize: 256 << 10}}}
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if _, url, ok := strings.Cut(lines.Text(), " at "); ok && strings.HasPrefix(url, "http") {
+			s.url = url
+			break
+		}
+	}
+	if s.url == "" {
+		return nil, errors.New("the server did not start")
+	}
+	go io.Copy(io.Discard, stderr) //nolint:errcheck // only keeps the pipe empty
+	s.day = time.Now().UTC().Format("20060102")
+	s.key = sum(sum(sum(sum([]byte("AWS4"+secretKey), s.day), "us-east-1"), "s3"), "aws4_request")
+	return s, s.do("PUT", "/master.bench", nil, nil)
+}
+
+func (s *server) stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
+}
+
+func sum(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// do sends a signed request and copies the answer to w, if not nil.
+func (s *server) do(method, path string, body []byte, w io.Writer) error {
+	return s.stream(method, path, bytes.NewReader(body), int64(len(body)), w)
+}
+
+// stream is do with a body that is not held in memory.
+func (s *server) stream(method, path string, body io.Reader, size int64, w io.Writer) error {
+	r, err := http.NewRequest(method, s.url+path, body)
+	if err != nil {
+		return err
+	}
+	r.ContentLength = size
+	s.sign(r)
+	resp, err := s.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var failure bytes.Buffer
+	if resp.StatusCode != http.StatusOK {
+		w = &failure
+	} else if w == nil {
+		w = io.Discard
+	}
+	// Without the shortcut of io.Discard, which reads 8 KiB at a time.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{resp.Body}, make([]byte, 64<<10)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s %s", method, path, resp.Status, failure.String())
+	}
+	return nil
+}
+
+// sign signs a request cheaply: clients run on the cores that are measured.
+func (s *server) sign(r *http.Request) {
+	const payload, signed = "UNSIGNED-PAYLOAD", "host;x-amz-content-sha256;x-amz-date"
+	now := time.Now().UTC().Format("20060102T150405Z")
+	canonical := r.Method + "\n" + r.URL.Path + "\n\nhost:" + r.URL.Host + "\nx-amz-content-sha256:" + payload + "\nx-amz-date:" + now + "\n\n" + signed + "\n" + payload
+	hash := sha256.Sum256([]byte(canonical))
+	scope := s.day + "/us-east-1/s3/aws4_request"
+	sig := sum(s.key, "AWS4-HMAC-SHA256\n"+now+"\n"+scope+"\n"+hex.EncodeToString(hash[:]))
+	r.Header["X-Amz-Date"], r.Header["X-Amz-Content-Sha256"] = []string{now}, []string{payload}
+	r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=" + accessKey + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(sig)}
+}
+
+// field reads a number from a file of /proc about the server.
+func (s *server) field(file, name string) float64 {
+	var v float64
+	eachLine(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file), func(l string) {
+		if rest, ok := strings.CutPrefix(l, name+":"); ok {
+			v, _ = strconv.ParseFloat(strings.Fields(rest)[0], 64)
+		}
+	})
+	return v
+}
+
+// cpu is the CPU time the server has used.
+func (s *server) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // of 1/100 s
+}
+
+func random(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	var key [32]byte
+	key[0], key[1] = byte(seed), byte(seed>>8)
+	rand.NewChaCha8(key).Read(b)
+	return b
+}
+
+// http measures small objects through the whole server.
+func (b *bench) http() error {
+	s, err := b.startServer("http")
+	if err != nil {
+		return err
+	}
+	var n atomic.Uint64
+	for _, writers := range writerCounts {
+		bodies := make([][]byte, writers)
+		for i := range bodies {
+			bodies[i] = random(uint64(i), 4096)
+		}
+		count, took, err := parallel(writers, until(time.Now().Add(measureFor)), func(w int) error {
+			k := n.Add(1)
+			copy(bodies[w], fmt.Sprintf("%020d", k))
+			return s.do("PUT", "/master.bench/"+path(k), bodies[w], nil)
+		})
+		if err != nil {
+			return err
+		}
+		limit := 0.0
+		if writers == 32 {
+			limit = 4357 // 5x a peer that syncs, 1.7x the fastest that does not
+		}
+		b.add(fmt.Sprintf("HTTP: durable PUT of 4 KiB, %d clients on the same cores", writers), "/s", float64(count)/took.Seconds(), limit, true)
+	}
+	top := n.Load()
+	count, took, err := parallel(32, until(time.Now().Add(measureFor)), func(int) error {
+		return s.do("GET", "/master.bench/"+path(n.Add(1)%top+1), nil, nil)
+	})
+	if err != nil {
+		return err
+	}
+	b.add("HTTP: GET of 4 KiB, 32 clients on the same cores", "/s", float64(count)/took.Seconds(), 6693, true)
+	return s.stop()
+}
+
+const mib = 1 << 20
+
+// large measures large objects, and what of the work is hashing and cutting.
+func (b *bench) large() error {
+	s, err := b.startServer("large")
+	if err != nil {
+		return err
+	}
+	const size, rounds, clients = 64 * mib, 6, 4
+	bodies := make([][]byte, clients)
+	for i := range bodies {
+		bodies[i] = random(uint64(i), size)
+	}
+	written, cpu, begin := s.field("io", "write_bytes"), s.cpu(), time.Now()
+	for r := range rounds {
+		if _, _, err := parallel(clients, oneEach(clients), func(w int) error {
+			for i := 0; i < size; i += 4096 { // new content without making it anew
+				bodies[w][i]++
+			}
+			return s.do("PUT", fmt.Sprintf("/master.bench/%d-%d", r, w), bodies[w], nil)
+		}); err != nil {
+			return err
+		}
+	}
+	took, total := time.Since(begin), float64(rounds*clients*size)
+	used := (s.cpu() - cpu).Seconds()
+	b.add("PUT of 64 MiB, 4 clients on the same cores", "MiB/s", total/mib/took.Seconds(), 507, true)
+	hash, chunk := costs(bodies[0])
+	b.add("share of the server's CPU in PUT that is hashing", "%", 100*hash*total/used, 0, false)
+	b.add("share of the server's CPU in PUT that is cutting", "%", 100*chunk*total/used, 0, false)
+	b.add("bytes to the disk per byte of PUT", "", (s.field("io", "write_bytes")-written)/total, 1.15, false)
+	begin = time.Now()
+	var n atomic.Int64
+	count, _, err := parallel(clients, func(done int64) bool { return done >= 4*rounds*clients }, func(int) error {
+		i := int(n.Add(1)) % (rounds * clients)
+		return s.do("GET", fmt.Sprintf("/master.bench/%d-%d", i/clients, i%clients), nil, nil)
+	})
+	if err != nil {
+		return err
+	}
+	b.add("GET of 64 MiB, 4 clients on the same cores, every byte verified", "MiB/s", float64(count*size)/mib/time.Since(begin).Seconds(), 2116, true)
+	return s.stop()
+}
+
+// oneEach lets each of n workers run once.
+func oneEach(n int) func(int64) bool {
+	var begun atomic.Int64
+	return func(int64) bool { return begun.Add(1) > int64(n) }
+}
+
+// costs is the CPU time per byte of hashing and of cutting, alone.
+func costs(data []byte) (hash, chunk float64) {
+	begin := time.Now()
+	objstore.Sum(data) // each byte is hashed as part of its chunk and of the whole
+	objstore.Sum(data)
+	hash = time.Since(begin).Seconds() / float64(len(data))
+	begin = time.Now()
+	c, err := content.NewChunker(bytes.NewReader(data), make([]byte, 4*mib))
+	if err != nil {
+		return hash, 0
+	}
+	for err == nil {
+		_, err = c.Next()
+	}
+	return hash, time.Since(begin).Seconds() / float64(len(data))
+}
+
+// endless is a body of n bytes that no two readers share.
+type endless struct {
+	block []byte
+	off   int
+	left  int64
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(int64(len(p)), e.left)], e.block[e.off:])
+	e.off = (e.off + n) % len(e.block)
+	e.left -= int64(n)
+	return n, nil
+}
+
+// memory measures how much a server holds under many uploads at once.
+func (b *bench) memory() error {
+	s, err := b.startServer("memory")
+	if err != nil {
+		return err
+	}
+	const uploads, size = 64, 256 * mib
+	block := random(1, 8*mib+4099)
+	var n atomic.Int64
+	if _, _, err := parallel(uploads, oneEach(uploads), func(int) error {
+		i := int(n.Add(1))
+		return s.stream("PUT", fmt.Sprintf("/master.bench/%d", i), &endless{block: block, off: i * 65537, left: size}, size, nil)
+	}); err != nil {
+		return err
+	}
+	b.add("most memory resident under 64 concurrent uploads of 256 MiB", "MiB", s.field("status", "VmHWM")/1024, 512, false)
+	return s.stop()
+}
+
+// dedup measures what is stored for content that is there already, or nearly.
+func (b *bench) dedup() error {
+	e, err := b.openEngine("dedup")
+	if err != nil {
+		return err
+	}
+	const size = 1 << 30
+	data := random(7, size)
+	store := func() error {
+		w := e.fs.NewFile(b.ctx, size)
+		defer w.Abort()
+		if _, err := w.ReadFrom(bytes.NewReader(data)); err != nil {
+			return err
+		}
+		_, err := w.Close()
+		return err
+	}
+	if err := store(); err != nil {
+		return err
+	}
+	first := e.store.Stats().Bytes
+	if err := store(); err != nil {
+		return err
+	}
+	again := e.store.Stats().Bytes - first
+	b.add("bytes stored for the same 1 GiB again", "bytes", float64(again), 0.5, false)
+	copy(data[size/2:], random(8, mib))
+	if err := store(); err != nil {
+		return err
+	}
+	b.add("stored for 1 GiB with 1 MiB changed in its middle", "MiB", float64(e.store.Stats().Bytes-first)/mib, 8, false)
+	return e.close()
+}
