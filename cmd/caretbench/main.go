@@ -17,13 +17,9 @@ import (
 
 // bench is one run.
 type bench struct {
-	ctx  context.Context
-	dir  string
-	rows []row
+	ctx context.Context
+	dir string
 }
-
-// row is one number.
-type row struct{ what, got, target, verdict string }
 
 // section is a group of numbers that are measured together.
 type section struct {

@@ -66,7 +66,7 @@ func start(t *testing.T, bin, dir string) *server {
 	for lines.Scan() {
 		said = append(said, lines.Text())
 		if _, url, ok := strings.Cut(lines.Text(), " at "); ok && strings.HasPrefix(url, "http://") {
-			go io.Copy(io.Discard, stderr) //nolint:errcheck // only keeps the pipe empty
+			go io.Copy(io.Discard, stderr)
 			return &server{cmd, url}
 		}
 	}
@@ -80,7 +80,7 @@ func (s *server) kill(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
-	s.cmd.Wait() //nolint:errcheck // it was killed
+	s.cmd.Wait()
 }
 
 func (s *server) client() *s3.Client {
@@ -122,10 +122,10 @@ func load(ctx context.Context, c *s3.Client, l *ledger, worker, round int, seed 
 	for i := 0; ctx.Err() == nil; i++ {
 		w := write{key: fmt.Sprintf("w%d/k%d", worker, rnd.IntN(5))}
 		var err error
-		switch kind := rnd.IntN(10); {
-		case kind == 0:
+		switch rnd.IntN(10) {
+		case 0:
 			w.id, err = remove(ctx, c, w.key)
-		case kind == 1:
+		case 1:
 			w.data = strings.Repeat(fmt.Sprintf("%d.%d.%d multipart ", round, worker, i), 450_000)[:5<<20+rnd.IntN(1<<20)]
 			w.id, err = multipart(ctx, c, w.key, w.data)
 		default:
