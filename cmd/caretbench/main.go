@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 )
@@ -40,7 +41,19 @@ func main() {
 func run(ctx context.Context) error {
 	pattern := flag.String("run", "", "sections to run, a regular `EXPRESSION`: engine, http, million, large, memory, dedup")
 	dir := flag.String("dir", ".", "`DIR` on the disk to measure, for a folder that is removed afterwards")
+	profile := flag.String("cpuprofile", "", "`FILE` for a CPU profile of this process")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	only, err := regexp.Compile(*pattern)
 	if err != nil {
 		return err

@@ -88,6 +88,7 @@ type group struct {
 func (g *group) run(reqs []*request) []*request {
 	view := g.store.db.NewTransaction(false)
 	defer view.Discard()
+	seen := make(map[string]lookup)
 	for i, r := range reqs {
 		if r.fn == nil {
 			g.ok = append(g.ok, r)
@@ -97,7 +98,7 @@ func (g *group) run(reqs []*request) []*request {
 			r.done <- err
 			continue
 		}
-		w := &writer{reader: reader{txn: view, below: g.rows, own: make(map[string][]byte)}}
+		w := &writer{reader: reader{txn: view, below: g.rows, own: make(map[string][]byte), seen: seen}}
 		err := w.call(r.fn)
 		switch {
 		case err != nil:

@@ -62,6 +62,15 @@ func (s rows) Update(ctx context.Context, fn func(objstore.Writer) error) error 
 type reader struct {
 	txn        *badger.Txn
 	own, below map[string][]byte
+	// seen, if not nil, remembers what was read from the transaction: the
+	// transactions of a group read the same few rows over and over.
+	seen map[string]lookup
+}
+
+// lookup is the outcome of a read.
+type lookup struct {
+	value []byte
+	err   error
 }
 
 // Get implements objstore.Reader.
@@ -75,12 +84,26 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 			return bytes.Clone(v), nil
 		}
 	}
-	item, err := r.txn.Get(k)
+	if r.seen == nil {
+		l := r.read(k)
+		return l.value, l.err
+	}
+	l, ok := r.seen[string(k)]
+	if !ok {
+		l = r.read(k)
+		r.seen[string(k)] = l
+	}
+	return bytes.Clone(l.value), l.err
+}
+
+// read reads a row from the transaction.
+func (r *reader) read(key []byte) lookup {
+	item, err := r.txn.Get(key)
 	if err != nil {
-		return nil, rowError(err)
+		return lookup{nil, rowError(err)}
 	}
 	v, err := item.ValueCopy(nil)
-	return v, rowError(err)
+	return lookup{v, rowError(err)}
 }
 
 // rowError gives badger's errors their names here.
