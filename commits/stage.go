@@ -1,6 +1,7 @@
 package commits
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -100,8 +101,9 @@ func AppendLayer(tx objstore.Writer, line LineID, sum StagedSum, meta Meta) (Com
 }
 
 // Fold moves up to limit states of the line's oldest layer behind the path
-// after into the line. It returns the path to continue after; done says that
-// the layer is gone. No reader sees a difference.
+// after into the line, fewer if the transaction is full. It returns the path
+// to continue after; done says that the layer is gone. No reader sees a
+// difference.
 func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string, done bool, err error) {
 	l, err := ReadLine(tx, line)
 	if err != nil || len(l.Layers) == 0 {
@@ -117,6 +119,9 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 		return "", false, err
 	}
 	for i := range batch {
+		if tx.Full() {
+			return batch[i-1].Path, false, nil
+		}
 		ch := &batch[i]
 		ch.N = layer.N
 		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.Deleted); err != nil {
@@ -133,22 +138,18 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 	return "", true, tx.Set(lineKey(keyLine, line), l.encode())
 }
 
-// DropStaged removes up to limit rows of the open commit id and says whether
-// that was all.
-func DropStaged(tx objstore.Writer, id ID, limit int) (bool, error) {
+// DropStaged removes rows of the open commit id until the transaction is
+// full, and says whether that was all.
+func DropStaged(tx objstore.Writer, id ID) (bool, error) {
 	c := tx.Scan(objstore.Prefix(changeKey(id, "")))
 	defer c.Close()
-	var keys [][]byte
-	for len(keys) < limit && c.Next() {
-		keys = append(keys, append([]byte(nil), c.Key()...))
-	}
-	if err := c.Err(); err != nil {
-		return false, err
-	}
-	for _, k := range keys {
-		if err := tx.Delete(k); err != nil {
+	for c.Next() {
+		if tx.Full() {
+			return false, nil
+		}
+		if err := tx.Delete(bytes.Clone(c.Key())); err != nil {
 			return false, err
 		}
 	}
-	return len(keys) < limit, nil
+	return true, c.Err()
 }

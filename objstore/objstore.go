@@ -58,7 +58,7 @@ type Rows interface {
 	// everything fn wrote is durable, as are all blobs put before. fn may be
 	// run more than once and must not call View or Update. Concurrent
 	// Updates appear in one order, each atomic, and may share a sync.
-	// A transaction may write about 8 MiB in 50,000 rows; beyond: ErrTooLarge.
+	// A transaction may write about 3 MiB in 30,000 rows; beyond: ErrTooLarge.
 	Update(ctx context.Context, fn func(Writer) error) error
 }
 
@@ -81,6 +81,9 @@ type Writer interface {
 	Set(key, value []byte) error
 	// Delete removes key. Removing what is not there is no error.
 	Delete(key []byte) error
+	// Full says that half of what a transaction may write is written: a
+	// long job ends its step here.
+	Full() bool
 }
 
 // Range is the keys from Start, included, to End, excluded. An empty Start

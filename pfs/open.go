@@ -151,20 +151,7 @@ func (fs *FS) FinishCommit(ctx context.Context, repo string, id commits.ID, opt 
 	if opt.Strategy != "" && opt.Strategy != Ours && opt.Strategy != Theirs {
 		return commits.Commit{}, fmt.Errorf("%w: strategy %q; it is %s or %s", ErrInvalidArgument, opt.Strategy, Ours, Theirs)
 	}
-	f := finish{fs: fs, id: id, opt: opt}
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error { return f.begin(tx, repo) })
-	if err != nil {
-		return commits.Commit{}, translate(err)
-	}
-	if err := f.run(ctx); err != nil {
-		// The commit stays open, to be finished otherwise or aborted.
-		undo := fs.rows.Update(context.WithoutCancel(ctx), f.reopen)
-		return commits.Commit{}, errors.Join(translate(err), undo)
-	}
-	if f.layered {
-		fs.foldSoon(f.row.Line)
-	}
-	return f.made, nil
+	return (&finish{fs: fs, id: id, opt: opt}).do(ctx, repo)
 }
 
 // finish is one FinishCommit under way.
@@ -172,12 +159,30 @@ type finish struct {
 	fs      *FS
 	id      commits.ID
 	opt     FinishOptions
+	unmoved bool // the branch must not have moved since the commit was started
 	repo    repoRow
 	row     openRow
 	checked uint64 // the branch's commits up to here are known not to conflict
 	sum     commits.StagedSum
 	made    commits.Commit
 	layered bool
+}
+
+func (f *finish) do(ctx context.Context, repo string) (commits.Commit, error) {
+	rows := f.fs.rows
+	err := rows.Update(ctx, func(tx objstore.Writer) error { return f.begin(tx, repo) })
+	if err != nil {
+		return commits.Commit{}, translate(err)
+	}
+	if err := f.run(ctx); err != nil {
+		// The commit stays open, to be finished otherwise or aborted.
+		undo := rows.Update(context.WithoutCancel(ctx), f.reopen)
+		return commits.Commit{}, errors.Join(translate(err), undo)
+	}
+	if f.layered {
+		f.fs.foldSoon(f.row.Line)
+	}
+	return f.made, nil
 }
 
 // begin closes the commit to further writes.
@@ -221,7 +226,13 @@ func (f *finish) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return f.fs.rows.Update(ctx, f.publish)
+	f.layered = f.sum.Files > f.fs.maxDirect
+	err = f.fs.rows.Update(ctx, f.publish)
+	if errors.Is(err, objstore.ErrTooLarge) && !f.layered {
+		f.layered = true // few files, but long rows
+		err = f.fs.rows.Update(ctx, f.publish)
+	}
+	return err
 }
 
 // resolveConflicts brings what is staged to terms with the commits that the
@@ -236,43 +247,43 @@ func (f *finish) resolveConflicts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.settle(both, func(paths []string) error {
-		return f.fs.rows.Update(ctx, func(tx objstore.Writer) error { return f.unstage(tx, paths) })
-	}); err != nil {
-		return err
+	losing, err := f.losing(both)
+	for len(losing) > 0 && err == nil {
+		var rest []string
+		err = f.fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+			rest, err = f.unstage(tx, losing)
+			return err
+		})
+		losing = rest
 	}
 	f.checked = head
-	return nil
+	return err
 }
 
-// unstagePage is how many paths are unstaged in one transaction.
-const unstagePage = 5000
+// losing are those of the paths that both sides changed whose staged change
+// is to be dropped.
+func (f *finish) losing(both []string) ([]string, error) {
+	switch {
+	case len(both) == 0 || f.opt.Strategy == Theirs:
+		return nil, nil
+	case f.opt.Strategy == Ours:
+		return both, nil
+	}
+	return nil, &ConflictError{Paths: both[:min(len(both), maxConflicts)], Total: len(both)}
+}
 
-// settle applies the strategy to the paths that both sides changed.
-func (f *finish) settle(both []string, unstage func([]string) error) error {
-	if len(both) == 0 || f.opt.Strategy == Theirs {
-		return nil
-	}
-	if f.opt.Strategy == "" {
-		return &ConflictError{Paths: both[:min(len(both), maxConflicts)], Total: len(both)}
-	}
-	for len(both) > 0 {
-		n := min(len(both), unstagePage)
-		if err := unstage(both[:n]); err != nil {
-			return err
+// unstage drops staged changes until the transaction is full, and returns
+// the paths that are left.
+func (f *finish) unstage(tx objstore.Writer, paths []string) ([]string, error) {
+	for i, p := range paths {
+		if tx.Full() {
+			return paths[i:], nil
 		}
-		both = both[n:]
-	}
-	return nil
-}
-
-func (f *finish) unstage(tx objstore.Writer, paths []string) error {
-	for _, p := range paths {
 		if err := commits.Unstage(tx, f.id, p); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // conflicts lists the staged paths that the branch changed after f.checked.
@@ -310,21 +321,23 @@ func (f *finish) publish(tx objstore.Writer) error {
 	if err != nil {
 		return err
 	}
-	dropped := 0
-	if err := f.settle(both, func(paths []string) error {
-		dropped += len(paths)
-		return f.unstage(tx, paths)
-	}); err != nil {
+	if f.unmoved && head != f.row.N {
+		return fmt.Errorf("%w: branch %s has moved", ErrPrecondition, f.row.Branch)
+	}
+	losing, err := f.losing(both)
+	if err != nil {
 		return err
 	}
-	if dropped > 0 { // between run and now: sum again
+	if len(losing) > 0 { // since run looked: sum again
+		if rest, err := f.unstage(tx, losing); err != nil || len(rest) > 0 {
+			return errors.Join(err, fmt.Errorf("%w: %d paths changed while the commit was finished; try again", ErrConflict, len(losing)))
+		}
 		if f.sum, err = commits.SumStaged(tx, f.id); err != nil {
 			return err
 		}
 	}
 	f.checked = head
 	meta := commits.Meta{ID: f.id, Time: f.fs.timestamp(), Author: f.row.Author, Message: f.row.Message}
-	f.layered = f.sum.Files > f.fs.maxDirect
 	if f.layered {
 		if err := tx.Set(foldingKey(f.row.Line), nil); err != nil {
 			return err
@@ -349,8 +362,8 @@ func (f *finish) direct(tx objstore.Writer, meta commits.Meta) (commits.Commit, 
 	if err != nil {
 		return commits.Commit{}, err
 	}
-	if _, err := commits.DropStaged(tx, f.id, len(changes)+1); err != nil {
-		return commits.Commit{}, err
+	if done, err := commits.DropStaged(tx, f.id); err != nil || !done {
+		return commits.Commit{}, errors.Join(err, objstore.ErrTooLarge)
 	}
 	return commits.Append(tx, f.row.Line, changes, meta)
 }
@@ -384,7 +397,7 @@ func (fs *FS) AbortCommit(ctx context.Context, repo string, id commits.ID) error
 func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
 	for done := false; !done; {
 		err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
-			if done, err = commits.DropStaged(tx, id, unstagePage); err != nil || !done {
+			if done, err = commits.DropStaged(tx, id); err != nil || !done {
 				return err
 			}
 			return tx.Delete(droppingKey(id))

@@ -496,3 +496,67 @@ func TestListUploads(t *testing.T) {
 		}
 	}
 }
+
+// TestLongRows finishes and deletes what is few files but too many bytes for
+// one transaction.
+func TestLongRows(t *testing.T) {
+	t.Parallel()
+	fs := newFS(t)
+	mustRepo(t, fs, "r")
+	attrs := commits.Attrs{Meta: map[string]string{"long": strings.Repeat("x", 8000)}}
+	c := store(t, fs, "same")
+	o, err := fs.StartCommit(t.Context(), Ref{Repo: "r"}, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for i := range 450 {
+		p := fmt.Sprintf("%s/%03d", strings.Repeat("d", 1000), i)
+		paths = append(paths, p)
+		if _, err := fs.Put(t.Context(), Ref{Repo: "r", Base: expr(t, o.ID.String())}, p, c, attrs, WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := fs.FinishCommit(t.Context(), "r", o.ID, FinishOptions{}); err != nil {
+		t.Fatalf("finish: %v", err)
+	}
+	count := func(version string) int {
+		t.Helper()
+		s, err := fs.Resolve(t.Context(), Ref{Repo: "r", Version: expr(t, version)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := s.List(t.Context(), ListOptions{Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Items)
+	}
+	if n := count("HEAD"); n != len(paths) {
+		t.Fatalf("%d files after the finish", n)
+	}
+	paths = append(paths, "absent")
+	before, err := fs.Resolve(t.Context(), Ref{Repo: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.Delete(t.Context(), Ref{Repo: "r"}, paths, WriteOptions{If: Condition{IfMatch: &Match{Any: true}}}); !errors.Is(err, ErrNoSuchPath) {
+		t.Fatalf("a condition that fails for the last path: %v", err)
+	}
+	if open, err := fs.OpenCommits(t.Context(), "r"); err != nil || len(open) != 0 || count("HEAD") != len(paths)-1 {
+		t.Fatalf("%d open commits after a refused deletion, %v", len(open), err)
+	}
+	d, err := fs.Delete(t.Context(), Ref{Repo: "r"}, paths, WriteOptions{IfHead: before.ID.String()})
+	if err != nil {
+		t.Fatalf("delete: %v", err)
+	}
+	if len(d.Existed) != len(paths) || !d.Existed[0] || d.Existed[len(paths)-1] {
+		t.Errorf("existed: %v", d.Existed)
+	}
+	if a, b := count("HEAD"), count("HEAD^"); a != 0 || b != len(paths)-1 {
+		t.Errorf("%d files after the deletion, %d before", a, b)
+	}
+	if id := d.Commit; id == before.ID || id == (commits.ID{}) {
+		t.Errorf("commit %s", id)
+	}
+}

@@ -270,9 +270,47 @@ func (fs *FS) Delete(ctx context.Context, to Ref, paths []string, opt WriteOptio
 		done.Commit, err = fs.write(tx, s, id, changes, opt)
 		return err
 	})
+	if errors.Is(err, objstore.ErrTooLarge) && len(paths) > deleteStep {
+		done, err = fs.deleteInSteps(ctx, to, paths, opt)
+	}
 	if err != nil {
 		return Deleted{}, translate(err)
 	}
+	return done, nil
+}
+
+// deleteStep is how many paths are deleted at once of too many for one
+// transaction.
+const deleteStep = 100
+
+// deleteInSteps deletes by way of an open commit.
+func (fs *FS) deleteInSteps(ctx context.Context, to Ref, paths []string, opt WriteOptions) (Deleted, error) {
+	o, err := fs.StartCommit(ctx, to, opt)
+	if err != nil {
+		return Deleted{}, err
+	}
+	drop := func() error { return fs.AbortCommit(context.WithoutCancel(ctx), to.Repo, o.ID) }
+	var done Deleted
+	staged := Ref{Repo: to.Repo, Base: commits.Expr{Base: o.ID.String()}}
+	for step := range slices.Chunk(paths, deleteStep) {
+		d, err := fs.Delete(ctx, staged, step, WriteOptions{If: opt.If})
+		if err != nil {
+			return Deleted{}, errors.Join(err, drop())
+		}
+		done.Existed = append(done.Existed, d.Existed...)
+	}
+	if !slices.Contains(done.Existed, true) {
+		return done, drop()
+	}
+	f := finish{fs: fs, id: o.ID, unmoved: opt.IfHead != ""}
+	if opt.If == (Condition{}) {
+		f.opt.Strategy = Theirs // as a transaction would, whatever came between
+	}
+	c, err := f.do(ctx, to.Repo)
+	if err != nil {
+		return Deleted{}, errors.Join(err, drop())
+	}
+	done.Commit = c.ID
 	return done, nil
 }
 

@@ -12,11 +12,11 @@ import (
 )
 
 // Limits of a transaction, and of a group of them, which is one transaction
-// to badger: that takes 15 % of a memtable and some 100,000 entries.
+// to badger: that takes 15 % of a memtable and one entry for every 96 bytes of that.
 const (
 	maxGroup      = 1024 // transactions that share a sync
-	maxTxnBytes   = 8 << 20
-	maxTxnRows    = 50000
+	maxTxnBytes   = 3 << 20
+	maxTxnRows    = 30000
 	rowOverhead   = 32      // what badger adds to a row when it counts bytes
 	maxIndexBytes = 1 << 20 // of index rows that ride along with a group
 )
@@ -104,7 +104,7 @@ func (g *group) run(reqs []*request) []*request {
 		case err != nil:
 			r.done <- err
 			continue
-		case w.bytes > maxTxnBytes || len(w.own) > maxTxnRows:
+		case w.filled(1):
 			r.done <- fmt.Errorf("%w: %d rows, %d bytes", objstore.ErrTooLarge, len(w.own), w.bytes)
 			continue
 		case g.bytes > 0 && (g.bytes+w.bytes > maxTxnBytes || len(g.rows)+len(w.own) > maxTxnRows):

@@ -138,6 +138,14 @@ func (w *writer) Set(key, value []byte) error {
 	return w.put(key, append(make([]byte, 0, len(value)), value...))
 }
 
+// Full implements objstore.Writer.
+func (w *writer) Full() bool { return w.filled(2) }
+
+// filled says whether more than an n-th of a transaction is written.
+func (w *writer) filled(n int) bool {
+	return w.bytes > maxTxnBytes/n || len(w.own) > maxTxnRows/n
+}
+
 // Delete implements objstore.Writer.
 func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
 

@@ -50,8 +50,10 @@ type Options struct {
 const DefaultInlineMax = 512
 
 // memTable is badger's unit of work in memory and on disk. A transaction can
-// hold 15 % of it.
-const memTable = 64 << 20
+// hold 15 % of it. A smaller one fits the processor's caches better: with
+// Snappy, 32 MiB commit to a branch of a million objects a fifth faster than
+// 64 MiB (caretbench -run million).
+const memTable = 32 << 20
 
 // Store is an objstore.Store in a directory.
 type Store struct {
@@ -133,8 +135,7 @@ func badgerOptions(dir string, log *slog.Logger) badger.Options {
 		WithNumMemtables(2).
 		WithBlockCacheSize(64 << 20).
 		WithIndexCacheSize(64 << 20).
-		WithCompression(options.ZSTD).
-		WithZSTDCompressionLevel(1).
+		WithCompression(options.Snappy). // ZSTD saves 5 % and costs 15 % of the time
 		WithCompactL0OnClose(true).
 		WithVerifyValueChecksum(true).
 		WithValueLogFileSize(64 << 20).

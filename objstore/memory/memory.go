@@ -160,8 +160,11 @@ func (r rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
 	return fn(snapshot)
 }
 
-// maxRows is how many rows a transaction may write.
-const maxRows = 50000
+// Limits of a transaction.
+const (
+	maxRows  = 30000
+	maxBytes = 3 << 20
+)
 
 func (r rows) Update(ctx context.Context, fn func(objstore.Writer) error) error {
 	r.write.Lock()
@@ -173,8 +176,8 @@ func (r rows) Update(ctx context.Context, fn func(objstore.Writer) error) error 
 	if err := fn(tx); err != nil {
 		return err
 	}
-	if tx.written > maxRows {
-		return fmt.Errorf("%w: %d rows", objstore.ErrTooLarge, tx.written)
+	if tx.filled(1) {
+		return fmt.Errorf("%w: %d rows, %d bytes", objstore.ErrTooLarge, tx.written, tx.bytes)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,8 +187,12 @@ func (r rows) Update(ctx context.Context, fn func(objstore.Writer) error) error 
 
 type writer struct {
 	table
-	written int
+	written, bytes int
 }
+
+func (w *writer) filled(n int) bool { return w.written > maxRows/n || w.bytes > maxBytes/n }
+
+func (w *writer) Full() bool { return w.filled(2) }
 
 func (w *writer) Scan(r objstore.Range) objstore.Cursor {
 	return slices.Clone(w.table).Scan(r)
@@ -196,6 +203,7 @@ func (w *writer) Set(key, value []byte) error {
 		return fmt.Errorf("key of %d bytes", len(key))
 	}
 	w.written++
+	w.bytes += len(key) + len(value)
 	e := row{key: bytes.Clone(key), value: bytes.Clone(value)}
 	i, ok := w.find(key)
 	if ok {
@@ -208,6 +216,7 @@ func (w *writer) Set(key, value []byte) error {
 
 func (w *writer) Delete(key []byte) error {
 	w.written++
+	w.bytes += len(key)
 	if i, ok := w.find(key); ok {
 		w.table = slices.Delete(w.table, i, i+1)
 	}

@@ -307,27 +307,37 @@ func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
 	if err := update(func(tx objstore.Writer) error { return tx.Set(bytes.Repeat([]byte("k"), 4096), nil) }); err != nil {
 		t.Errorf("the longest key: %v", err)
 	}
-	err := update(func(tx objstore.Writer) error {
-		for i := range 60000 {
-			if err := tx.Set(binary.BigEndian.AppendUint32(nil, uint32(i)), nil); err != nil {
-				return err
+	fill := func(name string, rows, size int, more func(objstore.Writer) bool) error {
+		return update(func(tx objstore.Writer) error {
+			for i := range rows {
+				if !more(tx) {
+					return nil
+				}
+				if err := tx.Set(binary.BigEndian.AppendUint32([]byte(name), uint32(i)), make([]byte, size)); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
-	if !errors.Is(err, objstore.ErrTooLarge) {
+			return nil
+		})
+	}
+	always := func(objstore.Writer) bool { return true }
+	if err := fill("rows", 60_000, 0, always); !errors.Is(err, objstore.ErrTooLarge) {
 		t.Errorf("60,000 rows: %v", err)
 	}
-	err = update(func(tx objstore.Writer) error {
-		for i := range 40000 {
-			if err := tx.Set(binary.BigEndian.AppendUint32([]byte("ok"), uint32(i)), []byte("value")); err != nil {
-				return err
-			}
+	if err := fill("bytes", 8, 1<<20, always); !errors.Is(err, objstore.ErrTooLarge) {
+		t.Errorf("8 MiB: %v", err)
+	}
+	if err := fill("ok", 20_000, 5, always); err != nil {
+		t.Errorf("20,000 rows: %v", err)
+	}
+	for _, size := range []int{0, 100, 64 << 10} {
+		full := false
+		if err := fill("full", 60_000, size, func(tx objstore.Writer) bool {
+			full = tx.Full()
+			return !full
+		}); err != nil || !full {
+			t.Errorf("rows of %d bytes until the transaction is full (%t): %v", size, full, err)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Errorf("40,000 rows: %v", err)
 	}
 }
 
