@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -262,6 +263,50 @@ func TestShortBody(t *testing.T) {
 		}
 	}
 	s.checkEmpty(t)
+}
+
+// TestExpectContinue: a client that asks is told to go on, also if its body
+// is empty; one whose request is refused beforehand is not.
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	s, _ := newBucket(t)
+	for _, tt := range []struct {
+		path, body string
+		status     []string
+	}{
+		{"/master.sales/empty", "", []string{"100 Continue", "200 OK"}},
+		{"/master.sales/full", "data", []string{"100 Continue", "200 OK"}},
+		{"/master.absent/full", "data", []string{"404 Not Found"}},
+	} {
+		r, err := http.NewRequest("PUT", s.URL+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Expect", "100-continue")
+		r.Close = true
+		sign(t, r, accessKey, secretKey, time.Now())
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Write(conn); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		var status []string
+		for line := range strings.Lines(string(answer)) {
+			if text, ok := strings.CutPrefix(strings.TrimSpace(line), "HTTP/1.1 "); ok {
+				status = append(status, text)
+			}
+		}
+		if !slices.Equal(status, tt.status) {
+			t.Errorf("%s: %q, want %q", tt.path, status, tt.status)
+		}
+	}
 }
 
 // TestProbes: what clients ask a bucket about is answered as AWS would.

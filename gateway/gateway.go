@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -53,7 +54,15 @@ func New(fs *pfs.FS, opts Options) *Gateway {
 }
 
 // ServeHTTP implements http.Handler.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.router.ServeHTTP(w, r) }
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// net/http sends 100 Continue when a body is first read, so never for an
+	// empty one. S3 does, and botocore relies on it: after a final answer
+	// instead, it misreads the next one on the same connection and hangs.
+	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		w.WriteHeader(http.StatusContinue)
+	}
+	g.router.ServeHTTP(w, r)
+}
 
 // request is an S3 request under way.
 type request struct {
