@@ -48,8 +48,8 @@ crash:
 	CARET_CRASH_ROUNDS=200 $(GO) test ./cmd/crashtest -run Kill -count=1 -timeout 60m -v
 
 # Power cuts on a loop device; needs root.
-powercut: build
-	$(GO) run ./cmd/powercut
+powercut:
+	CARET_POWER_CUTS=60 $(GO) test ./cmd/crashtest -run PowerCut -count=1 -timeout 60m -v
 
 clean:
 	rm -rf bin

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,7 +12,6 @@ import (
 	"strings"
 
 	"caret/api/v1"
-	"caret/commits"
 	"caret/pfs"
 )
 
@@ -123,7 +124,12 @@ func (c *call) read(v any) error {
 	if len(b) > maxJSON {
 		return &problem{http.StatusBadRequest, "bad_body", fmt.Sprintf("the body is larger than %d bytes", maxJSON), ""}
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // a misspelt field is not to be left out in silence
+	if err = d.Decode(v); err == nil && d.More() {
+		err = errors.New("there is more behind it")
+	}
+	if err != nil {
 		return &problem{http.StatusBadRequest, "bad_body", "the body is not the JSON that is expected: " + err.Error(), ""}
 	}
 	return nil
@@ -156,9 +162,9 @@ func (c *call) page() (after string, limit int, err error) {
 
 // ref reads the state that a request is about.
 func (c *call) ref(expr string) (pfs.Ref, error) {
-	x, err := commits.ParseExpr(expr)
+	x, err := pfs.ParseExpr(expr)
 	if err != nil {
-		return pfs.Ref{}, fmt.Errorf("%w: %w", pfs.ErrInvalidExpr, err)
+		return pfs.Ref{}, err
 	}
 	return pfs.Ref{Repo: c.PathValue("repo"), Base: x}, nil
 }

@@ -6,11 +6,10 @@ import (
 	"slices"
 
 	"caret/api/v1"
-	"caret/commits"
 	"caret/pfs"
 )
 
-func wireCommit(c commits.Commit) v1.Commit {
+func wireCommit(c pfs.Commit) v1.Commit {
 	w := v1.Commit{
 		ID: c.ID.String(), Parents: []string{}, N: c.Pos.N, Time: c.Time, Author: c.Author, Message: c.Message, Files: c.Files,
 		Hash: c.Hash.String(), ChangesHash: c.ChangesHash.String(),
@@ -51,7 +50,7 @@ func (s *server) log(c *call) error {
 	}
 	opt := pfs.LogOptions{Path: c.URL.Query().Get("path"), Limit: limit + 1}
 	if after != "" {
-		if opt.After, err = commits.ParseID(after); err != nil {
+		if opt.After, err = pfs.ParseCommitID(after); err != nil {
 			return fmt.Errorf("%w: %w", pfs.ErrInvalidArgument, err)
 		}
 	}
@@ -59,7 +58,7 @@ func (s *server) log(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireCommit, func(x commits.Commit) string { return x.ID.String() }))
+	return c.ok(wirePage(list, limit, wireCommit, func(x pfs.Commit) string { return x.ID.String() }))
 }
 
 func (s *server) inspectCommit(c *call) error {
@@ -107,17 +106,17 @@ func (s *server) startCommit(c *call) error {
 }
 
 // openID is the open commit a request is about, which may be shortened.
-func (s *server) openID(c *call) (commits.ID, error) {
+func (s *server) openID(c *call) (pfs.CommitID, error) {
 	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
-		return commits.ID{}, err
+		return pfs.CommitID{}, err
 	}
 	snap, err := s.fs.Resolve(c.Context(), ref)
 	if err != nil {
-		return commits.ID{}, err
+		return pfs.CommitID{}, err
 	}
 	if !snap.Open {
-		return commits.ID{}, fmt.Errorf("%w: %s is not an open commit", pfs.ErrInvalidArgument, c.PathValue("ref"))
+		return pfs.CommitID{}, fmt.Errorf("%w: %s is not open: the commit %s is finished", pfs.ErrConflict, c.PathValue("ref"), snap.ID)
 	}
 	return snap.ID, nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"caret/api/v1"
-	"caret/objstore"
 	"caret/pfs"
 )
 
@@ -46,15 +45,15 @@ var problems = []struct {
 	{pfs.ErrNotEmpty, 409, "not_empty", "use --force if that is meant"},
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
 	{pfs.ErrPrecondition, 412, "precondition_failed", ""},
-	{pfs.ErrConflict, 409, "conflict", "finish with --strategy ours or theirs, or abort"},
+	{pfs.ErrConflict, 409, "conflict", ""},
 	{pfs.ErrInvalidPart, 400, "invalid_part", ""},
 	{pfs.ErrPartOrder, 400, "invalid_part", ""},
 	{pfs.ErrPartTooSmall, 400, "invalid_part", ""},
-	{objstore.ErrNoSpace, 507, "no_space", "free some disk space"},
-	{objstore.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
-	{objstore.ErrClosed, 503, "shutting_down", ""},
-	{objstore.ErrTooLarge, 400, "too_large", ""},
-	{objstore.ErrCorrupt, 500, "corrupt", "look at the server's log"},
+	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
+	{pfs.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
+	{pfs.ErrClosed, 503, "shutting_down", ""},
+	{pfs.ErrTooLarge, 400, "too_large", ""},
+	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log"},
 }
 
 // fail answers with an error, and logs those that are the server's own.
@@ -79,6 +78,7 @@ func (s *server) fail(c *call, err error) {
 	if errors.As(err, &conflict) {
 		body.Paths = conflict.Paths
 		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
+		body.Hint = "finish with --strategy ours or theirs, or abort"
 	}
 	if status >= 500 && status != http.StatusInsufficientStorage && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)

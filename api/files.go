@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"caret/api/v1"
-	"caret/commits"
 	"caret/pfs"
 )
 
@@ -165,7 +164,7 @@ func (s *server) putFile(c *call) error {
 	if err != nil {
 		return err
 	}
-	attrs := commits.Attrs{ContentType: c.Header.Get("Content-Type")}
+	attrs := pfs.Attrs{ContentType: c.Header.Get("Content-Type")}
 	done, err := s.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, c.options(q.Get("message")))
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	"caret/commits"
 	"caret/pfs"
 )
 
@@ -35,7 +34,7 @@ func ParseBucket(name string) (pfs.Ref, error) {
 			return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %s.", name, err)
 		}
 	}
-	x, err := commits.ParseExpr(labels[0])
+	x, err := pfs.ParseExpr(labels[0])
 	if err != nil || labels[0] == "" {
 		return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %q names no branch or commit.", name, labels[0])
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"caret/commits"
 	"caret/pfs"
 )
 
@@ -25,7 +24,7 @@ func (r *request) copyObject() error {
 	if err != nil {
 		return err
 	}
-	var attrs *commits.Attrs
+	var attrs *pfs.Attrs
 	switch directive := r.Header.Get("X-Amz-Metadata-Directive"); directive {
 	case "", "COPY":
 		if bucket == r.bucket && info.Path == r.key && s.Writable {

@@ -10,7 +10,6 @@ import (
 
 	"caret/gateway/checksum"
 	"caret/gateway/sigv4"
-	"caret/objstore"
 	"caret/pfs"
 )
 
@@ -80,14 +79,11 @@ var errorTable = []struct {
 	{pfs.ErrPartOrder, 400, "InvalidPartOrder"},
 	{pfs.ErrPartTooSmall, 400, "EntityTooSmall"},
 
-	{objstore.ErrNoSpace, 507, "InsufficientStorage"},
-	{objstore.ErrFailed, 503, "ServiceUnavailable"},
-	{objstore.ErrClosed, 503, "ServiceUnavailable"},
-	{objstore.ErrTooLarge, 400, "EntityTooLarge"},
-	{objstore.ErrCorrupt, 500, "InternalError"},
-	{objstore.ErrNotFound, 500, "InternalError"},
-	{objstore.ErrNewerFormat, 500, "InternalError"},
-	{objstore.ErrLocked, 500, "InternalError"},
+	{pfs.ErrNoSpace, 507, "InsufficientStorage"},
+	{pfs.ErrFailed, 503, "ServiceUnavailable"},
+	{pfs.ErrClosed, 503, "ServiceUnavailable"},
+	{pfs.ErrTooLarge, 400, "EntityTooLarge"},
+	{pfs.ErrCorrupt, 500, "InternalError"},
 
 	{sigv4.ErrUnknownKey, 403, "InvalidAccessKeyId"},
 	{sigv4.ErrMismatch, 403, "SignatureDoesNotMatch"},

@@ -17,7 +17,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"caret/commits"
 	"caret/gateway/sigv4"
 	"caret/pfs"
 )
@@ -189,7 +188,7 @@ func (r *request) snapshot(bucket, versionID string, given bool) (*pfs.Snapshot,
 	if versionID == "" {
 		return nil, errInvalidArgument.with("The version id is empty.")
 	}
-	if ref.Version, err = commits.ParseExpr(versionID); err != nil {
+	if ref.Version, err = pfs.ParseExpr(versionID); err != nil {
 		return nil, errInvalidArgument.with("The version id is not valid: %v.", err)
 	}
 	s, err = r.g.fs.Resolve(r.Context(), ref)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"caret/commits"
 	"caret/gateway/checksum"
 	"caret/pfs"
 )
@@ -17,9 +16,9 @@ const maxMeta = 8 << 10
 const metaPrefix = "X-Amz-Meta-"
 
 // attrs reads what the headers say of an object besides its bytes.
-func (r *request) attrs() (commits.Attrs, error) {
+func (r *request) attrs() (pfs.Attrs, error) {
 	h := r.Header
-	a := commits.Attrs{
+	a := pfs.Attrs{
 		ContentType:        h.Get("Content-Type"),
 		ContentEncoding:    withoutChunked(h.Values("Content-Encoding")),
 		ContentDisposition: h.Get("Content-Disposition"),
@@ -102,7 +101,7 @@ var overrides = map[string]string{
 }
 
 // showChecksum sets the headers of an object's checksum.
-func showChecksum(h http.Header, sum commits.Checksum) {
+func showChecksum(h http.Header, sum pfs.Checksum) {
 	if sum.Algorithm == "" {
 		return
 	}

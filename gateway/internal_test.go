@@ -16,7 +16,6 @@ import (
 	"caret/commits"
 	"caret/gateway/checksum"
 	"caret/gateway/sigv4"
-	"caret/objstore"
 	"caret/pfs"
 )
 
@@ -29,14 +28,19 @@ func TestEveryErrorHasACode(t *testing.T) {
 	for _, row := range errorTable {
 		have[row.is.Error()] = true
 	}
-	for _, dir := range []string{"../pfs", "../objstore", "sigv4", "checksum"} {
+	for _, dir := range []string{"../pfs", "sigv4", "checksum"} {
 		for name, text := range sentinels(t, dir) {
 			if !have[text] {
 				t.Errorf("%s.%s has no code", filepath.Base(dir), name)
 			}
 		}
 	}
-	for _, err := range []error{pfs.ErrNoSuchPath, objstore.ErrCorrupt, sigv4.ErrMismatch, checksum.ErrMismatch} {
+	for _, err := range []error{pfs.ErrNoSpace, pfs.ErrFailed, pfs.ErrClosed, pfs.ErrTooLarge, pfs.ErrCorrupt} {
+		if !have[err.Error()] {
+			t.Errorf("%v has no code", err)
+		}
+	}
+	for _, err := range []error{pfs.ErrNoSuchPath, pfs.ErrCorrupt, sigv4.ErrMismatch, checksum.ErrMismatch} {
 		if e := describe(fmt.Errorf("wrapped: %w", err)); e.code == "" || e.status < 400 {
 			t.Errorf("%v is %+v", err, e)
 		}

@@ -4,10 +4,8 @@ import (
 	"io"
 	"net/http"
 
-	"caret/commits"
 	"caret/gateway/checksum"
 	"caret/gateway/sigv4"
-	"caret/objstore/content"
 	"caret/pfs"
 )
 
@@ -26,11 +24,11 @@ func (b *bodyReader) Close() {
 }
 
 // sum is the checksum that was verified, or asked for.
-func (b *bodyReader) sum() commits.Checksum {
+func (b *bodyReader) sum() pfs.Checksum {
 	if b.want.Algorithm == "" {
-		return commits.Checksum{}
+		return pfs.Checksum{}
 	}
-	return commits.Checksum{Algorithm: string(b.want.Algorithm), Type: checksum.FullObject, Value: b.Value()}
+	return pfs.Checksum{Algorithm: string(b.want.Algorithm), Type: checksum.FullObject, Value: b.Value()}
 }
 
 // body opens the request's content.
@@ -47,10 +45,10 @@ func (r *request) body() (*bodyReader, error) {
 }
 
 // store stores the request's content through w.
-func (r *request) store(w *content.Writer, b *bodyReader) (content.Part, error) {
+func (r *request) store(w *pfs.FileWriter, b *bodyReader) (pfs.FilePart, error) {
 	defer w.Abort()
 	if _, err := w.ReadFrom(b); err != nil {
-		return content.Part{}, err
+		return pfs.FilePart{}, err
 	}
 	return w.Close()
 }

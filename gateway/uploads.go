@@ -6,9 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"caret/commits"
 	"caret/gateway/checksum"
-	"caret/objstore"
 	"caret/pfs"
 )
 
@@ -46,8 +44,8 @@ func (r *request) createUpload() error {
 }
 
 // uploadChecksum is the algorithm and type that the parts' checksums have.
-func (r *request) uploadChecksum() (commits.Checksum, error) {
-	var sum commits.Checksum
+func (r *request) uploadChecksum() (pfs.Checksum, error) {
+	var sum pfs.Checksum
 	name, typ := r.Header.Get("X-Amz-Checksum-Algorithm"), r.Header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if typ != "" {
@@ -70,7 +68,7 @@ func (r *request) uploadChecksum() (commits.Checksum, error) {
 	case typ == checksum.FullObject && !isCRC, typ == checksum.Composite && a == checksum.CRC64NVME:
 		return sum, errInvalidRequest.with("A %s checksum cannot be %s.", a, typ)
 	}
-	return commits.Checksum{Algorithm: string(a), Type: typ}, nil
+	return pfs.Checksum{Algorithm: string(a), Type: typ}, nil
 }
 
 // uploadPart is UploadPart.
@@ -257,7 +255,7 @@ func (r *request) completeUpload() error {
 	}
 	id := r.query.Get("uploadId")
 	u, stored, _, err := r.g.fs.Parts(r.Context(), ref, r.key, id, 0, pfs.MaxParts)
-	sum := commits.Checksum{}
+	sum := pfs.Checksum{}
 	if err == nil {
 		if sum, err = joinedChecksum(u, stored, doc.Parts); err != nil {
 			return err
@@ -300,7 +298,7 @@ func chosen(u pfs.Upload, parts []completedPart) []pfs.CompletedPart {
 	for i := range parts {
 		list[i] = pfs.CompletedPart{Number: parts[i].PartNumber, Checksum: *parts[i].of(u.Attrs.Checksum.Algorithm)}
 		if h, ok := parseETag(parts[i].ETag); ok {
-			hash := objstore.Hash(h)
+			hash := pfs.Hash(h)
 			list[i].Hash = &hash
 		}
 	}
@@ -309,7 +307,7 @@ func chosen(u pfs.Upload, parts []completedPart) []pfs.CompletedPart {
 
 // joinedChecksum is the checksum of the whole from those of its parts; none
 // if the upload was not begun with one.
-func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) (commits.Checksum, error) {
+func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) (pfs.Checksum, error) {
 	sum := u.Attrs.Checksum
 	if sum.Algorithm == "" {
 		return sum, nil
@@ -324,7 +322,7 @@ func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) 
 	for _, p := range parts {
 		info, ok := byNumber[p.PartNumber]
 		if !ok {
-			return commits.Checksum{}, nil // pfs will say so
+			return pfs.Checksum{}, nil // pfs will say so
 		}
 		values = append(values, info.Checksum.Value)
 		pieces = append(pieces, checksum.Piece{Value: info.Checksum.Value, Size: info.Size})
@@ -339,7 +337,7 @@ func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) 
 }
 
 // checkWhole compares what the client says of the whole with what it is.
-func (r *request) checkWhole(want checksum.Wanted, sum commits.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
+func (r *request) checkWhole(want checksum.Wanted, sum pfs.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
 	if want.Value != "" && string(want.Algorithm) == sum.Algorithm && sum.Type == checksum.FullObject && want.Value != sum.Value {
 		return checksum.ErrMismatch
 	}

@@ -41,6 +41,10 @@ func reorder(app *cli.App, args []string) []string {
 			positional = append(positional, a)
 			continue
 		}
+		if attached(flags, a) {
+			out = append(out, a[:2], a[2:])
+			continue
+		}
 		out = append(out, a)
 		if takesValue(flags, a) && len(rest) > 0 {
 			out = append(out, rest[0])
@@ -51,6 +55,11 @@ func reorder(app *cli.App, args []string) []string {
 		out = append(append(out, "--"), positional...)
 	}
 	return out
+}
+
+// attached says whether a is a short flag with its value behind it, as -n5.
+func attached(flags []cli.Flag, a string) bool {
+	return len(a) > 2 && a[1] != '-' && a[2] != '=' && find(flags, a[1:]) == nil && takesValue(flags, a[:2])
 }
 
 // takesValue says whether the argument behind a belongs to it. a is a flag or

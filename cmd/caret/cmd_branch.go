@@ -7,6 +7,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
+	"caret/commits"
 )
 
 func branchCommand(p process) *cli.Command {
@@ -68,6 +69,9 @@ func branchCreate(c *cli.Context, p process) error {
 		return usagef("--empty and --from exclude each other")
 	case !c.Bool("empty") && from == "":
 		from = "HEAD"
+	}
+	if _, err := commits.ParseExpr(from); err != nil {
+		return usagef("--from: %v", err)
 	}
 	b, err := cl.CreateBranch(c.Context, repo, branch, from)
 	if err != nil {

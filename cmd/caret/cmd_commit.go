@@ -102,7 +102,11 @@ func logRun(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	return listCommits(pr, commits)
+	n := 0
+	if err := listCommits(pr, counted(&n, commits)); err != nil || n > 0 || t.Path == "" {
+		return err
+	}
+	return notFound(lsHint, "no commit that leads there changed %q", t.Path)
 }
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {

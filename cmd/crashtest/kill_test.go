@@ -91,6 +91,13 @@ func (s *server) client() *s3.Client {
 	})
 }
 
+func createBucket(t *testing.T, s *server) {
+	t.Helper()
+	if _, err := s.client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // write is one write that was tried.
 type write struct {
 	key   string
@@ -253,9 +260,7 @@ func TestKill(t *testing.T) {
 	bin, dir := build(t), t.TempDir()
 	l := &ledger{writes: map[string][]write{}}
 	s := start(t, bin, dir)
-	if _, err := s.client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
-		t.Fatal(err)
-	}
+	createBucket(t, s)
 	for round := range rounds {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		var wg sync.WaitGroup
