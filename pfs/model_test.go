@@ -16,6 +16,7 @@ import (
 	"caret/commits"
 	"caret/objstore"
 	"caret/objstore/content"
+	"caret/objstore/local"
 	"caret/objstore/memory"
 )
 
@@ -48,13 +49,13 @@ func (b modelBranch) state() modelState {
 	return b[len(b)-1].state
 }
 
-const modelRepo = "repo"
-
 // machine drives an FS and the model side by side.
 type machine struct {
 	t     *rapid.T
 	ctx   context.Context
-	store objstore.Store
+	store func() objstore.Store // opens it, again too
+	repo  string
+	on    objstore.Store
 	fs    *FS
 	model model
 	now   time.Time
@@ -63,14 +64,15 @@ type machine struct {
 }
 
 func (m *machine) openFS() {
-	fs, err := Open(m.ctx, m.store, Options{Now: func() time.Time { return m.now }, LayerAbove: 1, holdFolding: m.hold})
+	m.on = m.store()
+	fs, err := Open(m.ctx, m.on, Options{Now: func() time.Time { return m.now }, LayerAbove: 1, holdFolding: m.hold})
 	m.must(err)
 	fs.foldPage = 2
 	m.fs = fs
 }
 
 func (m *machine) closeFS() {
-	m.must(m.fs.Close())
+	m.must(errors.Join(m.fs.Close(), m.on.Close()))
 }
 
 func (m *machine) must(err error) {
@@ -97,7 +99,7 @@ var modelPaths = []string{"a", "a/b", "a/b/c", "a\x00b", "a.txt", "b", "b//", "d
 
 func (m *machine) path() string { return rapid.SampledFrom(modelPaths).Draw(m.t, "path") }
 
-func (m *machine) ref(branch string) Ref { return Ref{Repo: modelRepo, Branch: branch} }
+func (m *machine) ref(branch string) Ref { return Ref{Repo: m.repo, Branch: branch} }
 
 // commit records what a write to a branch did.
 func (m *machine) commit(branch string, id commits.ID, changes map[string]*modelFile) {
@@ -235,12 +237,12 @@ func (m *machine) Branch(t *rapid.T) {
 	m.seq++
 	ref, _, ok := m.version()
 	if !ok {
-		_, err := m.fs.CreateBranch(m.ctx, modelRepo, name, nil)
+		_, err := m.fs.CreateBranch(m.ctx, m.repo, name, nil)
 		m.must(err)
 		m.model.branches[name] = nil
 		return
 	}
-	_, err := m.fs.CreateBranch(m.ctx, modelRepo, name, &ref)
+	_, err := m.fs.CreateBranch(m.ctx, m.repo, name, &ref)
 	m.must(err)
 	m.model.branches[name] = m.lead(ref)
 }
@@ -270,11 +272,11 @@ func (m *machine) DropBranch(t *rapid.T) {
 	if b == DefaultBranch {
 		return
 	}
-	m.must(m.fs.DeleteBranch(m.ctx, modelRepo, b, DeleteBranchOptions{}))
+	m.must(m.fs.DeleteBranch(m.ctx, m.repo, b, DeleteBranchOptions{}))
 	delete(m.model.branches, b)
 	for id, o := range m.model.open {
 		if o.branch == b {
-			m.must(m.fs.AbortCommit(m.ctx, modelRepo, id))
+			m.must(m.fs.AbortCommit(m.ctx, m.repo, id))
 			delete(m.model.open, id)
 		}
 	}
@@ -289,7 +291,7 @@ func (m *machine) version() (Ref, *modelCommit, bool) {
 	}
 	i := rapid.IntRange(0, len(b)-1).Draw(m.t, "commit")
 	back := len(b) - 1 - i
-	ref := Ref{Repo: modelRepo, Branch: name}
+	ref := Ref{Repo: m.repo, Branch: name}
 	expr := ""
 	switch rapid.IntRange(0, 6).Draw(m.t, "spelling") {
 	case 0:
@@ -422,7 +424,7 @@ func (m *machine) Log(t *rapid.T) {
 			t.Fatalf("the chain of %s breaks at %s", name, c.ID)
 		}
 		above = &got[i]
-		changes, err := m.fs.Changes(m.ctx, Ref{Repo: modelRepo, Base: commits.Expr{Base: c.ID.String()}}, "", 0)
+		changes, err := m.fs.Changes(m.ctx, Ref{Repo: m.repo, Base: commits.Expr{Base: c.ID.String()}}, "", 0)
 		m.must(err)
 		var paths []string
 		for _, ch := range changes {
@@ -480,8 +482,8 @@ func (m *machine) openCommit() (commits.ID, *modelOpen) {
 	return id, m.model.open[id]
 }
 
-func openRef(id commits.ID) Ref {
-	return Ref{Repo: modelRepo, Base: commits.Expr{Base: id.String()}}
+func (m *machine) openRef(id commits.ID) Ref {
+	return Ref{Repo: m.repo, Base: commits.Expr{Base: id.String()}}
 }
 
 func (m *machine) Stage(t *rapid.T) {
@@ -492,11 +494,11 @@ func (m *machine) Stage(t *rapid.T) {
 		p := m.path()
 		if rapid.IntRange(0, 3).Draw(t, "delete") > 0 {
 			f := m.file()
-			m.put(openRef(id), p, f)
+			m.put(m.openRef(id), p, f)
 			o.staged[p] = &f
 			continue
 		}
-		_, err := m.fs.Delete(m.ctx, openRef(id), []string{p}, WriteOptions{})
+		_, err := m.fs.Delete(m.ctx, m.openRef(id), []string{p}, WriteOptions{})
 		m.must(err)
 		delete(o.staged, p)
 		if _, exists := parent[p]; exists {
@@ -511,7 +513,7 @@ func (m *machine) Stage(t *rapid.T) {
 			want[p] = *f
 		}
 	}
-	s, err := m.fs.Resolve(m.ctx, openRef(id))
+	s, err := m.fs.Resolve(m.ctx, m.openRef(id))
 	m.must(err)
 	m.compare(s, want)
 }
@@ -528,7 +530,7 @@ func (m *machine) Finish(t *rapid.T) {
 			}
 		}
 	}
-	c, err := m.fs.FinishCommit(m.ctx, modelRepo, id, FinishOptions{Strategy: strategy})
+	c, err := m.fs.FinishCommit(m.ctx, m.repo, id, FinishOptions{Strategy: strategy})
 	if len(both) > 0 && strategy == "" {
 		var conflict *ConflictError
 		if !errors.As(err, &conflict) || conflict.Total != len(both) {
@@ -564,7 +566,7 @@ func (m *machine) Fold(t *rapid.T) {
 func (m *machine) Abort(t *rapid.T) {
 	m.t = t
 	id, _ := m.openCommit()
-	m.must(m.fs.AbortCommit(m.ctx, modelRepo, id))
+	m.must(m.fs.AbortCommit(m.ctx, m.repo, id))
 	delete(m.model.open, id)
 }
 
@@ -617,15 +619,46 @@ func (m *machine) Check(t *rapid.T) {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &machine{
-			t: rt, ctx: t.Context(), store: memory.New(), now: time.UnixMilli(1_700_000_000_000).UTC(),
-			model: model{branches: map[string]modelBranch{DefaultBranch: nil}, open: map[commits.ID]*modelOpen{}},
-		}
-		m.hold = rapid.Bool().Draw(rt, "hold folding")
-		m.openFS()
-		defer m.closeFS()
-		_, err := m.fs.CreateRepo(m.ctx, Repo{Name: modelRepo})
-		m.must(err)
-		rt.Repeat(rapid.StateMachineActions(m))
+		store := unclosed{memory.New()}
+		runModel(t, rt, "repo", func() objstore.Store { return store })
 	})
+}
+
+// unclosed is a store that outlives its Close, as one on disk does.
+type unclosed struct{ objstore.Store }
+
+func (unclosed) Close() error { return nil }
+
+// TestModelOnDisk is the same on the real store, which is closed and opened
+// by Reopen. All runs share one directory: opening takes long.
+func TestModelOnDisk(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("long")
+	}
+	dir := t.TempDir()
+	runs := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		runs++
+		runModel(t, rt, fmt.Sprintf("repo%d", runs), func() objstore.Store {
+			store, err := local.Open(dir, local.Options{Reserve: -1})
+			if err != nil {
+				rt.Fatalf("open: %v", err)
+			}
+			return store
+		})
+	})
+}
+
+func runModel(t *testing.T, rt *rapid.T, repo string, store func() objstore.Store) {
+	m := &machine{
+		t: rt, ctx: t.Context(), store: store, repo: repo, now: time.UnixMilli(1_700_000_000_000).UTC(),
+		model: model{branches: map[string]modelBranch{DefaultBranch: nil}, open: map[commits.ID]*modelOpen{}},
+	}
+	m.hold = rapid.Bool().Draw(rt, "hold folding")
+	m.openFS()
+	defer m.closeFS()
+	_, err := m.fs.CreateRepo(m.ctx, Repo{Name: repo})
+	m.must(err)
+	rt.Repeat(rapid.StateMachineActions(m))
 }

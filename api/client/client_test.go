@@ -207,7 +207,7 @@ func TestErrors(t *testing.T) {
 		code               string
 	}{
 		{"POST", "repos", "{", 400, "bad_body"},
-		{"POST", "repos", `{"name":"x","nmae":"y"}`, 400, "bad_body"},
+		{"POST", "repos", `{"name":"x","label":"y"}`, 400, "bad_body"},
 		{"POST", "repos", `{"name":"x"} {}`, 400, "bad_body"},
 		{"GET", "repos?limit=-1", "", 400, "invalid_argument"},
 		{"GET", "repos?limit=x", "", 400, "invalid_argument"},

@@ -106,7 +106,7 @@ func logRun(c *cli.Context, p process) error {
 	if err := listCommits(pr, counted(&n, commits)); err != nil || n > 0 || t.Path == "" {
 		return err
 	}
-	return notFound(lsHint, "no commit that leads there changed %q", t.Path)
+	return notFound("no commit that leads there changed %q", t.Path)
 }
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {

@@ -149,7 +149,7 @@ func getFolder(ctx context.Context, p process, cl *client.Client, t target, dest
 		if _, err := cl.Stat(ctx, t.Repo, t.Expr, strings.TrimSuffix(t.Path, "/")); err == nil {
 			return usagef("%q is a file; leave -r out", strings.TrimSuffix(t.Path, "/"))
 		}
-		return notFound(lsHint, "there is nothing under %q", t)
+		return notFound("there is nothing under %q", t)
 	}
 	names, total, err := localNames(files, t.Path)
 	if err != nil {

@@ -55,12 +55,10 @@ func ls(c *cli.Context, p process) error {
 		err = listNames(pr, files)
 	}
 	if err == nil && n == 0 && t.Path != "" {
-		err = notFound(lsHint, "there is nothing under %q", t)
+		err = notFound("there is nothing under %q", t)
 	}
 	return err
 }
-
-const lsHint = "`caret ls REPO@EXPR:` shows what there is"
 
 // listNames prints a name a line.
 func listNames(pr printer, files iter.Seq2[v1.File, error]) error {

@@ -89,7 +89,7 @@ func rm(ctx context.Context, p process, cl *client.Client, targets []target, rec
 		for i, t := range targets {
 			names[i] = t.String()
 		}
-		return notFound(lsHint, "no such file: %s", strings.Join(names, ", "))
+		return notFound("no such file: %s", strings.Join(names, ", "))
 	}
 	fmt.Fprintln(p.stdout, out.Commit)
 	fmt.Fprintf(p.stderr, "deleted %s\n", count(out.Files, "file"))

@@ -47,8 +47,8 @@ type hinted struct {
 func (e *hinted) Unwrap() error { return e.error }
 
 // notFound is the same error as if the server had not found something.
-func notFound(hint, format string, args ...any) error {
-	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: hint}
+func notFound(format string, args ...any) error {
+	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: "`caret ls REPO@EXPR:` shows what there is"}
 }
 
 // report tells what went wrong and returns the exit code for it.

@@ -74,7 +74,7 @@ func serveInScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
-		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended
+		cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
 			ts.Logf("the server ended with %v", err)
 		}
@@ -82,7 +82,7 @@ func serveInScript(ts *testscript.TestScript, neg bool, args []string) {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		if _, url, ok := strings.Cut(lines.Text(), " at "); ok && strings.HasPrefix(url, "http://") {
 			ts.Setenv("CARET_ENDPOINT", url)
-			go io.Copy(io.Discard, stderr) //nolint:errcheck // only keeps the pipe empty
+			go io.Copy(io.Discard, stderr)
 			return
 		}
 	}

@@ -91,7 +91,7 @@ func TestPowerCut(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			if got, _ := os.ReadFile(filepath.Join(after.dir, filepath.Base(control))); string(got) != text { //nolint:errcheck // it may be gone
+			if got, _ := os.ReadFile(filepath.Join(after.dir, filepath.Base(control))); string(got) != text {
 				lostControls++
 			}
 			d = after
