@@ -223,6 +223,11 @@ func (b *bench) large() error {
 	took, total := time.Since(begin), float64(rounds*clients*size)
 	used := (s.cpu() - cpu).Seconds()
 	b.add("PUT of 64 MiB, 4 clients on the same cores", "MiB/s", total/mib/took.Seconds(), 507, true)
+	plain, err := b.plainWrites(bodies, rounds)
+	if err != nil {
+		return err
+	}
+	b.add("the disk alone: the same bytes written to plain files, each synced", "MiB/s", total/mib/plain.Seconds(), 0, true)
 	hash, chunk := costs(bodies[0])
 	b.add("share of the server's CPU in PUT that is hashing", "%", 100*hash*total/used, 0, false)
 	b.add("share of the server's CPU in PUT that is cutting", "%", 100*chunk*total/used, 0, false)
@@ -238,6 +243,29 @@ func (b *bench) large() error {
 	}
 	b.add("GET of 64 MiB, 4 clients on the same cores, every byte verified", "MiB/s", float64(count*size)/mib/time.Since(begin).Seconds(), 2116, true)
 	return s.stop()
+}
+
+// plainWrites is how long the disk takes for bodies without a server.
+func (b *bench) plainWrites(bodies [][]byte, rounds int) (time.Duration, error) {
+	dir := filepath.Join(b.dir, "plain")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	for r := range rounds {
+		if _, _, err := parallel(len(bodies), oneEach(len(bodies)), func(w int) error {
+			f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%d-%d", r, w)))
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(bodies[w])
+			return errors.Join(err, f.Sync(), f.Close())
+		}); err != nil {
+			return 0, err
+		}
+	}
+	took := time.Since(begin)
+	return took, os.RemoveAll(dir)
 }
 
 // oneEach lets each of n workers run once.
