@@ -13,7 +13,8 @@ import (
 	"caret/objstore"
 )
 
-// Change is the new state of one path; N and Commit are filled in by Append.
+// Change is the new state of one path; Append fills in N, and Commit unless
+// the state leaves an older version again.
 type Change struct {
 	Path string
 	State
@@ -46,9 +47,13 @@ func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commi
 	size := 0
 	for i := range changes {
 		ch := &changes[i]
-		ch.N, ch.Commit = c.Pos.N, c.ID
+		ch.N = c.Pos.N
+		if ch.Commit.IsZero() {
+			ch.Commit = c.ID
+		}
 		row := encodeRow(&ch.State)
-		if err := insert(tx, &l, ch.Path, ch.N, row, ch.Deleted); err != nil {
+		edited := len(ch.Removed) > 0 || ch.Commit != c.ID
+		if err := insert(tx, &l, ch.Path, ch.N, row, edited); err != nil {
 			return Commit{}, fmt.Errorf("path %q: %w", ch.Path, err)
 		}
 		sum.add(ch.Path, row[len(binary.AppendUvarint(nil, ch.N)):])
@@ -106,18 +111,20 @@ func encodeRow(s *State) []byte {
 }
 
 // insert makes row the state of path as of commit n of l, wherever n lies
-// among the states that are there. It may be repeated.
-func insert(tx objstore.Writer, l *Line, path string, n uint64, row []byte, deleted bool) error {
+// among the states that are there. It may be repeated. edited says that the
+// path's versions are not all of its rows from here on.
+func insert(tx objstore.Writer, l *Line, path string, n uint64, row []byte, edited bool) error {
 	key := entryKey(l.ID, path)
 	cur, err := tx.Get(key)
 	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 		return err
 	}
 	if err == nil {
-		at, _, err := cutN(cur)
+		at, state, err := cutN(cur)
 		if err != nil {
 			return err
 		}
+		edited = edited || flagsOf(state)&flagEdited != 0
 		switch {
 		case at == n:
 			return nil
@@ -128,7 +135,13 @@ func insert(tx objstore.Writer, l *Line, path string, n uint64, row []byte, dele
 			return err
 		}
 	}
-	if deleted && l.Fork.N == 0 && len(l.Layers) == 0 {
+	_, state, stateErr := cutN(row)
+	if stateErr != nil {
+		return stateErr
+	}
+	if edited {
+		row = markEdited(row)
+	} else if flagsOf(state)&flagDeleted != 0 && l.Fork.N == 0 && len(l.Layers) == 0 {
 		// Nothing lies beneath that the newest row would have to hide, and
 		// listings of the head need not step over what is gone.
 		if err == nil {

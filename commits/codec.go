@@ -3,6 +3,7 @@ package commits
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // Field numbers of a state.
 const (
-	stateDeleted protowire.Number = iota + 1
+	stateFlags protowire.Number = iota + 1
 	stateCommit
 	stateHash
 	stateSize
@@ -36,6 +37,18 @@ const (
 	stateSumAlgorithm
 	stateSumType
 	stateSumValue
+	stateTagKey
+	stateTagValue
+	stateRemoved
+)
+
+// Flags of a state. They are its first field, if there are any.
+const (
+	flagDeleted = 1 << iota
+	flagUnlisted
+	// flagEdited is set on the newest row of a path on a line if its list of
+	// versions is not simply all of its rows. It is left out of hashes.
+	flagEdited
 )
 
 func appendUint(b []byte, f protowire.Number, v uint64) []byte {
@@ -63,10 +76,18 @@ func appendHash(b []byte, f protowire.Number, h objstore.Hash) []byte {
 // appendState encodes s without its N. Equal states have equal encodings:
 // the hash of a commit's changes is made from them.
 func appendState(b []byte, s *State) []byte {
+	var flags uint64
 	if s.Deleted {
-		b = appendUint(b, stateDeleted, 1)
+		flags |= flagDeleted
 	}
+	if s.Unlisted {
+		flags |= flagUnlisted
+	}
+	b = appendUint(b, stateFlags, flags)
 	b = appendString(b, stateCommit, s.Commit[:])
+	for _, id := range s.Removed {
+		b = appendString(b, stateRemoved, id[:])
+	}
 	b = appendUint(b, stateModified, uint64(s.Modified.UnixMilli()))
 	if s.Deleted {
 		return b
@@ -84,23 +105,54 @@ func appendState(b []byte, s *State) []byte {
 	b = appendString(b, stateContentLanguage, a.ContentLanguage)
 	b = appendString(b, stateCacheControl, a.CacheControl)
 	b = appendString(b, stateExpires, a.Expires)
-	if len(a.Meta) > 0 {
-		keys := make([]string, 0, len(a.Meta))
-		for k := range a.Meta {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
-			b = appendString(b, stateMetaKey, k)
-			b = protowire.AppendString(protowire.AppendTag(b, stateMetaValue, protowire.BytesType), a.Meta[k])
-		}
-	}
+	b = appendMap(b, stateMetaKey, a.Meta)
 	for _, n := range s.Parts {
 		b = protowire.AppendVarint(protowire.AppendTag(b, statePart, protowire.VarintType), uint64(n))
 	}
 	b = appendString(b, stateSumAlgorithm, a.Checksum.Algorithm)
 	b = appendString(b, stateSumType, a.Checksum.Type)
-	return appendString(b, stateSumValue, a.Checksum.Value)
+	b = appendString(b, stateSumValue, a.Checksum.Value)
+	return appendMap(b, stateTagKey, a.Tags)
+}
+
+// appendMap appends keys as field f and values as the field behind it.
+func appendMap(b []byte, f protowire.Number, m map[string]string) []byte {
+	if len(m) == 0 {
+		return b
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		b = appendString(b, f, k)
+		b = protowire.AppendString(protowire.AppendTag(b, f+1, protowire.BytesType), m[k])
+	}
+	return b
+}
+
+func setValue(m *map[string]string, key string, value []byte) {
+	if *m == nil {
+		*m = make(map[string]string)
+	}
+	(*m)[key] = string(value)
+}
+
+// flagsOf reads just those from an encoded state: they come first.
+func flagsOf(state []byte) byte {
+	if len(state) > 1 && state[0] == byte(stateFlags<<3) {
+		return state[1]
+	}
+	return 0
+}
+
+// markEdited sets flagEdited in an encoded row.
+func markEdited(row []byte) []byte {
+	_, state, err := cutN(row)
+	if err != nil {
+		return row // made here, so it has one
+	}
+	head := row[: len(row)-len(state) : len(row)-len(state)]
+	if flags := flagsOf(state); flags != 0 {
+		return append(append(head, state[0], flags|flagEdited), state[2:]...)
+	}
+	return append(append(head, byte(stateFlags<<3), flagEdited), state...)
 }
 
 // fields calls fn for each field of an encoded message. v is set for
@@ -156,8 +208,12 @@ func decodeState(b []byte) (State, error) {
 	root := false
 	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
 		switch f {
-		case stateDeleted:
-			s.Deleted = v != 0
+		case stateFlags:
+			s.Deleted, s.Unlisted = v&flagDeleted != 0, v&flagUnlisted != 0
+		case stateRemoved:
+			var id ID
+			s.Removed = append(s.Removed, id)
+			return setID(&s.Removed[len(s.Removed)-1], data)
 		case stateCommit:
 			return setID(&s.Commit, data)
 		case stateHash:
@@ -171,13 +227,12 @@ func decodeState(b []byte) (State, error) {
 			s.Content.Root.Level = uint8(v)
 		case stateModified:
 			s.Modified = time.UnixMilli(int64(v)).UTC()
-		case stateMetaKey:
+		case stateMetaKey, stateTagKey:
 			key = string(data)
 		case stateMetaValue:
-			if s.Attrs.Meta == nil {
-				s.Attrs.Meta = make(map[string]string)
-			}
-			s.Attrs.Meta[key] = string(data)
+			setValue(&s.Attrs.Meta, key, data)
+		case stateTagValue:
+			setValue(&s.Attrs.Tags, key, data)
 		case statePart:
 			s.Parts = append(s.Parts, int64(v))
 		default:

@@ -28,6 +28,8 @@ type Attrs struct {
 	Expires            string
 	// Meta is the user's metadata; keys in lower case without a prefix.
 	Meta map[string]string
+	// Tags are the user's tags.
+	Tags map[string]string
 	// Checksum is the one the client sent and the server verified.
 	Checksum Checksum
 }
@@ -44,7 +46,14 @@ type Checksum struct {
 type State struct {
 	Entry
 	Deleted bool
-	// N and Commit say which commit of the line did it.
-	N      uint64
+	// N is the number of the commit that left it so.
+	N uint64
+	// Commit names the version: it is the commit that made it. A later commit
+	// may leave the same version again, with other tags or as the one that
+	// is current again.
 	Commit ID
+	// Removed are versions that are no longer listed from this commit on.
+	Removed []ID
+	// Unlisted marks a deletion that is no version: none are left.
+	Unlisted bool
 }

@@ -124,7 +124,7 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 		}
 		ch := &batch[i]
 		ch.N = layer.N
-		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.Deleted); err != nil {
+		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), false); err != nil {
 			return "", false, err
 		}
 		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {

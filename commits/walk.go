@@ -36,7 +36,10 @@ type source struct {
 }
 
 // Walk begins before the first path with prefix.
-func (v *View) Walk(prefix string) *Walker {
+func (v *View) Walk(prefix string) *Walker { return v.walk(prefix, false) }
+
+// walk walks the newest states, or with all what they replaced too.
+func (v *View) walk(prefix string, all bool) *Walker {
 	w := &Walker{}
 	add := func(s source, first []byte, end []byte) {
 		s.c = v.tx.Scan(objstore.Range{Start: first, End: end})
@@ -53,7 +56,7 @@ func (v *View) Walk(prefix string) *Walker {
 		g := &v.segs[i]
 		entry := func(path string) []byte { return entryKey(g.ID, path) }
 		add(source{kind: keyEntry, line: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
-		if !g.head {
+		if all || !g.head {
 			// Without its two end bytes a version prefix covers all paths that
 			// begin with prefix.
 			version := func(path string) []byte {
@@ -93,6 +96,21 @@ func (w *Walker) Seek(path string) {
 	w.path = ""
 }
 
+// seekBelow moves on from path's states of n and later. It follows a Seek to
+// path.
+func (w *Walker) seekBelow(path string, n uint64) {
+	for i := range w.sources {
+		s := &w.sources[i]
+		if !s.valid || string(s.path) != path || s.n < n {
+			continue
+		}
+		if s.kind == keyVersion {
+			s.c.Seek(versionKey(s.line, path, n-1))
+		}
+		w.fail(s.advance())
+	}
+}
+
 // Next moves to the next path that has an entry.
 func (w *Walker) Next() bool {
 	for w.err == nil {
@@ -108,7 +126,7 @@ func (w *Walker) Next() bool {
 				w.fail(s.skipPath())
 			}
 		}
-		if !isDeleted(w.row) {
+		if flagsOf(w.row)&flagDeleted == 0 {
 			return w.err == nil
 		}
 	}
@@ -220,10 +238,4 @@ func (s *source) skipPath() error {
 	k := append(s.key(at), 0, 1) // behind all versions of the path, before every longer one
 	s.c.Seek(k)
 	return s.advance()
-}
-
-// isDeleted reads just that from an encoded state: it comes first.
-func isDeleted(state []byte) bool {
-	const tag = byte(stateDeleted << 3)
-	return len(state) > 1 && state[0] == tag && state[1] == 1
 }

@@ -29,6 +29,12 @@ type (
 		state modelState
 		time  time.Time
 		paths []string // changed
+		// versions of each path that are listed, newest first
+		versions map[string][]modelVersion
+	}
+	modelVersion struct {
+		id   commits.ID
+		file *modelFile // nil is a deletion
 	}
 	modelBranch []*modelCommit // the commits that lead to its head
 	modelOpen   struct {
@@ -41,6 +47,13 @@ type (
 		open     map[commits.ID]*modelOpen
 	}
 )
+
+func (b modelBranch) versions() map[string][]modelVersion {
+	if len(b) == 0 {
+		return nil
+	}
+	return b[len(b)-1].versions
+}
 
 func (b modelBranch) state() modelState {
 	if len(b) == 0 {
@@ -104,12 +117,14 @@ func (m *machine) ref(branch string) Ref { return Ref{Repo: m.repo, Branch: bran
 // commit records what a write to a branch did.
 func (m *machine) commit(branch string, id commits.ID, changes map[string]*modelFile) {
 	b := m.model.branches[branch]
-	c := &modelCommit{id: id, state: maps.Clone(b.state()), time: m.now}
+	c := &modelCommit{id: id, state: maps.Clone(b.state()), time: m.now, versions: map[string][]modelVersion{}}
+	maps.Copy(c.versions, b.versions())
 	if len(b) > 0 && b[len(b)-1].time.After(m.now) {
 		c.time = b[len(b)-1].time // time never goes back along a branch
 	}
 	for p, f := range changes {
 		c.paths = append(c.paths, p)
+		c.versions[p] = append([]modelVersion{{id, f}}, c.versions[p]...)
 		if f == nil {
 			delete(c.state, p)
 		} else {
@@ -140,6 +155,10 @@ func (m *machine) Put(t *rapid.T) {
 		t.Fatalf("Put(%q) says it existed: %v", p, done.Existed)
 	}
 	m.commit(b, done.Commit, map[string]*modelFile{p: &f})
+	if rapid.IntRange(0, 3).Draw(t, "list versions") == 0 {
+		now := m.model.branches[b]
+		m.compareVersions(m.ref(b), now[len(now)-1])
+	}
 }
 
 func (m *machine) Delete(t *rapid.T) {
@@ -450,7 +469,7 @@ func (m *machine) history(s *Snapshot, b modelBranch) {
 	m.must(err)
 	var got []commits.ID
 	for _, v := range versions {
-		got = append(got, v.Commit)
+		got = append(got, b[v.N-1].id)
 	}
 	if !slices.Equal(got, want) {
 		m.t.Fatalf("history of %q: %s, want %s", p, got, want)
@@ -639,7 +658,9 @@ func TestModelOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		runs++
+		if runs++; runs > 20 { // each opens the store several times
+			return
+		}
 		runModel(t, rt, fmt.Sprintf("repo%d", runs), func() objstore.Store {
 			store, err := local.Open(dir, local.Options{Reserve: -1})
 			if err != nil {

@@ -201,7 +201,9 @@ func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []co
 		meta.Time = s.Time // a clock that went back
 	}
 	for i := range changes {
-		changes[i].Modified = meta.Time
+		if changes[i].Commit.IsZero() { // else it is an older version again
+			changes[i].Modified = meta.Time
+		}
 	}
 	if !s.Open {
 		_, err := commits.Append(tx, s.line, changes, meta)

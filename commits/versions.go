@@ -1,0 +1,167 @@
+package commits
+
+import (
+	"errors"
+
+	"caret/objstore"
+)
+
+// Version is a path as one commit left it, as far as it is listed.
+type Version struct {
+	Path string
+	State
+	Latest bool // nothing newer is listed
+}
+
+// Versions walks the versions of a view: by path, of each the newest first.
+// A version that several commits left counts once, as the last of them left
+// it; what was removed is left out.
+//
+//	x := v.Versions("logs/"); defer x.Close()
+//	for x.Next() { use(x.Version()) }
+//	err := x.Err()
+type Versions struct {
+	view *View
+	w    *Walker
+	cur  Version
+	// What is known of the path that the walk is at.
+	path  string
+	known map[ID]bool // versions that were listed or removed
+	any   bool        // one was listed
+	skip  uint64      // if not 0, states from this N on are not listed
+}
+
+// Versions begins before the first path with prefix.
+func (v *View) Versions(prefix string) *Versions {
+	return &Versions{view: v, w: v.walk(prefix, true), known: make(map[ID]bool)}
+}
+
+// Close releases the walker.
+func (x *Versions) Close() { x.w.Close() }
+
+// Err is what ended the walk early.
+func (x *Versions) Err() error { return x.w.err }
+
+// Version is what Next moved to.
+func (x *Versions) Version() Version { return x.cur }
+
+// Seek makes the following Next move to the newest version of the first path
+// at or after path.
+func (x *Versions) Seek(path string) {
+	x.w.Seek(path)
+	x.begin("", 0)
+}
+
+// begin forgets what was known of another path.
+func (x *Versions) begin(path string, skip uint64) {
+	clear(x.known)
+	x.path, x.any, x.skip = path, false, skip
+}
+
+// SeekBehind makes the following Next move behind version id of path, which
+// may have been removed meanwhile. ErrNoCommit if id does not lead to the view.
+func (x *Versions) SeekBehind(path string, id ID) error {
+	n, err := x.number(id)
+	if err != nil {
+		return err
+	}
+	edited, err := x.view.edited(path)
+	if err != nil {
+		return err
+	}
+	x.Seek(path)
+	x.begin(path, n)
+	x.any = true
+	if !edited {
+		x.w.seekBelow(path, n)
+	}
+	// Otherwise what the newer states say of the older ones is read on the way.
+	return x.Err()
+}
+
+// number is the N of a commit that leads to the view.
+func (x *Versions) number(id ID) (uint64, error) {
+	if id == x.view.open && !id.IsZero() {
+		return stagedN, nil
+	}
+	p, err := Find(x.view.tx, id)
+	if err != nil {
+		return 0, err
+	}
+	for i := range x.view.segs {
+		g := &x.view.segs[i]
+		if g.ID == p.Line && p.N <= g.n {
+			return p.N, nil
+		}
+	}
+	return 0, ErrNoCommit
+}
+
+// edited says whether path has versions that are not simply its rows.
+func (v *View) edited(path string) (bool, error) {
+	for i := range v.segs {
+		row, err := v.tx.Get(entryKey(v.segs[i].ID, path))
+		if errors.Is(err, objstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		_, state, err := cutN(row)
+		if err != nil || flagsOf(state)&flagEdited != 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// Next moves to the next version.
+func (x *Versions) Next() bool {
+	w := x.w
+	for w.err == nil {
+		best := w.least()
+		if best == nil {
+			return false
+		}
+		path, n := string(best.path), best.n
+		w.row = append(w.row[:0], best.state...)
+		for i := range w.sources {
+			s := &w.sources[i]
+			if s.valid && s.n == n && string(s.path) == path {
+				w.fail(s.advance())
+			}
+		}
+		if path != x.path {
+			x.begin(path, 0)
+		}
+		if x.take(path, n) {
+			return w.err == nil
+		}
+	}
+	return false
+}
+
+// take makes the walker's row the current version, if it is listed.
+func (x *Versions) take(path string, n uint64) bool {
+	s, err := decodeState(x.w.row)
+	if err != nil {
+		x.w.fail(err)
+		return false
+	}
+	if n != stagedN {
+		s.N = n
+	}
+	for _, id := range s.Removed {
+		x.known[id] = true
+	}
+	if s.Unlisted || x.known[s.Commit] {
+		return false
+	}
+	x.known[s.Commit] = true
+	if x.skip > 0 && n >= x.skip {
+		return false
+	}
+	x.cur = Version{Path: path, State: s, Latest: !x.any}
+	x.any = true
+	return true
+}

@@ -1,0 +1,173 @@
+package tarball_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"caret/gateway/tarball"
+)
+
+// writeSparse writes a file whose zero parts are holes.
+func writeSparse(name string, parts ...[]byte) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	at := int64(0)
+	for _, p := range parts {
+		if len(bytes.Trim(p, "\x00")) > 0 {
+			if _, err := f.WriteAt(p, at); err != nil {
+				return err
+			}
+		}
+		at += int64(len(p))
+	}
+	if err := f.Truncate(at); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// small is an archive with one of each: names of three formats, metadata, a
+// directory, a sparse file.
+func small(t testing.TB) []byte {
+	long := file(strings.Repeat("gnu", 60), "long")
+	long.Format = tar.FormatGNU
+	meta := file("meta", strings.Repeat("m", 512))
+	meta.PAXRecords = map[string]string{"minio.metadata.X-Amz-Meta-A": "b"}
+	b := archive(t, file("a", "hello"), tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o755}, long, meta,
+		file("d/"+strings.Repeat("ü", 100), strings.Repeat("z", 1025)))
+	holes := pax('x', "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", "holes", "GNU.sparse.realsize", "9000")
+	return join(b[:len(b)-1024], holes, block("x", '0', 1024), padded("2\n600\n4\n9000\n0\n"), padded("data"),
+		block("last", '0', 3), padded("abc"), end)
+}
+
+// Wherever an archive stops there is an error, and no member is taken for
+// whole that is not.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	b := small(t)
+	want, err := readBytes(b, tarball.Options{Directories: true})
+	if err != nil || len(want) != 7 || want[5].Path != "holes" || want[5].Data[598:606] != "\x00\x00data\x00\x00" {
+		t.Fatal(len(want), err)
+	}
+	for _, e := range encodings {
+		body := e.encode(t, b)
+		for i := range body {
+			got, err := readBytes(body[:i], tarball.Options{Directories: true})
+			if !errors.Is(err, tarball.ErrTruncated) || len(got) > len(want) || !cmp.Equal(got, want[:len(got)]) {
+				t.Fatalf("%s, %d of %d bytes: %d members, %v", e.name, i, len(body), len(got), err)
+			}
+		}
+		// Compressed data says itself whether it is whole.
+		for i := 0; i < len(b); i += 512 {
+			if _, err := readBytes(e.encode(t, b[:i]), tarball.Options{}); !errors.Is(err, tarball.ErrTruncated) {
+				t.Fatalf("%s of the first %d of %d bytes: %v", e.name, i, len(b), err)
+			}
+		}
+	}
+}
+
+// Where the end need not be marked, an archive may stop behind a member and
+// nowhere else.
+func TestUnterminated(t *testing.T) {
+	t.Parallel()
+	b := small(t)
+	opts := tarball.Options{Directories: true, Unterminated: true}
+	want, err := readBytes(b, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := make(map[int]int) // where the bytes of a member end: how many there are then
+	r := tar.NewReader(bytes.NewReader(b))
+	for n := 0; ; n++ {
+		in := bytes.NewReader(b)
+		r = tar.NewReader(in)
+		for range n + 1 {
+			if _, err = r.Next(); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+		if n == 5 {
+			ends[len(b)-1024-1024-512+4] = n + 1 // the hole behind its data
+			continue
+		}
+		for one := make([]byte, 1); ; {
+			if _, err := r.Read(one); err != nil {
+				break
+			}
+		}
+		ends[len(b)-in.Len()] = n + 1
+	}
+	for i := range b {
+		got, err := readBytes(b[:i], opts)
+		n := 0
+		for at := i; at > i-512 && n == 0; at-- { // the padding does not matter
+			n = ends[at]
+		}
+		if i == len(b)-512 {
+			n = len(want) // one of the two zero blocks
+		}
+		switch {
+		case n == 0 && !errors.Is(err, tarball.ErrTruncated):
+			t.Errorf("%d of %d bytes: %d members, %v", i, len(b), len(got), err)
+		case n > 0 && err == nil && len(got) != n, err == nil && !cmp.Equal(got, want[:len(got)]):
+			t.Errorf("%d of %d bytes: %d members, want %d", i, len(b), len(got), n)
+		case n > 0 && i%512 == 0 && err != nil:
+			t.Errorf("%d of %d bytes: %v", i, len(b), err)
+		}
+	}
+	for _, e := range encodings {
+		body := e.encode(t, b[:len(b)-1024])
+		if got, err := readBytes(body, opts); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%s: %d members, %v", e.name, len(got), err)
+		}
+		for i := range body[:len(body)-1] {
+			if got, err := readBytes(body[:i], opts); e.name != "plain" && err == nil {
+				t.Errorf("%s, %d of %d bytes: %d members", e.name, i, len(body), len(got))
+			}
+		}
+	}
+}
+
+// Any archive, cut anywhere, compressed or not, before or after that: an
+// error or all of it.
+func TestTruncatedProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		var headers []tar.Header
+		for range rapid.IntRange(0, 5).Draw(rt, "members") {
+			size := rapid.SampledFrom([]int{0, 1, 511, 512, 513, 1024, 5000}).Draw(rt, "size")
+			h := file(rapid.StringMatching(`[a-zä]{1,150}`).Draw(rt, "name"), strings.Repeat(rapid.SampledFrom([]string{"x", "\x00"}).Draw(rt, "byte"), size))
+			h.Format = rapid.SampledFrom([]tar.Format{tar.FormatUnknown, tar.FormatPAX, tar.FormatGNU}).Draw(rt, "format")
+			headers = append(headers, h)
+		}
+		b := join(archive(t, headers...), make([]byte, 512*rapid.IntRange(0, 3).Draw(rt, "zeros")))
+		want, err := readBytes(b, tarball.Options{})
+		if err != nil || len(want) != len(headers) {
+			rt.Fatal(len(want), err)
+		}
+		for _, e := range encodings {
+			cut := rapid.IntRange(0, len(b)).Draw(rt, "cut")
+			if rapid.Bool().Draw(rt, "at a block") {
+				cut -= cut % 512
+			}
+			body := e.encode(t, b[:cut])
+			body = body[:len(body)-min(len(body), rapid.SampledFrom([]int{0, 0, 1, 4, 8, 100}).Draw(rt, "and"))]
+			got, err := readBytes(body, tarball.Options{})
+			if err == nil && !cmp.Equal(got, want) || err != nil && !errors.Is(err, tarball.ErrTruncated) {
+				rt.Fatalf("%s, %d of %d bytes: %d of %d members, %v", e.name, cut, len(b), len(got), len(want), err)
+			}
+		}
+	})
+}

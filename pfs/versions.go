@@ -1,0 +1,229 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// VersionsOptions say which part of a listing of versions is wanted.
+type VersionsOptions struct {
+	Prefix    string // only paths that begin with it
+	Delimiter string // as in ListOptions
+	// After: only what is listed behind it. With AfterVersion, a version of
+	// the path After, only what is listed behind that.
+	After        string
+	AfterVersion CommitID
+	Limit        int // at most so many items
+}
+
+// VersionItem is a version of a file, a deletion included, or a common
+// prefix of files.
+type VersionItem struct {
+	Item
+	Latest bool // nothing newer of the path is listed
+}
+
+// VersionsPage is one page, by path, of each path the newest version first.
+type VersionsPage struct {
+	Items     []VersionItem
+	Truncated bool // there is more
+	// Next and NextVersion are the After and AfterVersion of the next page.
+	Next        string
+	NextVersion CommitID
+}
+
+// Versions lists the versions of files that lead to the snapshot, deletions
+// included, less those that were removed.
+func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsPage, error) {
+	var page VersionsPage
+	if opt.Limit <= 0 {
+		return page, nil
+	}
+	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+		page = VersionsPage{}
+		v, err := s.view(tx)
+		if err != nil {
+			return err
+		}
+		x := v.Versions(opt.Prefix)
+		defer x.Close()
+		return page.fill(ctx, x, opt)
+	})
+	return page, translate(err)
+}
+
+func (p *VersionsPage) fill(ctx context.Context, x *commits.Versions, opt VersionsOptions) error {
+	list := ListOptions{Prefix: opt.Prefix, Delimiter: opt.Delimiter}
+	if opt.After >= opt.Prefix && opt.After != "" {
+		switch cp := commonPrefix(opt.After, list); {
+		case cp != "":
+			if !seekVersionsPast(x, cp) {
+				return x.Err()
+			}
+		case opt.AfterVersion.IsZero():
+			x.Seek(opt.After + "\x00")
+		default:
+			if err := x.SeekBehind(opt.After, opt.AfterVersion); err != nil {
+				return err
+			}
+		}
+	}
+	for x.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(p.Items) == opt.Limit {
+			last := p.Items[len(p.Items)-1]
+			p.Truncated, p.Next, p.NextVersion = true, last.name(), last.Commit
+			break
+		}
+		version := x.Version()
+		if cp := commonPrefix(version.Path, list); cp != "" {
+			p.Items = append(p.Items, VersionItem{Item: Item{Prefix: cp}})
+			if !seekVersionsPast(x, cp) {
+				break
+			}
+			continue
+		}
+		p.Items = append(p.Items, VersionItem{
+			Item: Item{Info: Info{Path: version.Path, State: version.State}}, Latest: version.Latest,
+		})
+	}
+	return x.Err()
+}
+
+// seekVersionsPast goes behind every path that begins with prefix, and says
+// whether there can be one.
+func seekVersionsPast(x *commits.Versions, prefix string) bool {
+	end := objstore.PrefixEnd([]byte(prefix))
+	if end != nil {
+		x.Seek(string(end))
+	}
+	return end != nil
+}
+
+// Removed is the outcome of RemoveVersion.
+type Removed struct {
+	Commit  CommitID // zero if there was no such version, as then no commit was made
+	Version CommitID // that was removed
+	Marker  bool     // it was a deletion
+}
+
+// RemoveVersion takes the version of path that the expression leads to out
+// of the list of versions, in a commit of its own. If it is the current one,
+// the one before it is current again; if it is a deletion, that undoes it.
+// History still has it: its commit reads as it did.
+func (fs *FS) RemoveVersion(ctx context.Context, to Ref, path string, version Expr, opt WriteOptions) (Removed, error) {
+	if err := checkPath(path); err != nil {
+		return Removed{}, err
+	}
+	id, err := commits.NewID(fs.rand)
+	if err != nil {
+		return Removed{}, err
+	}
+	var done Removed
+	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		done = Removed{}
+		s, err := fs.target(tx, to, opt.IfHead)
+		if err != nil {
+			return err
+		}
+		if s.Open {
+			return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, s.ID)
+		}
+		at := to
+		at.Version = version
+		then, err := fs.resolve(tx, at)
+		if err != nil {
+			return err
+		}
+		target, err := then.newest(tx, path)
+		if err != nil || target == nil {
+			return err
+		}
+		left, err := s.without(tx, path, target.Commit)
+		if err != nil || left == nil {
+			return err
+		}
+		done.Version, done.Marker = target.Commit, target.Deleted
+		done.Commit, err = fs.write(tx, s, id, []commits.Change{{Path: path, State: *left}}, opt)
+		return err
+	})
+	if err != nil {
+		return Removed{}, translate(err)
+	}
+	return done, nil
+}
+
+// Newest is the newest version of path as of the snapshot, which may be a
+// deletion; nil if the path never had a file.
+func (s *Snapshot) Newest(ctx context.Context, path string) (*Info, error) {
+	var info *Info
+	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+		st, err := s.newest(tx, path)
+		if st != nil {
+			info = &Info{Path: path, State: *st}
+		}
+		return err
+	})
+	return info, translate(err)
+}
+
+func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, error) {
+	v, err := s.view(tx)
+	if err != nil {
+		return nil, err
+	}
+	st, err := v.Lookup(path)
+	if !errors.Is(err, commits.ErrNoPath) {
+		if err != nil || st.Unlisted {
+			return nil, err
+		}
+		return &st, nil
+	}
+	// What is gone from the head has left only what it replaced.
+	var found *commits.State
+	err = v.History(path, func(st commits.State) (bool, error) {
+		if !st.Unlisted {
+			found = &st
+		}
+		return false, nil
+	})
+	return found, err
+}
+
+// without is the state of path that leaves version gone out of its list; nil
+// if that is not listed.
+func (s *Snapshot) without(tx objstore.Reader, path string, gone CommitID) (*commits.State, error) {
+	v, err := s.view(tx)
+	if err != nil {
+		return nil, err
+	}
+	x := v.Versions(path)
+	defer x.Close()
+	var newest []commits.State // two of them are enough
+	listed := false
+	for (!listed || len(newest) < 2) && x.Next() && x.Version().Path == path {
+		st := x.Version().State
+		listed = listed || st.Commit == gone
+		if len(newest) < 2 {
+			newest = append(newest, st)
+		}
+	}
+	if err := x.Err(); err != nil || !listed {
+		return nil, err
+	}
+	left := newest[0]
+	switch {
+	case left.Commit == gone && len(newest) > 1:
+		left = newest[1]
+	case left.Commit == gone:
+		left = commits.State{Deleted: true, Unlisted: true}
+	}
+	left.Removed = []CommitID{gone}
+	return &left, nil
+}
