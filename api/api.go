@@ -17,7 +17,7 @@ import (
 
 // Caller is who made a request, and its verified body.
 type Caller struct {
-	Name string
+	pfs.Caller
 	Body io.ReadCloser
 	// Length is that of the body in bytes, -1 if it is not known.
 	Length int64
@@ -65,6 +65,13 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/file":                  s.getFile,
 		"PUT repos/{repo}/file":                  s.putFile,
 		"POST repos/{repo}/delete":               s.deleteFiles,
+		"GET users":                              s.listUsers,
+		"POST users":                             s.createUser,
+		"GET users/{user}":                       s.inspectUser,
+		"DELETE users/{user}":                    s.deleteUser,
+		"GET keys":                               s.listKeys,
+		"POST keys":                              s.createKey,
+		"DELETE keys/{key}":                      s.deleteKey,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+v1.Prefix+path, s.serve(h))
@@ -169,13 +176,42 @@ func (c *call) ref(expr string) (pfs.Ref, error) {
 	return pfs.Ref{Repo: c.PathValue("repo"), Base: x}, nil
 }
 
-// snapshot resolves the ref in the query.
-func (s *server) snapshot(c *call) (*pfs.Snapshot, error) {
+// may says why the caller may not do something with what ref means.
+func (s *server) may(c *call, ref pfs.Ref, act pfs.Action, path string) error {
+	if c.caller.Unlimited() {
+		return nil
+	}
+	snap, err := s.fs.Resolve(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	return snap.Authorize(c.Context(), c.caller.Caller, act, path)
+}
+
+// refFor reads a ref that the caller must be allowed to do something with.
+func (s *server) refFor(c *call, expr string, act pfs.Action) (pfs.Ref, error) {
+	ref, err := c.ref(expr)
+	if err != nil {
+		return ref, err
+	}
+	return ref, s.may(c, ref, act, "")
+}
+
+// snapshot resolves the ref in the query, for the path there.
+func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 	ref, err := c.ref(c.URL.Query().Get("ref"))
 	if err != nil {
 		return nil, err
 	}
-	return s.fs.Resolve(c.Context(), ref)
+	snap, err := s.fs.Resolve(c.Context(), ref)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	if act == pfs.ActRead {
+		path = c.URL.Query().Get("path")
+	}
+	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
 }
 
 // options are those of a write.

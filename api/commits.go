@@ -44,7 +44,7 @@ func (s *server) log(c *call) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.snapshot(c)
+	snap, err := s.snapshot(c, pfs.ActList)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *server) log(c *call) error {
 }
 
 func (s *server) inspectCommit(c *call) error {
-	ref, err := c.ref(c.PathValue("ref"))
+	ref, err := s.refFor(c, c.PathValue("ref"), pfs.ActList)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *server) changes(c *call) error {
 	if err != nil {
 		return err
 	}
-	ref, err := c.ref(c.PathValue("ref"))
+	ref, err := s.refFor(c, c.PathValue("ref"), pfs.ActList)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *server) startCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, err := c.ref(in.Branch)
+	ref, err := s.refFor(c, in.Branch, pfs.ActWrite)
 	if err != nil {
 		return err
 	}
@@ -113,6 +113,9 @@ func (s *server) openID(c *call) (pfs.CommitID, error) {
 	}
 	snap, err := s.fs.Resolve(c.Context(), ref)
 	if err != nil {
+		return pfs.CommitID{}, err
+	}
+	if err := snap.Authorize(c.Context(), c.caller.Caller, pfs.ActWrite, ""); err != nil {
 		return pfs.CommitID{}, err
 	}
 	if !snap.Open {
@@ -152,6 +155,9 @@ func (s *server) abortCommit(c *call) error {
 func (s *server) listOpen(c *call) error {
 	after, limit, err := c.page()
 	if err != nil {
+		return err
+	}
+	if _, err := s.refFor(c, "", pfs.ActList); err != nil {
 		return err
 	}
 	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo")) // by id

@@ -26,7 +26,7 @@ func (s *server) listFiles(c *call) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.snapshot(c)
+	snap, err := s.snapshot(c, pfs.ActList)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (s *server) statFile(c *call) error {
 
 // find finds the file that ref and path in the query mean.
 func (s *server) find(c *call) (*pfs.Snapshot, pfs.Info, error) {
-	snap, err := s.snapshot(c)
+	snap, err := s.snapshot(c, pfs.ActRead)
 	if err != nil {
 		return nil, pfs.Info{}, err
 	}
@@ -148,7 +148,7 @@ func wanted(spec string, size int64) (off, length int64, status int, err error) 
 
 func (s *server) putFile(c *call) error {
 	q := c.URL.Query()
-	ref, err := c.ref(q.Get("ref"))
+	ref, err := s.refFor(c, q.Get("ref"), pfs.ActWrite)
 	if err != nil {
 		return err
 	}
@@ -177,11 +177,11 @@ func (s *server) deleteFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, err := c.ref(in.Ref)
+	ref, err := s.refFor(c, in.Ref, pfs.ActWrite)
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.Delete(c.Context(), ref, in.Paths, c.options(in.Message))
+	done, err := s.fs.Delete(c.Context(), ref, pfs.Files(in.Paths...), c.options(in.Message))
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,8 @@ func (s *server) deleteFiles(c *call) error {
 	if !done.Commit.IsZero() {
 		out.Commit = done.Commit.String()
 	}
-	for _, existed := range done.Existed {
-		if existed {
+	for _, it := range done.Items {
+		if it.Existed {
 			out.Files++
 		}
 	}

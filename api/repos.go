@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"caret/api/v1"
@@ -37,11 +38,55 @@ func (s *server) listRepos(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.fs.Repos(c.Context(), after, limit+1)
+	list, err := s.repos(c, after, limit+1)
 	if err != nil {
 		return err
 	}
 	return c.ok(wirePage(list, limit, wireRepo, func(r pfs.Repo) string { return r.Name }))
+}
+
+// repos are those that the caller sees a branch of.
+func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
+	if c.caller.Unlimited() {
+		return s.fs.Repos(c.Context(), after, limit)
+	}
+	all, err := s.fs.Repos(c.Context(), after, 0)
+	if err != nil {
+		return nil, err
+	}
+	var list []pfs.Repo
+	for _, r := range all {
+		if branches, err := s.branches(c, r.Name, "", 1); err != nil || len(list) == limit {
+			return list, err
+		} else if len(branches) > 0 {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+// branches are those of a repo that the caller sees.
+func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch, error) {
+	if c.caller.Unlimited() {
+		return s.fs.Branches(c.Context(), repo, after, limit)
+	}
+	all, err := s.fs.Branches(c.Context(), repo, after, 0)
+	if err != nil {
+		return nil, err
+	}
+	var list []pfs.Branch
+	for _, b := range all {
+		snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: b.Name})
+		if err != nil {
+			return nil, err
+		}
+		if sees, err := snap.Sees(c.Context(), c.caller.Caller); err != nil || len(list) == limit {
+			return list, err
+		} else if sees {
+			list = append(list, b)
+		}
+	}
+	return list, nil
 }
 
 func (s *server) createRepo(c *call) error {
@@ -49,8 +94,11 @@ func (s *server) createRepo(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
+	if err := c.caller.MayCreate(); err != nil {
+		return err
+	}
 	r, err := s.fs.CreateRepo(c.Context(), pfs.Repo{
-		Name: in.Name, Description: in.Description, DefaultBranch: in.DefaultBranch, Owner: c.caller.Name,
+		Name: in.Name, Description: in.Description, DefaultBranch: in.DefaultBranch, Owner: c.caller.ID,
 	})
 	if err != nil {
 		return err
@@ -59,6 +107,9 @@ func (s *server) createRepo(c *call) error {
 }
 
 func (s *server) inspectRepo(c *call) error {
+	if _, err := s.refFor(c, "", pfs.ActList); err != nil && !errors.Is(err, pfs.ErrNoSuchBranch) {
+		return err
+	}
 	r, err := s.fs.Repo(c.Context(), c.PathValue("repo"))
 	if err != nil {
 		return err
@@ -67,6 +118,9 @@ func (s *server) inspectRepo(c *call) error {
 }
 
 func (s *server) deleteRepo(c *call) error {
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+		return err
+	}
 	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), c.URL.Query().Get("force") == "true"); err != nil {
 		return err
 	}
@@ -79,7 +133,7 @@ func (s *server) listBranches(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.fs.Branches(c.Context(), c.PathValue("repo"), after, limit+1)
+	list, err := s.branches(c, c.PathValue("repo"), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -89,6 +143,9 @@ func (s *server) listBranches(c *call) error {
 func (s *server) createBranch(c *call) error {
 	var in v1.CreateBranch
 	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
 		return err
 	}
 	var from *pfs.Ref
@@ -107,6 +164,9 @@ func (s *server) createBranch(c *call) error {
 }
 
 func (s *server) inspectBranch(c *call) error {
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActList, ""); err != nil {
+		return err
+	}
 	b, err := s.fs.Branch(c.Context(), c.PathValue("repo"), c.PathValue("branch"))
 	if err != nil {
 		return err
@@ -115,6 +175,9 @@ func (s *server) inspectBranch(c *call) error {
 }
 
 func (s *server) deleteBranch(c *call) error {
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActOwn, ""); err != nil {
+		return err
+	}
 	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{}); err != nil {
 		return err
 	}
@@ -123,7 +186,7 @@ func (s *server) deleteBranch(c *call) error {
 }
 
 func (s *server) resolve(c *call) error {
-	snap, err := s.snapshot(c)
+	snap, err := s.snapshot(c, pfs.ActList)
 	if err != nil {
 		return err
 	}

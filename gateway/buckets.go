@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"net/http"
@@ -27,7 +28,23 @@ type owner struct {
 	DisplayName string
 }
 
-func (r *request) owner() owner { return owner{r.g.opts.Owner, r.g.opts.Owner} }
+// caller is who asks, as an owner.
+func (r *request) caller() owner { return owner{r.who.ID, r.display(r.who.ID)} }
+
+// display is the name that people know a user by.
+func (r *request) display(id string) string {
+	u, err := r.g.fs.UserByID(r.Context(), id)
+	if err != nil {
+		return "" // a user that is gone
+	}
+	return cmp.Or(u.Display, u.Name)
+}
+
+// owner is who owns what is listed.
+func (r *request) owner(s *pfs.Snapshot) (owner, error) {
+	set, err := s.Settings(r.Context())
+	return owner{set.ACL.Owner, r.display(set.ACL.Owner)}, err
+}
 
 type bucketEntry struct {
 	Name         string
@@ -40,6 +57,9 @@ type bucketEntry struct {
 func (r *request) listBuckets() error {
 	if r.URL.Path != "/" {
 		return errMethod
+	}
+	if r.who.Anonymous() {
+		return errAccessDenied
 	}
 	limit := 10000
 	if s := r.query.Get("max-buckets"); s != "" {
@@ -56,7 +76,7 @@ func (r *request) listBuckets() error {
 		Buckets           []bucketEntry `xml:"Buckets>Bucket"`
 		ContinuationToken string        `xml:",omitempty"`
 		Prefix            string        `xml:",omitempty"`
-	}{XMLName: document("ListAllMyBucketsResult"), Owner: r.owner(), Prefix: prefix}
+	}{XMLName: document("ListAllMyBucketsResult"), Owner: r.caller(), Prefix: prefix}
 	list, err := r.buckets()
 	if err != nil {
 		return err
@@ -74,7 +94,22 @@ func (r *request) listBuckets() error {
 	return r.reply(doc)
 }
 
-// buckets are all branches as buckets, by name.
+// sees says whether a branch is in the caller's list.
+func (r *request) sees(repo, branch string) (bool, error) {
+	if r.who.Unlimited() {
+		return true, nil
+	}
+	s, err := r.g.fs.Resolve(r.Context(), pfs.Ref{Repo: repo, Branch: branch})
+	if errors.Is(err, pfs.ErrNoSuchRepo) || errors.Is(err, pfs.ErrNoSuchBranch) {
+		return false, nil // it went meanwhile
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.Sees(r.Context(), r.who)
+}
+
+// buckets are the branches that the caller sees as buckets, by name.
 func (r *request) buckets() ([]bucketEntry, error) {
 	repos, err := r.g.fs.Repos(r.Context(), "", 0)
 	if err != nil {
@@ -90,6 +125,11 @@ func (r *request) buckets() ([]bucketEntry, error) {
 			return nil, err
 		}
 		for _, b := range branches {
+			if sees, err := r.sees(repo.Name, b.Name); err != nil {
+				return nil, err
+			} else if !sees {
+				continue
+			}
 			name := b.Name + "." + repo.Name
 			if repo.Bare && b.Default {
 				name = repo.Name
@@ -109,19 +149,30 @@ func (r *request) createBucket() error {
 	if err != nil {
 		return err
 	}
+	if r.who.Anonymous() {
+		return errAccessDenied
+	}
 	if err := r.checkLocation(); err != nil {
 		return err
 	}
-	spec := pfs.Repo{Name: repo, DefaultBranch: branch, Bare: branch == "", Owner: r.author()}
-	_, err = r.g.fs.CreateRepo(r.Context(), spec)
-	if errors.Is(err, pfs.ErrRepoExists) && branch != "" {
-		_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil)
-	}
-	if errors.Is(err, pfs.ErrRepoExists) || errors.Is(err, pfs.ErrBranchExists) {
-		return errOwned.with("You have the bucket %s already.", r.bucket)
-	}
+	access, err := r.headerACL(false, r.who.ID)
 	if err != nil {
 		return err
+	}
+	if err := r.makeBranch(repo, branch); err != nil {
+		return err
+	}
+	if access != nil || !r.who.Admin {
+		err := r.g.fs.ChangeSettings(r.Context(), pfs.Ref{Repo: repo, Branch: branch}, func(s *pfs.Settings) error {
+			s.ACL = pfs.ACL{Owner: r.who.ID}
+			if access != nil {
+				s.ACL = *access
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if n := 32 + 1 + len(r.bucket); n > maxBucket {
 		r.g.log.Warn("commits of this branch have bucket names that many clients cannot use", "bucket", r.bucket, "length", n)
@@ -129,6 +180,38 @@ func (r *request) createBucket() error {
 	r.w.Header().Set("Location", "/"+r.bucket)
 	r.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// makeBranch makes a branch, "" being the default one, and its repo if there
+// is none.
+func (r *request) makeBranch(repo, branch string) error {
+	_, err := r.g.fs.Repo(r.Context(), repo)
+	if errors.Is(err, pfs.ErrNoSuchRepo) {
+		if err := r.who.MayCreate(); err != nil {
+			return err
+		}
+		_, err = r.g.fs.CreateRepo(r.Context(), pfs.Repo{Name: repo, DefaultBranch: branch, Bare: branch == "", Owner: r.who.ID})
+		if err == nil || !errors.Is(err, pfs.ErrRepoExists) {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	err = r.g.fs.AuthorizeRepo(r.Context(), r.who, repo)
+	if errors.Is(err, pfs.ErrDenied) {
+		return errTaken.with("The bucket %s belongs to somebody else.", r.bucket)
+	}
+	if err != nil {
+		return err
+	}
+	if branch == "" {
+		return errOwned.with("You have the bucket %s already.", r.bucket)
+	}
+	_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil)
+	if errors.Is(err, pfs.ErrBranchExists) {
+		return errOwned.with("You have the bucket %s already.", r.bucket)
+	}
+	return err
 }
 
 // checkLocation reads the body of CreateBucket.
@@ -169,7 +252,7 @@ func (r *request) deleteBucket() error {
 	if err != nil {
 		return err
 	}
-	if !s.Writable || s.Open {
+	if !s.Writable || s.Open || r.bucket != s.Repo && r.bucket != s.Branch+"."+s.Repo {
 		return errMethod.with("%s is a commit and cannot be deleted.", r.bucket)
 	}
 	opt := pfs.DeleteBranchOptions{Empty: !strings.Contains(r.bucket, ".")}
@@ -240,54 +323,6 @@ func (r *request) getRequestPayment() error {
 		XMLName xml.Name
 		Payer   string
 	}{document("RequestPaymentConfiguration"), "BucketOwner"})
-}
-
-type grantee struct {
-	XSI         string `xml:"xmlns:xsi,attr"`
-	Type        string `xml:"xsi:type,attr"`
-	ID          string
-	DisplayName string
-}
-
-type grant struct {
-	Grantee    grantee
-	Permission string
-}
-
-// getACL is GetBucketAcl and GetObjectAcl: the owner may do everything, and
-// nobody else anything.
-func (r *request) getACL() error {
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
-	if r.key != "" {
-		if _, err := s.Stat(r.Context(), r.key); err != nil {
-			return err
-		}
-	}
-	o := r.owner()
-	g := grantee{"http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", o.ID, o.DisplayName}
-	return r.reply(struct {
-		XMLName xml.Name
-		Owner   owner
-		Grants  []grant `xml:"AccessControlList>Grant"`
-	}{document("AccessControlPolicy"), o, []grant{{g, "FULL_CONTROL"}}})
-}
-
-// getTagging is GetObjectTagging of an object without tags.
-func (r *request) getTagging() error {
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
-	if _, err := s.Stat(r.Context(), r.key); err != nil {
-		return err
-	}
-	return r.reply(struct {
-		XMLName xml.Name
-		TagSet  struct{}
-	}{XMLName: document("Tagging")})
 }
 
 // lastModified is a time as headers have it.

@@ -24,23 +24,18 @@ func (r *request) copyObject() error {
 	if err != nil {
 		return err
 	}
-	var attrs *pfs.Attrs
-	switch directive := r.Header.Get("X-Amz-Metadata-Directive"); directive {
-	case "", "COPY":
-		if bucket == r.bucket && info.Path == r.key && s.Writable {
-			return errInvalidRequest.with("An object can be copied onto itself only with x-amz-metadata-directive: REPLACE.")
-		}
-	case "REPLACE":
-		a, err := r.attrs()
-		if err != nil {
-			return err
-		}
-		a.Checksum = info.Attrs.Checksum
-		attrs = &a
-	default:
-		return errInvalidArgument.with("x-amz-metadata-directive must be COPY or REPLACE, not %q.", directive)
+	attrs, replaced, err := r.copyAttrs(&info)
+	if err != nil {
+		return err
 	}
-	done, err := r.g.fs.Copy(r.Context(), info, to, r.key, attrs, r.writeOptions())
+	if !replaced && bucket == r.bucket && info.Path == r.key && s.Writable {
+		return errInvalidRequest.with("An object can be copied onto itself only with x-amz-metadata-directive: REPLACE.")
+	}
+	opt := r.writeOptions()
+	if opt.ACL, err = r.fileACL(to); err != nil {
+		return err
+	}
+	done, err := r.g.fs.Copy(r.Context(), info, to, r.key, &attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -53,6 +48,46 @@ func (r *request) copyObject() error {
 	}{document("CopyObjectResult"), formatTime(done.Info.Modified), etag(done.Info.Content.Hash)})
 }
 
+// copyAttrs are what the copy is to have besides its bytes: by the two
+// directives, what the source has or what the headers say. replaced says
+// that something is not the source's.
+func (r *request) copyAttrs(info *pfs.Info) (a pfs.Attrs, replaced bool, err error) {
+	given, err := r.attrs()
+	if err != nil {
+		return a, false, err
+	}
+	a = info.Attrs
+	meta, err := r.directive("X-Amz-Metadata-Directive")
+	if err != nil {
+		return a, false, err
+	}
+	tags, err := r.directive("X-Amz-Tagging-Directive")
+	if err != nil {
+		return a, false, err
+	}
+	if meta {
+		sum, old := a.Checksum, a.Tags
+		a = given
+		a.Checksum, a.Tags = sum, old
+	}
+	if tags {
+		a.Tags = given.Tags
+	}
+	return a, meta || tags, nil
+}
+
+// directive says whether what the source has is to be replaced.
+func (r *request) directive(header string) (replace bool, err error) {
+	switch v := r.Header.Get(header); v {
+	case "", "COPY":
+		return false, nil
+	case "REPLACE":
+		return true, nil
+	default:
+		return false, errInvalidArgument.with("%s must be COPY or REPLACE, not %q.", strings.ToLower(header), v)
+	}
+}
+
 // copySource finds the object that x-amz-copy-source names, with any version
 // expression, and decides the conditions on it.
 func (r *request) copySource() (*pfs.Snapshot, pfs.Info, string, error) {
@@ -63,6 +98,9 @@ func (r *request) copySource() (*pfs.Snapshot, pfs.Info, string, error) {
 	}
 	s, err := r.snapshot(bucket, version, given)
 	if err != nil {
+		return nil, info, "", err
+	}
+	if err := s.Authorize(r.Context(), r.who, pfs.ActRead, key); err != nil {
 		return nil, info, "", err
 	}
 	if info, err = s.Stat(r.Context(), key); err != nil {

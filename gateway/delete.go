@@ -2,35 +2,66 @@ package gateway
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"unicode/utf8"
 
 	"caret/pfs"
 )
 
-// deleteObject is DeleteObject.
+// deleteObject is DeleteObject. With versionId it takes that version out of
+// the list of versions, as S3 does, in a commit of its own.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
 func (r *request) deleteObject() error {
-	if r.query.Has("versionId") && r.query.Get("versionId") != "null" {
-		return errNotImplemented.with("Deleting a version is not implemented; without versionId the deletion is a commit of its own.")
-	}
 	ref, err := r.ref()
 	if err != nil {
 		return err
 	}
-	opt := r.writeOptions()
-	done, err := r.g.fs.Delete(r.Context(), ref, []string{r.key}, opt)
+	item := pfs.Deletion{Path: r.key}
+	if r.query.Has("versionId") {
+		if item.Version, err = versionID(r.query.Get("versionId")); err != nil {
+			return err
+		}
+	}
+	done, err := r.g.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, r.writeOptions())
 	if err != nil {
 		return err
 	}
-	if !done.Commit.IsZero() {
-		h := r.w.Header()
+	d := done.Items[0]
+	if d.Err != nil {
+		return versionError(d.Err)
+	}
+	h := r.w.Header()
+	switch {
+	case item.Version != nil && !d.Version.IsZero():
+		h.Set("X-Amz-Version-Id", d.Version.String())
+		if d.Marker {
+			h.Set("X-Amz-Delete-Marker", "true")
+		}
+	case item.Version == nil && d.Existed:
 		h.Set("X-Amz-Version-Id", done.Commit.String())
-		h.Set("X-Caret-Commit", done.Commit.String())
 		h.Set("X-Amz-Delete-Marker", "true")
+	}
+	if !done.Commit.IsZero() {
+		h.Set("X-Caret-Commit", done.Commit.String())
 	}
 	r.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// versionID reads a version id; nil is the current version.
+func versionID(s string) (*pfs.Expr, error) {
+	if s == "null" {
+		return nil, nil
+	}
+	if s == "" {
+		return nil, errInvalidArgument.with("The version id is empty.")
+	}
+	x, err := pfs.ParseExpr(s)
+	if err != nil {
+		return nil, errInvalidArgument.with("The version id is not valid: %v.", err)
+	}
+	return &x, nil
 }
 
 // maxDelete is how many keys a DeleteObjects may have.
@@ -38,14 +69,16 @@ const maxDelete = 1000
 
 type deletedKey struct {
 	Key                   string
+	VersionID             string `xml:"VersionId,omitempty"`
 	DeleteMarker          bool   `xml:",omitempty"`
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
 }
 
 type deleteError struct {
-	Key     string
-	Code    string
-	Message string
+	Key       string
+	VersionID string `xml:"VersionId,omitempty"`
+	Code      string
+	Message   string
 }
 
 // deleteObjects is DeleteObjects: one commit for all of its keys.
@@ -74,29 +107,40 @@ func (r *request) deleteObjects() error {
 		Deleted []deletedKey
 		Error   []deleteError
 	}{XMLName: document("DeleteResult")}
-	var keys []string
+	var items []pfs.Deletion
+	var ids []string
 	for _, o := range doc.Objects {
-		switch {
-		case o.VersionID != "" && o.VersionID != "null":
-			result.Error = append(result.Error, deleteError{o.Key, errNotImplemented.code, "Deleting a version is not implemented."})
-		case len(o.Key) > pfs.MaxPath:
-			result.Error = append(result.Error, deleteError{o.Key, "KeyTooLongError", "The key is too long."})
-		case o.Key == "" || !utf8.ValidString(o.Key):
-			return errMalformedXML.with("A key is empty or not UTF-8.")
-		default:
-			keys = append(keys, o.Key)
+		item, err := deletion(o.Key, o.VersionID)
+		var bad *apiError
+		if errors.As(err, &bad) && bad.code != errMalformedXML.code {
+			result.Error = append(result.Error, deleteError{o.Key, o.VersionID, bad.code, bad.message})
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		items, ids = append(items, item), append(ids, o.VersionID)
 	}
-	done, err := r.g.fs.Delete(r.Context(), ref, keys, r.writeOptions())
+	done, err := r.g.fs.Delete(r.Context(), ref, items, r.writeOptions())
 	if err != nil {
 		return err
 	}
-	for i, k := range keys {
-		if doc.Quiet {
-			break
+	for i, it := range done.Items {
+		if it.Err != nil {
+			e := describe(versionError(it.Err))
+			result.Error = append(result.Error, deleteError{items[i].Path, ids[i], e.code, e.message})
+			continue
 		}
-		d := deletedKey{Key: k}
-		if done.Existed[i] {
+		if doc.Quiet {
+			continue
+		}
+		d := deletedKey{Key: items[i].Path}
+		if items[i].Version != nil {
+			d.VersionID, d.DeleteMarker = ids[i], it.Marker
+			if it.Marker {
+				d.DeleteMarkerVersionID = it.Version.String()
+			}
+		} else if it.Existed {
 			d.DeleteMarker, d.DeleteMarkerVersionID = true, done.Commit.String()
 		}
 		result.Deleted = append(result.Deleted, d)
@@ -105,4 +149,21 @@ func (r *request) deleteObjects() error {
 		r.w.Header().Set("X-Caret-Commit", done.Commit.String())
 	}
 	return r.reply(result)
+}
+
+// deletion reads one object of a Delete. What is wrong with the document as
+// a whole is errMalformedXML.
+func deletion(key, version string) (pfs.Deletion, error) {
+	d := pfs.Deletion{Path: key}
+	switch {
+	case key == "" || !utf8.ValidString(key):
+		return d, errMalformedXML.with("A key is empty or not UTF-8.")
+	case len(key) > pfs.MaxPath:
+		return d, &apiError{400, "KeyTooLongError", "The key is too long."}
+	case version == "":
+		return d, nil
+	}
+	var err error
+	d.Version, err = versionID(version)
+	return d, err
 }

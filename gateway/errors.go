@@ -8,8 +8,12 @@ import (
 	"net/http"
 	"strings"
 
+	"caret/gateway/acl"
 	"caret/gateway/checksum"
+	"caret/gateway/cors"
+	"caret/gateway/postform"
 	"caret/gateway/sigv4"
+	"caret/gateway/tarball"
 	"caret/pfs"
 )
 
@@ -32,6 +36,7 @@ func (e *apiError) with(format string, args ...any) *apiError {
 var (
 	errAccessDenied     = &apiError{403, "AccessDenied", "Access denied. Sign the request with a key of this server."}
 	errBucketName       = &apiError{400, "InvalidBucketName", "The bucket name is not valid."}
+	errTaken            = &apiError{409, "BucketAlreadyExists", "The bucket belongs to somebody else."}
 	errOwned            = &apiError{409, "BucketAlreadyOwnedByYou", "You have this bucket already."}
 	errMethod           = &apiError{405, "MethodNotAllowed", "This method is not allowed here."}
 	errNotImplemented   = &apiError{501, "NotImplemented", "This operation is not implemented."}
@@ -45,6 +50,7 @@ var (
 	errMetadataTooLarge = &apiError{400, "MetadataTooLarge", "The user metadata is larger than 8192 bytes."}
 	errVersioning       = &apiError{400, "IllegalVersioningConfigurationException", "The versioning status must be Enabled or Suspended."}
 	errBucketState      = &apiError{409, "InvalidBucketState", "History cannot be turned off: every write is a commit."}
+	errInvalidTag       = &apiError{400, "InvalidTag", "The tag is not valid."}
 	errLocation         = &apiError{400, "InvalidLocationConstraint", "The location is not this server's region."}
 )
 
@@ -67,6 +73,10 @@ var errorTable = []struct {
 	{pfs.ErrNoSuchVersion, 404, "NoSuchVersion"},
 	{pfs.ErrNoSuchPath, 404, "NoSuchKey"},
 	{pfs.ErrNoSuchUpload, 404, "NoSuchUpload"},
+	{pfs.ErrNoSuchUser, 400, "InvalidArgument"},
+	{pfs.ErrNoSuchKey, 403, "InvalidAccessKeyId"},
+	{pfs.ErrUserExists, 409, "InvalidRequest"},
+	{pfs.ErrDenied, 403, "AccessDenied"},
 	{pfs.ErrAmbiguous, 400, "InvalidArgument"},
 	{pfs.ErrRepoExists, 409, "BucketAlreadyOwnedByYou"},
 	{pfs.ErrBranchExists, 409, "BucketAlreadyOwnedByYou"},
@@ -103,6 +113,40 @@ var errorTable = []struct {
 	{sigv4.ErrMalformedTrailer, 400, "MalformedTrailerError"},
 	{sigv4.ErrTwoAuthorizations, 400, "InvalidArgument"},
 
+	{acl.ErrCanned, 400, "InvalidArgument"},
+	{acl.ErrHeader, 400, "InvalidArgument"},
+	{acl.ErrGroup, 400, "InvalidArgument"},
+	{acl.ErrUnsupported, 501, "NotImplemented"},
+	{acl.ErrBoth, 400, "InvalidRequest"},
+	{acl.ErrMalformed, 400, "MalformedACLError"},
+	{acl.ErrPermission, 400, "MalformedACLError"},
+	{acl.ErrEmail, 400, "UnresolvableGrantByEmailAddress"},
+
+	{postform.ErrNotMultipart, 412, "PreconditionFailed"},
+	{postform.ErrMalformed, 400, "MalformedPOSTRequest"},
+	{postform.ErrFieldsTooLarge, 400, "MaxPostPreDataLengthExceeded"},
+	{postform.ErrNoFile, 400, "InvalidArgument"},
+	{postform.ErrMissingField, 400, "InvalidArgument"},
+	{postform.ErrInvalidField, 400, "InvalidArgument"},
+	{postform.ErrInvalidPolicy, 400, "InvalidPolicyDocument"},
+	{postform.ErrPolicyExpired, 403, "AccessDenied"},
+	{postform.ErrConditionFailed, 403, "AccessDenied"},
+	{postform.ErrExtraField, 403, "AccessDenied"},
+	{postform.ErrTooSmall, 400, "EntityTooSmall"},
+	{postform.ErrTooLarge, 400, "EntityTooLarge"},
+
+	{tarball.ErrFormat, 400, "InvalidRequest"},
+	{tarball.ErrTruncated, 400, "IncompleteBody"},
+	{tarball.ErrMember, 400, "InvalidRequest"},
+	{tarball.ErrPath, 400, "InvalidArgument"},
+	{tarball.ErrLimit, 400, "EntityTooLarge"},
+
+	{cors.ErrMalformed, 400, "MalformedXML"},
+	{cors.ErrTooMany, 400, "InvalidRequest"},
+	{cors.ErrMethod, 400, "InvalidRequest"},
+	{cors.ErrWildcard, 400, "InvalidRequest"},
+	{cors.ErrID, 400, "InvalidRequest"},
+
 	{checksum.ErrInvalid, 400, "InvalidRequest"},
 	{checksum.ErrInvalidDigest, 400, "InvalidDigest"},
 	{checksum.ErrMismatch, 400, "BadDigest"},
@@ -132,7 +176,7 @@ func describe(err error) *apiError {
 // fail answers with err.
 func (r *request) fail(err error) {
 	e := describe(err)
-	if e.status >= 500 && e != errNotImplemented && r.Context().Err() == nil {
+	if e.status >= 500 && e.status != http.StatusNotImplemented && r.Context().Err() == nil {
 		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
 	}
 	h := r.w.Header()
@@ -160,13 +204,19 @@ func (r *request) fail(err error) {
 	if r.Method == http.MethodHead {
 		return
 	}
+	region := ""
+	if e.code == "AuthorizationHeaderMalformed" {
+		region = r.g.opts.Region
+	}
 	r.writeXML(struct {
 		XMLName   xml.Name `xml:"Error"`
 		Code      string
 		Message   string
 		Resource  string
 		RequestID string `xml:"RequestId"`
-	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: r.id})
+		// With the region a client that signed for another one tries again.
+		Region string `xml:",omitempty"`
+	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: r.id, Region: region})
 }
 
 // bucketError: whatever a bucket's name does not lead to is no bucket.

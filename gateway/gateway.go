@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"caret/gateway/sigv2"
 	"caret/gateway/sigv4"
 	"caret/pfs"
 )
@@ -24,15 +27,22 @@ import (
 // Options configure a gateway.
 type Options struct {
 	Verifier *sigv4.Verifier
-	Region   string // what GetBucketLocation answers
-	Owner    string // id and name of the one who owns every bucket
-	Log      *slog.Logger
+	// Secrets finds secrets for signatures of version 2 and for forms.
+	Secrets sigv4.Secrets
+	// Caller says who asks with an access key whose signature was right.
+	Caller func(ctx context.Context, accessKey string) (pfs.Caller, error)
+	Region string // what GetBucketLocation answers
+	// Domain, if set, makes BUCKET.Domain a host name of the bucket.
+	Domain string
+	Now    func() time.Time // time.Now if nil
+	Log    *slog.Logger
 }
 
 // Gateway is an http.Handler that speaks S3. Make one with New.
 type Gateway struct {
 	fs     *pfs.FS
 	opts   Options
+	v2     *sigv2.Verifier
 	log    *slog.Logger
 	router *mux.Router
 }
@@ -42,7 +52,11 @@ func New(fs *pfs.FS, opts Options) *Gateway {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	g := &Gateway{fs: fs, opts: opts, log: opts.Log, router: mux.NewRouter()}
+	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.hostBucket})
 	g.router.SkipClean(true) // keys may hold "//" and ".."
 	g.router.NewRoute().Path("/").Handler(g.level(onService))
 	g.router.NewRoute().Path("/{bucket}").Handler(g.level(onBucket))
@@ -60,7 +74,31 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
 	}
-	g.router.ServeHTTP(w, r)
+	bucket := g.hostBucket(r)
+	switch key := strings.TrimPrefix(r.URL.Path, "/"); {
+	case bucket == "":
+		g.router.ServeHTTP(w, r)
+	case key == "":
+		g.serve(w, r, onBucket, bucket, "")
+	default:
+		g.serve(w, r, onObject, bucket, key)
+	}
+}
+
+// hostBucket is the bucket that the host name of a request names, "" if none.
+func (g *Gateway) hostBucket(r *http.Request) string {
+	if g.opts.Domain == "" {
+		return ""
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	// A bucket has dots itself: only the domain is cut off.
+	if bucket, ok := strings.CutSuffix(strings.ToLower(host), "."+strings.ToLower(g.opts.Domain)); ok {
+		return host[:len(bucket)]
+	}
+	return ""
 }
 
 // request is an S3 request under way.
@@ -71,21 +109,26 @@ type request struct {
 	id          string
 	bucket, key string
 	query       url.Values
-	who         sigv4.Identity
+	signed      sigv4.Identity
+	who         pfs.Caller
 }
 
 // level serves the requests to the service, to buckets or to objects.
 func (g *Gateway) level(on level) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		vars := mux.Vars(hr)
-		r := &request{Request: hr, g: g, w: w, id: requestID(), bucket: vars["bucket"], key: vars["key"]}
-		h := w.Header()
-		h.Set("Server", "caret")
-		h.Set("X-Amz-Request-Id", r.id)
-		if err := r.serve(on); err != nil {
-			r.fail(err)
-		}
+		g.serve(w, hr, on, vars["bucket"], vars["key"])
 	})
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, hr *http.Request, on level, bucket, key string) {
+	r := &request{Request: hr, g: g, w: w, id: requestID(), bucket: bucket, key: key}
+	h := w.Header()
+	h.Set("Server", "caret")
+	h.Set("X-Amz-Request-Id", r.id)
+	if err := r.serve(on); err != nil {
+		r.fail(err)
+	}
 }
 
 func requestID() string {
@@ -103,20 +146,73 @@ func (r *request) serve(on level) error {
 	if !utf8.ValidString(r.bucket + r.key) {
 		return errInvalidArgument.with("Bucket names and keys must be UTF-8.")
 	}
+	if !utf8.ValidString(r.Header.Get("X-Caret-Message")) {
+		return errInvalidArgument.with("x-caret-message must be UTF-8.")
+	}
 	if len(r.key) > pfs.MaxPath {
 		return describe(fmt.Errorf("%w: %d bytes, at most %d are allowed", pfs.ErrPathTooLong, len(r.key), pfs.MaxPath))
 	}
-	if r.who, err = r.g.opts.Verifier.Verify(r.Request); err != nil {
+	if on != onService {
+		if done, err := r.crossOrigin(); done || err != nil {
+			return err
+		}
+	}
+	if on == onBucket && r.isForm() {
+		return r.postObject()
+	}
+	if err := r.authenticate(); err != nil {
 		return err
 	}
-	if r.who.Anonymous {
+	op, err := r.operation(on)
+	if err != nil && r.who.Anonymous() {
 		return errAccessDenied
 	}
-	op, err := r.operation(on)
 	if err != nil {
 		return err
 	}
-	return op(r)
+	if op.need != 0 {
+		if err := r.authorize(op.need); err != nil {
+			return err
+		}
+	}
+	return op.run(r)
+}
+
+// authenticate finds out who asks.
+func (r *request) authenticate() (err error) {
+	if r.g.v2.Matches(r.Request) {
+		key, err := r.g.v2.Verify(r.Request)
+		if err != nil {
+			return err
+		}
+		if r.signed, err = sigv4.Signed(r.Request, key); err != nil {
+			return err
+		}
+	} else if r.signed, err = r.g.opts.Verifier.Verify(r.Request); err != nil {
+		return err
+	}
+	return r.is(r.signed.AccessKey)
+}
+
+// is makes the owner of an access key the caller.
+func (r *request) is(accessKey string) (err error) {
+	if accessKey != "" {
+		r.who, err = r.g.opts.Caller(r.Context(), accessKey)
+	}
+	return err
+}
+
+// authorize says why the caller may not do something with what the request
+// names.
+func (r *request) authorize(act pfs.Action) error {
+	if r.who.Unlimited() {
+		return nil
+	}
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	return s.Authorize(r.Context(), r.who, act, r.key)
 }
 
 // writeXML writes a document.
@@ -150,8 +246,12 @@ func (r *request) readXML(doc any) error {
 	if err != nil {
 		return err
 	}
-	if err := xml.Unmarshal(b, doc); err != nil {
+	d := xml.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(doc); err != nil {
 		return errMalformedXML.with("The XML cannot be parsed: %v.", err)
+	}
+	if len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+		return errMalformedXML.with("There is more behind the end of the document.")
 	}
 	return nil
 }
@@ -170,10 +270,10 @@ func (r *request) readBody() ([]byte, error) {
 func (r *request) ref() (pfs.Ref, error) { return ParseBucket(r.bucket) }
 
 // author is who makes the commits of a request.
-func (r *request) author() string { return r.g.opts.Owner }
+func (r *request) author() string { return r.who.Name }
 
-// snapshot is the state that the bucket, and versionID from there on, mean.
-func (r *request) snapshot(bucket, versionID string, given bool) (*pfs.Snapshot, error) {
+// snapshot is the state that the bucket, and the version from there on, mean.
+func (r *request) snapshot(bucket, version string, given bool) (*pfs.Snapshot, error) {
 	ref, err := ParseBucket(bucket)
 	if err != nil {
 		return nil, err
@@ -182,15 +282,14 @@ func (r *request) snapshot(bucket, versionID string, given bool) (*pfs.Snapshot,
 	if err != nil {
 		return nil, bucketError(err)
 	}
-	if !given || versionID == "null" {
+	if !given {
 		return s, nil
 	}
-	if versionID == "" {
-		return nil, errInvalidArgument.with("The version id is empty.")
+	x, err := versionID(version)
+	if err != nil || x == nil {
+		return s, err
 	}
-	if ref.Version, err = pfs.ParseExpr(versionID); err != nil {
-		return nil, errInvalidArgument.with("The version id is not valid: %v.", err)
-	}
+	ref.Version = *x
 	s, err = r.g.fs.Resolve(r.Context(), ref)
 	return s, versionError(err)
 }

@@ -49,13 +49,25 @@ func newServer(t testing.TB) server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := sigv4.New(sigv4.Options{Region: "us-east-1", Secrets: func(_ context.Context, k string) (string, error) {
-		if k != accessKey {
-			return "", sigv4.ErrUnknownKey
+	secrets := func(ctx context.Context, k string) (string, error) {
+		if k == accessKey {
+			return secretKey, nil
 		}
-		return secretKey, nil
-	}})
-	h := httptest.NewServer(gateway.New(fs, gateway.Options{Verifier: v, Region: "us-east-1", Owner: "root"}))
+		key, _, err := fs.Key(ctx, k)
+		if errors.Is(err, pfs.ErrNoSuchKey) {
+			err = sigv4.ErrUnknownKey
+		}
+		return key.Secret, err
+	}
+	v := sigv4.New(sigv4.Options{Region: "us-east-1", Secrets: secrets})
+	caller := func(ctx context.Context, k string) (pfs.Caller, error) {
+		if k == accessKey {
+			return pfs.Root, nil
+		}
+		_, who, err := fs.Key(ctx, k)
+		return who, err
+	}
+	h := httptest.NewServer(gateway.New(fs, gateway.Options{Verifier: v, Secrets: secrets, Caller: caller, Region: "us-east-1", Domain: "s3.test"}))
 	t.Cleanup(func() {
 		h.Close()
 		fs.Close()

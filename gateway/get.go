@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -19,7 +20,7 @@ func (r *request) getObject() error {
 	}
 	info, err := s.Stat(r.Context(), r.key)
 	if err != nil {
-		return err
+		return r.gone(s, err)
 	}
 	r.describeObject(s, &info)
 	if err := r.conditions(&info); err != nil {
@@ -43,6 +44,26 @@ func (r *request) getObject() error {
 		return nil
 	}
 	return r.send(s, &info, off, length, status)
+}
+
+// gone adds to the news that there is no object that it was deleted, and by
+// which version, if so.
+func (r *request) gone(s *pfs.Snapshot, err error) error {
+	if !errors.Is(err, pfs.ErrNoSuchPath) {
+		return err
+	}
+	last, lookErr := s.Newest(r.Context(), r.key)
+	if lookErr != nil || last == nil {
+		return errors.Join(lookErr, err)
+	}
+	h := r.w.Header()
+	h.Set("X-Amz-Delete-Marker", "true")
+	h.Set("X-Amz-Version-Id", last.Commit.String())
+	if r.query.Get("versionId") == last.Commit.String() {
+		h.Set("Allow", http.MethodDelete)
+		return errMethod.with("The version is a delete marker.")
+	}
+	return err
 }
 
 // send streams a range. The status goes out with the first verified bytes,
@@ -175,7 +196,7 @@ func (r *request) wantedPart(info *pfs.Info, p string) (off, length int64, parti
 	for _, size := range parts[:n-1] {
 		off += size
 	}
-	return off, parts[n-1], info.Size() > 0, nil
+	return off, parts[n-1], parts[n-1] > 0, nil
 }
 
 // parseRange reads a Range header. ok is false for one that is malformed or

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -26,6 +27,15 @@ func (r *request) attrs() (pfs.Attrs, error) {
 		CacheControl:       h.Get("Cache-Control"),
 		Expires:            h.Get("Expires"),
 	}
+	for _, v := range []string{a.ContentType, a.ContentEncoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.Expires} {
+		if !utf8.ValidString(v) {
+			return a, errInvalidArgument.with("The header value %q is not UTF-8.", v)
+		}
+	}
+	var err error
+	if a.Tags, err = headerTags(h.Get("X-Amz-Tagging")); err != nil {
+		return a, err
+	}
 	size := 0
 	for name, values := range h {
 		key, ok := strings.CutPrefix(name, metaPrefix)
@@ -36,7 +46,10 @@ func (r *request) attrs() (pfs.Attrs, error) {
 			a.Meta = make(map[string]string)
 		}
 		value := strings.Join(values, ",")
-		if !utf8.ValidString(value) || key == "" {
+		if key == "" {
+			return a, errInvalidArgument.with("User metadata needs a name behind x-amz-meta-.")
+		}
+		if !utf8.ValidString(value) {
 			return a, errInvalidArgument.with("The user metadata %q is not UTF-8.", key)
 		}
 		a.Meta[strings.ToLower(key)] = value
@@ -84,6 +97,9 @@ func (r *request) describeObject(s *pfs.Snapshot, info *pfs.Info) {
 	set("Expires", a.Expires)
 	for k, v := range a.Meta {
 		h.Set(metaPrefix+k, v)
+	}
+	if n := len(a.Tags); n > 0 {
+		h.Set("X-Amz-Tagging-Count", strconv.Itoa(n))
 	}
 	for query, name := range overrides {
 		set(name, r.query.Get(query))

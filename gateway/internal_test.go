@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestEveryErrorHasACode(t *testing.T) {
 	for _, row := range errorTable {
 		have[row.is.Error()] = true
 	}
-	for _, dir := range []string{"../pfs", "sigv4", "checksum"} {
+	for _, dir := range []string{"../pfs", "sigv4", "checksum", "acl", "cors", "sigv2", "postform", "tarball"} {
 		for name, text := range sentinels(t, dir) {
 			if !have[text] {
 				t.Errorf("%s.%s has no code", filepath.Base(dir), name)
@@ -73,13 +74,17 @@ func sentinels(t *testing.T, dir string) map[string]string {
 			}
 			if call, ok := spec.Values[0].(*ast.CallExpr); ok && len(call.Args) == 1 {
 				if lit, ok := call.Args[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					found[spec.Names[0].Name] = strings.Trim(lit.Value, `"`)
+					text, err := strconv.Unquote(lit.Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					found[spec.Names[0].Name] = text
 				}
 			}
 			return true
 		})
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && dir != "sigv2" { // whose errors are sigv4's
 		t.Fatalf("no errors found in %s", dir)
 	}
 	return found

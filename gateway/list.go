@@ -37,9 +37,13 @@ func (r *request) parseListing() (listing, error) {
 
 // limit reads a page size: 0 to maxKeys, which is also the default.
 func (r *request) limit(name string) (int, error) {
-	s := r.query.Get(name)
+	return number(r.query.Get(name), name, maxKeys)
+}
+
+// number reads a number from 0 to maxKeys; more is taken for that.
+func number(s, name string, unset int) (int, error) {
 	if s == "" {
-		return maxKeys, nil
+		return unset, nil
 	}
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil || n < 0 {
@@ -103,12 +107,15 @@ func (r *request) listV1(s *pfs.Snapshot, l listing) error {
 	if err != nil {
 		return err
 	}
-	w := newListWriter(r, l)
+	w := newListWriter(r, l, "ListBucketResult")
+	if w.owner, err = r.owner(s); err != nil {
+		return err
+	}
 	w.text("Marker", l.encode(l.opt.After))
 	if page.Truncated && l.opt.Delimiter != "" {
 		w.text("NextMarker", l.encode(page.Next))
 	}
-	w.common(page)
+	w.common(page.Truncated)
 	w.items(page, true)
 	return w.finish()
 }
@@ -130,7 +137,13 @@ func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 	if err != nil {
 		return err
 	}
-	w := newListWriter(r, l)
+	w := newListWriter(r, l, "ListBucketResult")
+	withOwner := r.query.Get("fetch-owner") == "true"
+	if withOwner {
+		if w.owner, err = r.owner(s); err != nil {
+			return err
+		}
+	}
 	w.text("KeyCount", strconv.Itoa(len(page.Items)))
 	if token != "" {
 		w.text("ContinuationToken", token)
@@ -141,41 +154,52 @@ func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 	if startAfter != "" {
 		w.text("StartAfter", l.encode(startAfter))
 	}
-	w.common(page)
-	w.items(page, r.query.Get("fetch-owner") == "true")
+	w.common(page.Truncated)
+	w.items(page, withOwner)
 	return w.finish()
 }
 
 // listWriter writes a listing by hand: encoding/xml takes longer for a page
 // than finding it.
 type listWriter struct {
-	r   *request
-	l   listing
-	buf *bytes.Buffer
+	r    *request
+	l    listing
+	name string // of the document
+	buf  *bytes.Buffer
+	// owner is who owns all that is listed, if owners are asked for.
+	owner owner
 }
 
-func newListWriter(r *request, l listing) *listWriter {
-	w := &listWriter{r: r, l: l, buf: xmlBuffers.Get().(*bytes.Buffer)}
+func newListWriter(r *request, l listing, name string) *listWriter {
+	w := &listWriter{r: r, l: l, name: name, buf: xmlBuffers.Get().(*bytes.Buffer)}
 	w.buf.Reset()
 	w.buf.WriteString(xml.Header[:len(xml.Header)-1])
-	w.buf.WriteString(`<ListBucketResult xmlns="` + xmlns + `">`)
+	w.buf.WriteString("<" + name + ` xmlns="` + xmlns + `">`)
 	return w
 }
 
-// text writes <name>s</name>. Characters that XML cannot carry become U+FFFD;
-// encoding-type=url is there for them.
-func (w *listWriter) text(name, s string) {
+func (w *listWriter) open(name string) {
 	w.buf.WriteByte('<')
 	w.buf.WriteString(name)
 	w.buf.WriteByte('>')
-	xml.EscapeText(w.buf, []byte(s)) //nolint:errcheck // a buffer takes everything
+}
+
+func (w *listWriter) close(name string) {
 	w.buf.WriteString("</")
 	w.buf.WriteString(name)
 	w.buf.WriteByte('>')
 }
 
+// text writes <name>s</name>. Characters that XML cannot carry become U+FFFD;
+// encoding-type=url is there for them.
+func (w *listWriter) text(name, s string) {
+	w.open(name)
+	xml.EscapeText(w.buf, []byte(s)) //nolint:errcheck // a buffer takes everything
+	w.close(name)
+}
+
 // common writes what both versions say of the whole page.
-func (w *listWriter) common(page pfs.ListPage) {
+func (w *listWriter) common(truncated bool) {
 	w.text("Name", w.r.bucket)
 	w.text("Prefix", w.l.encode(w.l.opt.Prefix))
 	if w.l.opt.Delimiter != "" {
@@ -185,7 +209,7 @@ func (w *listWriter) common(page pfs.ListPage) {
 	if w.l.url {
 		w.text("EncodingType", "url")
 	}
-	w.text("IsTruncated", strconv.FormatBool(page.Truncated))
+	w.text("IsTruncated", strconv.FormatBool(truncated))
 }
 
 func (w *listWriter) items(page pfs.ListPage, withOwner bool) {
@@ -194,35 +218,51 @@ func (w *listWriter) items(page pfs.ListPage, withOwner bool) {
 		if it.Prefix != "" {
 			continue
 		}
-		w.buf.WriteString("<Contents>")
+		w.open("Contents")
 		w.text("Key", w.l.encode(it.Path))
 		w.text("LastModified", formatTime(it.Modified))
-		w.buf.WriteString("<ETag>&#34;" + it.Content.Hash.String() + "-1&#34;</ETag>")
-		if sum := it.Attrs.Checksum; sum.Algorithm != "" {
-			w.text("ChecksumAlgorithm", sum.Algorithm)
-			w.text("ChecksumType", sum.Type)
-		}
-		w.text("Size", strconv.FormatInt(it.Size(), 10))
+		w.content(&it.Info)
 		if withOwner {
-			w.buf.WriteString("<Owner>")
-			w.text("ID", w.r.g.opts.Owner)
-			w.text("DisplayName", w.r.g.opts.Owner)
-			w.buf.WriteString("</Owner>")
+			w.writeOwner()
 		}
-		w.buf.WriteString("<StorageClass>STANDARD</StorageClass></Contents>")
+		w.text("StorageClass", "STANDARD")
+		w.close("Contents")
 	}
 	for i := range page.Items {
-		if p := page.Items[i].Prefix; p != "" {
-			w.buf.WriteString("<CommonPrefixes>")
-			w.text("Prefix", w.l.encode(p))
-			w.buf.WriteString("</CommonPrefixes>")
-		}
+		w.prefix(page.Items[i].Prefix)
+	}
+}
+
+// content writes what a listing says of an object's bytes.
+func (w *listWriter) content(info *pfs.Info) {
+	w.buf.WriteString("<ETag>&#34;" + info.Content.Hash.String() + "-1&#34;</ETag>")
+	if sum := info.Attrs.Checksum; sum.Algorithm != "" {
+		w.text("ChecksumAlgorithm", sum.Algorithm)
+		w.text("ChecksumType", sum.Type)
+	}
+	w.text("Size", strconv.FormatInt(info.Size(), 10))
+}
+
+func (w *listWriter) writeOwner() {
+	o := w.owner
+	w.open("Owner")
+	w.text("ID", o.ID)
+	w.text("DisplayName", o.DisplayName)
+	w.close("Owner")
+}
+
+// prefix writes a common prefix, if it is one.
+func (w *listWriter) prefix(p string) {
+	if p != "" {
+		w.open("CommonPrefixes")
+		w.text("Prefix", w.l.encode(p))
+		w.close("CommonPrefixes")
 	}
 }
 
 func (w *listWriter) finish() error {
 	defer xmlBuffers.Put(w.buf)
-	w.buf.WriteString("</ListBucketResult>")
+	w.close(w.name)
 	w.r.w.Header().Set("Content-Type", "application/xml")
 	w.r.w.Write(w.buf.Bytes()) //nolint:errcheck // the client is gone
 	return nil

@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/http"
+	"slices"
 
 	"caret/gateway/checksum"
 	"caret/gateway/sigv4"
@@ -37,7 +38,7 @@ func (r *request) body() (*bodyReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.g.opts.Verifier.Body(r.Request, r.who)
+	b, err := r.g.opts.Verifier.Body(r.Request, r.signed)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +89,19 @@ func (r *request) putObject() error {
 		return err
 	}
 	defer b.Close()
+	if extracts(&attrs) {
+		return r.putArchive(to, &attrs, b)
+	}
 	part, err := r.store(r.g.fs.NewFile(r.Context(), b.body.Length()), b)
 	if err != nil {
 		return err
 	}
 	attrs.Checksum = b.sum()
-	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, r.writeOptions())
+	opt := r.writeOptions()
+	if opt.ACL, err = r.fileACL(to); err != nil {
+		return err
+	}
+	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -129,17 +137,22 @@ func (r *request) writable() (pfs.Ref, error) {
 func (r *request) refuseUnsupported() error {
 	for _, name := range []string{
 		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Legal-Hold",
-		"X-Amz-Write-Offset-Bytes", "X-Amz-Website-Redirect-Location", "X-Amz-Tagging", "X-Amz-Grant-Read",
-		"X-Amz-Grant-Write", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write-Acp", "X-Amz-Grant-Full-Control",
+		"X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Server-Side-Encryption", "X-Amz-Write-Offset-Bytes", "X-Amz-Website-Redirect-Location",
 	} {
 		if r.Header.Get(name) != "" {
 			return errNotImplemented.with("The header %s is not implemented.", name)
 		}
 	}
-	if acl := r.Header.Get("X-Amz-Acl"); acl != "" && acl != "private" && acl != "bucket-owner-full-control" {
-		return errNotImplemented.with("The canned ACL %q is not implemented.", acl)
+	if class := r.Header.Get("X-Amz-Storage-Class"); class != "" && !slices.Contains(storageClasses, class) {
+		return &apiError{400, "InvalidStorageClass", "The storage class is not one of S3."}
 	}
 	return nil
+}
+
+// storageClasses are S3's; there is one way to store here.
+var storageClasses = []string{
+	"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE",
+	"EXPRESS_ONEZONE", "OUTPOSTS", "SNOW",
 }
 
 var _ io.Reader = (*bodyReader)(nil)

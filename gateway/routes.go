@@ -1,6 +1,10 @@
 package gateway
 
-import "net/http"
+import (
+	"net/http"
+
+	"caret/pfs"
+)
 
 // level is what a request's path names.
 type level int
@@ -19,53 +23,65 @@ type route struct {
 	sub    string
 }
 
-// operation runs a request.
-type operation func(*request) error
+// operation runs a request. need is what its caller must be allowed to do
+// with the bucket, or the object; 0 leaves that to run.
+type operation struct {
+	run  func(*request) error
+	need pfs.Action
+}
 
 // routes are all operations. A sub-resource of subResources that has no row
 // here for a method is answered with 501, never with another operation.
 var routes = map[route]operation{
-	{"GET", onService, ""}: (*request).listBuckets,
+	{"GET", onService, ""}: {(*request).listBuckets, 0},
 
-	{"PUT", onBucket, ""}:               (*request).createBucket,
-	{"HEAD", onBucket, ""}:              (*request).headBucket,
-	{"DELETE", onBucket, ""}:            (*request).deleteBucket,
-	{"GET", onBucket, ""}:               (*request).listObjects,
-	{"GET", onBucket, "location"}:       (*request).getLocation,
-	{"GET", onBucket, "versioning"}:     (*request).getVersioning,
-	{"PUT", onBucket, "versioning"}:     (*request).putVersioning,
-	{"GET", onBucket, "uploads"}:        (*request).listUploads,
-	{"POST", onBucket, "delete"}:        (*request).deleteObjects,
-	{"GET", onBucket, "acl"}:            (*request).getACL,
-	{"GET", onBucket, "policy"}:         missing("NoSuchBucketPolicy", "The bucket has no policy."),
-	{"GET", onBucket, "policyStatus"}:   missing("NoSuchBucketPolicy", "The bucket has no policy."),
-	{"GET", onBucket, "cors"}:           missing("NoSuchCORSConfiguration", "The bucket has no CORS configuration."),
-	{"GET", onBucket, "lifecycle"}:      missing("NoSuchLifecycleConfiguration", "The bucket has no lifecycle configuration."),
-	{"GET", onBucket, "encryption"}:     missing("ServerSideEncryptionConfigurationNotFoundError", "The bucket has no encryption configuration."),
-	{"GET", onBucket, "tagging"}:        missing("NoSuchTagSet", "The bucket has no tags."),
-	{"GET", onBucket, "object-lock"}:    missing("ObjectLockConfigurationNotFoundError", "The bucket has no object lock configuration."),
-	{"GET", onBucket, "replication"}:    missing("ReplicationConfigurationNotFoundError", "The bucket has no replication configuration."),
-	{"GET", onBucket, "website"}:        missing("NoSuchWebsiteConfiguration", "The bucket has no website configuration."),
-	{"GET", onBucket, "logging"}:        empty("BucketLoggingStatus"),
-	{"GET", onBucket, "notification"}:   empty("NotificationConfiguration"),
-	{"GET", onBucket, "accelerate"}:     empty("AccelerateConfiguration"),
-	{"GET", onBucket, "requestPayment"}: (*request).getRequestPayment,
-	{"GET", onBucket, "publicAccessBlock"}: missing("NoSuchPublicAccessBlockConfiguration",
-		"The bucket has no public access block configuration."),
-	{"GET", onBucket, "ownershipControls"}: missing("OwnershipControlsNotFoundError",
-		"The bucket has no ownership controls."),
+	{"PUT", onBucket, ""}:                  {(*request).createBucket, 0},
+	{"HEAD", onBucket, ""}:                 {(*request).headBucket, pfs.ActList},
+	{"DELETE", onBucket, ""}:               {(*request).deleteBucket, pfs.ActOwn},
+	{"GET", onBucket, ""}:                  {(*request).listObjects, pfs.ActList},
+	{"GET", onBucket, "location"}:          {(*request).getLocation, pfs.ActList},
+	{"GET", onBucket, "versioning"}:        {(*request).getVersioning, pfs.ActList},
+	{"PUT", onBucket, "versioning"}:        {(*request).putVersioning, pfs.ActOwn},
+	{"GET", onBucket, "versions"}:          {(*request).listVersions, pfs.ActList},
+	{"GET", onBucket, "uploads"}:           {(*request).listUploads, pfs.ActList},
+	{"POST", onBucket, "delete"}:           {(*request).deleteObjects, pfs.ActWrite},
+	{"GET", onBucket, "acl"}:               {(*request).getACL, pfs.ActReadACP},
+	{"PUT", onBucket, "acl"}:               {(*request).putACL, pfs.ActWriteACP},
+	{"GET", onBucket, "tagging"}:           {(*request).getBucketTagging, pfs.ActInspect},
+	{"PUT", onBucket, "tagging"}:           {(*request).putBucketTagging, pfs.ActOwn},
+	{"DELETE", onBucket, "tagging"}:        {(*request).deleteBucketTagging, pfs.ActOwn},
+	{"GET", onBucket, "cors"}:              {(*request).getCORS, pfs.ActInspect},
+	{"PUT", onBucket, "cors"}:              {(*request).putCORS, pfs.ActOwn},
+	{"DELETE", onBucket, "cors"}:           {(*request).deleteCORS, pfs.ActOwn},
+	{"GET", onBucket, "policy"}:            {missing("NoSuchBucketPolicy", "The bucket has no policy."), pfs.ActInspect},
+	{"GET", onBucket, "policyStatus"}:      {missing("NoSuchBucketPolicy", "The bucket has no policy."), pfs.ActInspect},
+	{"GET", onBucket, "lifecycle"}:         {missing("NoSuchLifecycleConfiguration", "The bucket has no lifecycle configuration."), pfs.ActInspect},
+	{"GET", onBucket, "encryption"}:        {missing("ServerSideEncryptionConfigurationNotFoundError", "The bucket has no encryption configuration."), pfs.ActInspect},
+	{"GET", onBucket, "object-lock"}:       {missing("ObjectLockConfigurationNotFoundError", "The bucket has no object lock configuration."), pfs.ActInspect},
+	{"GET", onBucket, "replication"}:       {missing("ReplicationConfigurationNotFoundError", "The bucket has no replication configuration."), pfs.ActInspect},
+	{"GET", onBucket, "website"}:           {missing("NoSuchWebsiteConfiguration", "The bucket has no website configuration."), pfs.ActInspect},
+	{"GET", onBucket, "logging"}:           {empty("BucketLoggingStatus"), pfs.ActInspect},
+	{"GET", onBucket, "notification"}:      {empty("NotificationConfiguration"), pfs.ActInspect},
+	{"GET", onBucket, "accelerate"}:        {empty("AccelerateConfiguration"), pfs.ActInspect},
+	{"GET", onBucket, "requestPayment"}:    {(*request).getRequestPayment, pfs.ActList},
+	{"GET", onBucket, "publicAccessBlock"}: {missing("NoSuchPublicAccessBlockConfiguration", "The bucket has no public access block configuration."), pfs.ActInspect},
+	{"GET", onBucket, "ownershipControls"}: {missing("OwnershipControlsNotFoundError", "The bucket has no ownership controls."), pfs.ActInspect},
 
-	{"GET", onObject, ""}:            (*request).getObject,
-	{"HEAD", onObject, ""}:           (*request).getObject,
-	{"PUT", onObject, ""}:            (*request).putObject,
-	{"DELETE", onObject, ""}:         (*request).deleteObject,
-	{"GET", onObject, "acl"}:         (*request).getACL,
-	{"GET", onObject, "tagging"}:     (*request).getTagging,
-	{"POST", onObject, "uploads"}:    (*request).createUpload,
-	{"PUT", onObject, "uploadId"}:    (*request).uploadPart,
-	{"GET", onObject, "uploadId"}:    (*request).listParts,
-	{"POST", onObject, "uploadId"}:   (*request).completeUpload,
-	{"DELETE", onObject, "uploadId"}: (*request).abortUpload,
+	{"GET", onObject, ""}:            {(*request).getObject, pfs.ActRead},
+	{"HEAD", onObject, ""}:           {(*request).getObject, pfs.ActRead},
+	{"PUT", onObject, ""}:            {(*request).putObject, pfs.ActWrite},
+	{"DELETE", onObject, ""}:         {(*request).deleteObject, pfs.ActWrite},
+	{"GET", onObject, "acl"}:         {(*request).getACL, pfs.ActReadACP},
+	{"GET", onObject, "tagging"}:     {(*request).getTagging, pfs.ActRead},
+	{"PUT", onObject, "acl"}:         {(*request).putACL, pfs.ActWriteACP},
+	{"PUT", onObject, "tagging"}:     {(*request).putTagging, pfs.ActWrite},
+	{"DELETE", onObject, "tagging"}:  {(*request).deleteTagging, pfs.ActWrite},
+	{"GET", onObject, "attributes"}:  {(*request).getAttributes, pfs.ActRead},
+	{"POST", onObject, "uploads"}:    {(*request).createUpload, pfs.ActWrite},
+	{"PUT", onObject, "uploadId"}:    {(*request).uploadPart, pfs.ActWrite},
+	{"GET", onObject, "uploadId"}:    {(*request).listParts, pfs.ActWrite},
+	{"POST", onObject, "uploadId"}:   {(*request).completeUpload, pfs.ActWrite},
+	{"DELETE", onObject, "uploadId"}: {(*request).abortUpload, pfs.ActWrite},
 }
 
 // subResources are the query parameters that make a request another
@@ -89,7 +105,7 @@ func (r *request) operation(on level) (operation, error) {
 			}
 		}
 	}
-	if op := routes[route{r.Method, on, sub}]; op != nil {
+	if op, ok := routes[route{r.Method, on, sub}]; ok {
 		return op, nil
 	}
 	if sub != "" || r.Method == http.MethodPost || r.Method == http.MethodOptions {
@@ -97,13 +113,13 @@ func (r *request) operation(on level) (operation, error) {
 		if sub != "" {
 			what += " ?" + sub
 		}
-		return nil, errNotImplemented.with("%s is not implemented.", what)
+		return operation{}, errNotImplemented.with("%s is not implemented.", what)
 	}
-	return nil, errMethod.with("%s is not allowed here.", r.Method)
+	return operation{}, errMethod.with("%s is not allowed here.", r.Method)
 }
 
 // missing answers that a bucket, which must exist, lacks a configuration.
-func missing(code, message string) operation {
+func missing(code, message string) func(*request) error {
 	e := &apiError{http.StatusNotFound, code, message}
 	return func(r *request) error {
 		if _, err := r.own(); err != nil {
@@ -114,7 +130,7 @@ func missing(code, message string) operation {
 }
 
 // empty answers with a document that says nothing.
-func empty(name string) operation {
+func empty(name string) func(*request) error {
 	return func(r *request) error {
 		if _, err := r.own(); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"caret/gateway/checksum"
 	"caret/pfs"
@@ -27,7 +26,11 @@ func (r *request) createUpload() error {
 	if attrs.Checksum, err = r.uploadChecksum(); err != nil {
 		return err
 	}
-	u, err := r.g.fs.CreateUpload(r.Context(), to, r.key, attrs, r.writeOptions())
+	opt := r.writeOptions()
+	if opt.ACL, err = r.fileACL(to); err != nil {
+		return err
+	}
+	u, err := r.g.fs.CreateUpload(r.Context(), to, r.key, attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -74,9 +77,6 @@ func (r *request) uploadChecksum() (pfs.Checksum, error) {
 // uploadPart is UploadPart.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
 func (r *request) uploadPart() error {
-	if r.Header.Get("X-Amz-Copy-Source") != "" {
-		return errNotImplemented.with("UploadPartCopy is not implemented.")
-	}
 	ref, err := r.ref()
 	if err != nil {
 		return err
@@ -90,14 +90,18 @@ func (r *request) uploadPart() error {
 	if err != nil {
 		return err
 	}
+	if r.Header.Get("X-Amz-Copy-Source") != "" {
+		return r.copyPart(ref, u, n)
+	}
 	b, err := r.sized()
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { b.Close() }()
 	want := u.Attrs.Checksum.Algorithm
 	if got := string(b.want.Algorithm); want != "" && got == "" {
 		// Computed here, so that the whole has one though the client sent none.
+		b.Reader.Close()
 		b.want.Algorithm = checksum.Algorithm(want)
 		b.Reader = checksum.NewReader(b.body, b.want, b.body.Trailer)
 	} else if want != "" && got != want {
@@ -192,6 +196,14 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
+	s, err := r.snapshot(r.bucket, "", false)
+	if err != nil {
+		return err
+	}
+	own, err := r.owner(s)
+	if err != nil {
+		return err
+	}
 	doc := struct {
 		XMLName              xml.Name
 		Bucket               string
@@ -209,7 +221,7 @@ func (r *request) listParts() error {
 		ChecksumType         string `xml:",omitempty"`
 	}{
 		XMLName: document("ListPartsResult"), Bucket: r.bucket, Key: r.key, UploadID: u.ID, PartNumberMarker: marker,
-		MaxParts: limit, IsTruncated: more, Initiator: r.owner(), Owner: r.owner(), StorageClass: "STANDARD",
+		MaxParts: limit, IsTruncated: more, Initiator: own, Owner: own, StorageClass: "STANDARD",
 		ChecksumAlgorithm: u.Attrs.Checksum.Algorithm, ChecksumType: u.Attrs.Checksum.Type,
 	}
 	for _, p := range parts {
@@ -240,12 +252,9 @@ func (r *request) completeUpload() error {
 		Parts   []completedPart `xml:"Part"`
 	}
 	// The checksum headers of a Complete are the object's, not the body's.
-	want, err := checksum.FromRequest(r.Header)
-	if err != nil && !strings.Contains(r.Header.Get("X-Amz-Checksum-Type"), checksum.Composite) {
+	want, err := wholeChecksum(r.Header)
+	if err != nil {
 		return err
-	}
-	for _, a := range checksum.All() {
-		r.Header.Del(a.Header())
 	}
 	if err := r.readXML(&doc); err != nil {
 		return err
@@ -270,6 +279,24 @@ func (r *request) completeUpload() error {
 	}
 	r.wrote(&done)
 	return r.reply(completeResult(r, &done))
+}
+
+// wholeChecksum takes the checksum of the whole out of the headers of a
+// Complete.
+func wholeChecksum(h http.Header) (pfs.Checksum, error) {
+	sum := pfs.Checksum{Type: h.Get("X-Amz-Checksum-Type")}
+	for _, a := range checksum.All() {
+		v := h.Get(a.Header())
+		if v == "" {
+			continue
+		}
+		if sum.Value != "" {
+			return sum, errInvalidRequest.with("A request has one checksum.")
+		}
+		sum.Algorithm, sum.Value = string(a), v
+		h.Del(a.Header())
+	}
+	return sum, nil
 }
 
 func completeResult(r *request, done *pfs.Committed) any {
@@ -337,8 +364,14 @@ func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) 
 }
 
 // checkWhole compares what the client says of the whole with what it is.
-func (r *request) checkWhole(want checksum.Wanted, sum pfs.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
-	if want.Value != "" && string(want.Algorithm) == sum.Algorithm && sum.Type == checksum.FullObject && want.Value != sum.Value {
+func (r *request) checkWhole(want, sum pfs.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
+	switch {
+	case want.Value == "":
+	case want.Algorithm != sum.Algorithm:
+		return errInvalidRequest.with("The upload was not begun with a %s checksum.", want.Algorithm)
+	case want.Type != "" && want.Type != sum.Type:
+		return errInvalidRequest.with("The upload has a %s checksum, not a %s one.", sum.Type, want.Type)
+	case want.Value != sum.Value:
 		return checksum.ErrMismatch
 	}
 	s := r.Header.Get("X-Amz-Mp-Object-Size")
@@ -431,13 +464,17 @@ func (r *request) listUploads() error {
 	if encoded {
 		doc.EncodingType = "url"
 	}
+	own, err := r.owner(s)
+	if err != nil {
+		return err
+	}
 	for _, it := range page.Items {
 		if it.Prefix != "" {
 			doc.CommonPrefixes = append(doc.CommonPrefixes, prefixEntry{enc(it.Prefix)})
 			continue
 		}
 		doc.Uploads = append(doc.Uploads, uploadEntry{
-			Key: enc(it.Path), UploadID: it.ID, Initiator: r.owner(), Owner: r.owner(), StorageClass: "STANDARD",
+			Key: enc(it.Path), UploadID: it.ID, Initiator: own, Owner: own, StorageClass: "STANDARD",
 			Initiated: formatTime(it.Started), ChecksumAlgorithm: it.Attrs.Checksum.Algorithm, ChecksumType: it.Attrs.Checksum.Type,
 		})
 	}

@@ -32,6 +32,53 @@ type Grant struct {
 
 // ACL says who may do what with a repo's branch or with an object.
 type ACL struct {
-	Owner  string  `json:"owner"` // a user's ID
-	Grants []Grant `json:"grants,omitempty"`
+	Owner  string  `json:"owner"`  // a user's ID
+	Grants []Grant `json:"grants"` // nil: the owner has full control
+}
+
+// complete fills in the grant that is there when nothing was said.
+func (a *ACL) complete() {
+	if a.Grants == nil && a.Owner != "" {
+		a.Grants = []Grant{{User: a.Owner, Permission: PermFullControl}}
+	}
+}
+
+// Allows says whether a allows p to user, "" being the anonymous. As in AWS,
+// the owner may always read and write the ACL, so as not to lock itself out,
+// and anything else only by a grant. FULL_CONTROL is the four others together,
+// granted at once or one by one.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#permissions
+func (a *ACL) Allows(user string, p Permission) bool {
+	switch p {
+	case PermFullControl:
+		return a.Allows(user, PermRead) && a.Allows(user, PermWrite) &&
+			a.Allows(user, PermReadACP) && a.Allows(user, PermWriteACP)
+	case PermReadACP, PermWriteACP:
+		if user != "" && user == a.Owner {
+			return true
+		}
+	case PermRead, PermWrite:
+	default:
+		return false
+	}
+	for _, g := range a.Grants {
+		if (g.Permission == p || g.Permission == PermFullControl) && covers(g, user) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether user is the grantee of g or in its group.
+func covers(g Grant, user string) bool {
+	switch g.Group {
+	case AllUsers:
+		return true
+	case AuthenticatedUsers:
+		return user != ""
+	case "":
+		return user != "" && g.User == user // a grant to nobody is none to the anonymous
+	}
+	return false
 }

@@ -19,10 +19,10 @@ type CompletedPart struct {
 
 // doneRow remembers a completed upload, so that completing it again succeeds.
 type doneRow struct {
-	Commit commits.ID `json:"commit"`
-	Open   bool       `json:"open,omitempty"` // staged in that open commit
-	Path   string     `json:"path"`
-	Repo   uint64     `json:"repo"`
+	Commit commits.ID     `json:"commit"`
+	Open   bool           `json:"open,omitempty"` // staged in that open commit
+	Path   string         `json:"path"`
+	Line   commits.LineID `json:"line"`
 }
 
 func doneKey(upload string) []byte { return append([]byte{keyDone}, upload...) }
@@ -55,6 +55,9 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 	if opt.Author == "" {
 		opt.Author = u.Author
 	}
+	if opt.ACL == nil {
+		opt.ACL = u.ACL
+	}
 	if opt.Message == "" {
 		opt.Message = u.Message
 	}
@@ -63,7 +66,7 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 		if err != nil {
 			return err
 		}
-		row := doneRow{Commit: c.Commit, Open: s.Open, Path: path, Repo: s.repo.ID}
+		row := doneRow{Commit: c.Commit, Open: s.Open, Path: path, Line: s.line}
 		return errors.Join(dropUpload(tx, s, path, upload), setJSON(tx, doneKey(upload), row))
 	})
 	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile
@@ -138,7 +141,7 @@ func (fs *FS) completed(ctx context.Context, to Ref, path, upload string, missin
 		if err != nil {
 			return err
 		}
-		if row.Repo != s.repo.ID || row.Path != path {
+		if row.Line != s.line || row.Path != path {
 			return missing
 		}
 		if err := s.toCommit(tx, row.Commit); err != nil {

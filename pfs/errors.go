@@ -28,15 +28,20 @@ var (
 	// ErrNoSuchPath: the snapshot has no file at the path.
 	ErrNoSuchPath   = errors.New("no such path")
 	ErrNoSuchUpload = errors.New("no such upload")
+	ErrNoSuchUser   = errors.New("no such user")
+	ErrNoSuchKey    = errors.New("no such access key")
 	// ErrAmbiguous: a shortened commit id that fits several commits.
 	ErrAmbiguous = errors.New("ambiguous commit id")
 
 	ErrRepoExists   = errors.New("repo exists already")
 	ErrBranchExists = errors.New("branch exists already")
 	ErrTagExists    = errors.New("tag exists already")
+	ErrUserExists   = errors.New("user exists already")
 	// ErrNotEmpty: a repo that holds files and was to be deleted as if empty.
 	ErrNotEmpty = errors.New("not empty")
 
+	// ErrDenied: the caller may not do that.
+	ErrDenied = errors.New("access denied")
 	// ErrReadOnly: a write to a snapshot that is not a branch's head nor an
 	// open commit. The text names what can be written to.
 	ErrReadOnly = errors.New("read-only")

@@ -3,6 +3,7 @@ package pfs
 import (
 	"cmp"
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ type FS struct {
 	rand  io.Reader
 	log   *slog.Logger
 
+	sealer    cipher.AEAD
 	maxDirect int // staged changes above it become a layer
 	foldPage  int // paths folded in by one transaction
 
@@ -43,6 +45,8 @@ type Options struct {
 	// written into its branch's rows by the transaction that finishes it; one
 	// with more becomes a layer that is folded in afterwards. 0 is 1000.
 	LayerAbove int
+	// Sealer encrypts the secrets of keys; nil leaves them as they are.
+	Sealer cipher.AEAD
 
 	holdFolding bool // tests fold by hand
 }
@@ -52,7 +56,7 @@ type Options struct {
 func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) {
 	fs := &FS{
 		store: store, rows: store.Rows(), blobs: store.Blobs(),
-		now: opts.Now, rand: opts.Rand, log: opts.Log,
+		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
 		maxDirect: cmp.Or(opts.LayerAbove, 1000),
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),
@@ -98,6 +102,11 @@ const (
 	keyCounter  = 'n' // name -> last number given out
 	keyFolding  = 'g' // line -> nothing: it has layers to fold in
 	keyDropping = 'a' // commit id -> nothing: an aborted commit whose rows go
+	keySettings = 's' // repo id, branch -> settingsRow
+	keyFileACL  = 'A' // repo id, branch, 0, path -> ACL
+	keyUser     = 'U' // user name -> User
+	keyUserID   = 'I' // user id -> its name
+	keyAccess   = 'K' // access key -> keyRow
 )
 
 // nextNumber gives out numbers that are never given again.

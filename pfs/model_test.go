@@ -165,13 +165,13 @@ func (m *machine) Delete(t *rapid.T) {
 	m.t = t
 	b := m.branch()
 	paths := rapid.SliceOfN(rapid.SampledFrom(modelPaths), 1, 5).Draw(t, "paths")
-	done, err := m.fs.Delete(m.ctx, m.ref(b), paths, WriteOptions{})
+	done, err := m.fs.Delete(m.ctx, m.ref(b), Files(paths...), WriteOptions{})
 	m.must(err)
 	changes := map[string]*modelFile{}
 	for i, p := range paths {
 		_, want := m.model.branches[b].state()[p]
-		if want != done.Existed[i] {
-			t.Fatalf("Delete(%q) existed %v, want %v", p, done.Existed[i], want)
+		if want != done.Items[i].Existed {
+			t.Fatalf("Delete(%q) existed %v, want %v", p, done.Items[i].Existed, want)
 		}
 		if want {
 			changes[p] = nil
@@ -517,7 +517,7 @@ func (m *machine) Stage(t *rapid.T) {
 			o.staged[p] = &f
 			continue
 		}
-		_, err := m.fs.Delete(m.ctx, m.openRef(id), []string{p}, WriteOptions{})
+		_, err := m.fs.Delete(m.ctx, m.openRef(id), Files(p), WriteOptions{})
 		m.must(err)
 		delete(o.staged, p)
 		if _, exists := parent[p]; exists {

@@ -33,7 +33,8 @@ func (m *machine) RemoveVersion(t *rapid.T) {
 			}
 		}
 	}
-	done, err := m.fs.RemoveVersion(m.ctx, m.ref(name), p, commits.Expr{Base: then.id.String()}, WriteOptions{})
+	version := commits.Expr{Base: then.id.String()}
+	done, err := m.fs.Delete(m.ctx, m.ref(name), []Deletion{{Path: p, Version: &version}}, WriteOptions{})
 	m.must(err)
 	at := -1
 	if past := then.versions[p]; len(past) > 0 {
@@ -46,7 +47,7 @@ func (m *machine) RemoveVersion(t *rapid.T) {
 		return
 	}
 	gone := b.versions()[p][at]
-	if done.Version != gone.id || done.Marker != (gone.file == nil) {
+	if it := done.Items[0]; !it.Existed || it.Version != gone.id || it.Marker != (gone.file == nil) {
 		t.Fatalf("removed %+v, want %+v", done, gone)
 	}
 	left := slices.Delete(slices.Clone(b.versions()[p]), at, at+1)

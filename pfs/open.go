@@ -197,7 +197,7 @@ func (f *finish) begin(tx objstore.Writer, repo string) error {
 	if f.row.Finishing {
 		return fmt.Errorf("%w: commit %s is being finished", ErrConflict, f.id)
 	}
-	if _, err := readBranchRow(tx, f.repo, f.row.Branch); err != nil {
+	if err := f.checkBranch(tx); err != nil {
 		return err
 	}
 	if f.opt.Message != "" {
@@ -206,6 +206,16 @@ func (f *finish) begin(tx objstore.Writer, repo string) error {
 	row := f.row
 	row.Finishing = true
 	return setJSON(tx, openKey(f.repo, f.id), row)
+}
+
+// checkBranch: the branch that the commit was started on must still be there,
+// not another of that name.
+func (f *finish) checkBranch(tx objstore.Reader) error {
+	b, err := readBranchRow(tx, f.repo, f.row.Branch)
+	if err == nil && b.Line != f.row.Line {
+		err = fmt.Errorf("%w: %s, which the commit was started on, was deleted; there is another one of that name", ErrNoSuchBranch, f.row.Branch)
+	}
+	return err
 }
 
 func (f *finish) reopen(tx objstore.Writer) error {
@@ -314,7 +324,7 @@ func (f *finish) conflicts(tx objstore.Reader) (both []string, head uint64, err 
 
 // publish is the moment of visibility.
 func (f *finish) publish(tx objstore.Writer) error {
-	if _, err := readBranchRow(tx, f.repo, f.row.Branch); err != nil {
+	if err := f.checkBranch(tx); err != nil {
 		return err
 	}
 	both, head, err := f.conflicts(tx)
@@ -328,21 +338,21 @@ func (f *finish) publish(tx objstore.Writer) error {
 	if err != nil {
 		return err
 	}
+	sum := f.sum         // this may run again: nothing of f changes but the outcome
 	if len(losing) > 0 { // since run looked: sum again
 		if rest, err := f.unstage(tx, losing); err != nil || len(rest) > 0 {
 			return errors.Join(err, fmt.Errorf("%w: %d paths changed while the commit was finished; try again", ErrConflict, len(losing)))
 		}
-		if f.sum, err = commits.SumStaged(tx, f.id); err != nil {
+		if sum, err = commits.SumStaged(tx, f.id); err != nil {
 			return err
 		}
 	}
-	f.checked = head
 	meta := commits.Meta{ID: f.id, Time: f.fs.timestamp(), Author: f.row.Author, Message: f.row.Message}
 	if f.layered {
 		if err := tx.Set(foldingKey(f.row.Line), nil); err != nil {
 			return err
 		}
-		f.made, err = commits.AppendLayer(tx, f.row.Line, f.sum, meta)
+		f.made, err = commits.AppendLayer(tx, f.row.Line, sum, meta)
 	} else {
 		f.made, err = f.direct(tx, meta)
 	}
@@ -361,6 +371,9 @@ func (f *finish) direct(tx objstore.Writer, meta commits.Meta) (commits.Commit, 
 	})
 	if err != nil {
 		return commits.Commit{}, err
+	}
+	for i := range changes {
+		changes[i].Modified = meta.Time
 	}
 	if done, err := commits.DropStaged(tx, f.id); err != nil || !done {
 		return commits.Commit{}, errors.Join(err, objstore.ErrTooLarge)

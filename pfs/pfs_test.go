@@ -399,7 +399,7 @@ func TestBranches(t *testing.T) {
 	if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := fs.Delete(ctx, Ref{Repo: "r"}, []string{"f"}, WriteOptions{}); err != nil {
+	if _, err := fs.Delete(ctx, Ref{Repo: "r"}, Files("f"), WriteOptions{}); err != nil {
 		t.Error(err)
 	}
 	if err := fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{Empty: true}); err != nil {
@@ -540,18 +540,18 @@ func TestLongRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.Delete(t.Context(), Ref{Repo: "r"}, paths, WriteOptions{If: Condition{IfMatch: &Match{Any: true}}}); !errors.Is(err, ErrNoSuchPath) {
+	if _, err := fs.Delete(t.Context(), Ref{Repo: "r"}, Files(paths...), WriteOptions{If: Condition{IfMatch: &Match{Any: true}}}); !errors.Is(err, ErrNoSuchPath) {
 		t.Fatalf("a condition that fails for the last path: %v", err)
 	}
 	if open, err := fs.OpenCommits(t.Context(), "r"); err != nil || len(open) != 0 || count("HEAD") != len(paths)-1 {
 		t.Fatalf("%d open commits after a refused deletion, %v", len(open), err)
 	}
-	d, err := fs.Delete(t.Context(), Ref{Repo: "r"}, paths, WriteOptions{IfHead: before.ID.String()})
+	d, err := fs.Delete(t.Context(), Ref{Repo: "r"}, Files(paths...), WriteOptions{IfHead: before.ID.String()})
 	if err != nil {
 		t.Fatalf("delete: %v", err)
 	}
-	if len(d.Existed) != len(paths) || !d.Existed[0] || d.Existed[len(paths)-1] {
-		t.Errorf("existed: %v", d.Existed)
+	if len(d.Items) != len(paths) || !d.Items[0].Existed || d.Items[len(paths)-1].Existed {
+		t.Errorf("outcome: %v", d.Items)
 	}
 	if a, b := count("HEAD"), count("HEAD^"); a != 0 || b != len(paths)-1 {
 		t.Errorf("%d files after the deletion, %d before", a, b)

@@ -96,14 +96,12 @@ func (fs *FS) foldLoop() {
 func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
 	after := ""
 	for more := true; more; {
-		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
-			next, done, err := commits.Fold(tx, line, after, fs.foldPage)
-			if err != nil {
+		next, done := "", false
+		err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+			// This may run again, so it begins at after each time.
+			more = true
+			if next, done, err = commits.Fold(tx, line, after, fs.foldPage); err != nil || !done {
 				return err
-			}
-			after = next
-			if !done {
-				return nil
 			}
 			l, err := commits.ReadLine(tx, line)
 			if err != nil {
@@ -117,6 +115,7 @@ func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
 		if err != nil {
 			return err
 		}
+		after = next
 	}
 	return nil
 }

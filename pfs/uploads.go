@@ -24,6 +24,7 @@ type Upload struct {
 	Attrs   commits.Attrs `json:"attrs"`
 	Author  string        `json:"author,omitempty"`
 	Message string        `json:"message,omitempty"`
+	ACL     *ACL          `json:"acl,omitempty"` // of the file to be
 }
 
 // uploadScope is where the uploads into a branch or open commit are kept.
@@ -63,7 +64,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 	if err != nil {
 		return Upload{}, err
 	}
-	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message}
+	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL}
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, opt.IfHead)
 		if err != nil {

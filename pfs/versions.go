@@ -3,7 +3,7 @@ package pfs
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 
 	"caret/commits"
 	"caret/objstore"
@@ -106,59 +106,6 @@ func seekVersionsPast(x *commits.Versions, prefix string) bool {
 	return end != nil
 }
 
-// Removed is the outcome of RemoveVersion.
-type Removed struct {
-	Commit  CommitID // zero if there was no such version, as then no commit was made
-	Version CommitID // that was removed
-	Marker  bool     // it was a deletion
-}
-
-// RemoveVersion takes the version of path that the expression leads to out
-// of the list of versions, in a commit of its own. If it is the current one,
-// the one before it is current again; if it is a deletion, that undoes it.
-// History still has it: its commit reads as it did.
-func (fs *FS) RemoveVersion(ctx context.Context, to Ref, path string, version Expr, opt WriteOptions) (Removed, error) {
-	if err := checkPath(path); err != nil {
-		return Removed{}, err
-	}
-	id, err := commits.NewID(fs.rand)
-	if err != nil {
-		return Removed{}, err
-	}
-	var done Removed
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		done = Removed{}
-		s, err := fs.target(tx, to, opt.IfHead)
-		if err != nil {
-			return err
-		}
-		if s.Open {
-			return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, s.ID)
-		}
-		at := to
-		at.Version = version
-		then, err := fs.resolve(tx, at)
-		if err != nil {
-			return err
-		}
-		target, err := then.newest(tx, path)
-		if err != nil || target == nil {
-			return err
-		}
-		left, err := s.without(tx, path, target.Commit)
-		if err != nil || left == nil {
-			return err
-		}
-		done.Version, done.Marker = target.Commit, target.Deleted
-		done.Commit, err = fs.write(tx, s, id, []commits.Change{{Path: path, State: *left}}, opt)
-		return err
-	})
-	if err != nil {
-		return Removed{}, translate(err)
-	}
-	return done, nil
-}
-
 // Newest is the newest version of path as of the snapshot, which may be a
 // deletion; nil if the path never had a file.
 func (s *Snapshot) Newest(ctx context.Context, path string) (*Info, error) {
@@ -196,34 +143,32 @@ func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, erro
 	return found, err
 }
 
-// without is the state of path that leaves version gone out of its list; nil
-// if that is not listed.
-func (s *Snapshot) without(tx objstore.Reader, path string, gone CommitID) (*commits.State, error) {
+// without is the state of path that leaves versions out of its list; nil if
+// none of them is listed. Those that are come back as the state's Removed.
+func (s *Snapshot) without(tx objstore.Reader, path string, gone []CommitID) (*commits.State, error) {
 	v, err := s.view(tx)
 	if err != nil {
 		return nil, err
 	}
 	x := v.Versions(path)
 	defer x.Close()
-	var newest []commits.State // two of them are enough
-	listed := false
-	for (!listed || len(newest) < 2) && x.Next() && x.Version().Path == path {
+	var left *commits.State // the newest that stays
+	var removed []CommitID
+	for (left == nil || len(removed) < len(gone)) && x.Next() && x.Version().Path == path {
 		st := x.Version().State
-		listed = listed || st.Commit == gone
-		if len(newest) < 2 {
-			newest = append(newest, st)
+		switch {
+		case slices.Contains(gone, st.Commit):
+			removed = append(removed, st.Commit)
+		case left == nil:
+			left = &st
 		}
 	}
-	if err := x.Err(); err != nil || !listed {
+	if err := x.Err(); err != nil || len(removed) == 0 {
 		return nil, err
 	}
-	left := newest[0]
-	switch {
-	case left.Commit == gone && len(newest) > 1:
-		left = newest[1]
-	case left.Commit == gone:
-		left = commits.State{Deleted: true, Unlisted: true}
+	if left == nil {
+		left = &commits.State{Deleted: true, Unlisted: true}
 	}
-	left.Removed = []CommitID{gone}
-	return &left, nil
+	left.Removed = removed
+	return left, nil
 }

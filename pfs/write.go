@@ -19,6 +19,9 @@ type WriteOptions struct {
 	IfHead string
 	// If is about the file that is written.
 	If Condition
+	// ACL is that of the file that is written; nil is the default, that its
+	// branch's owner alone may read it.
+	ACL *ACL
 }
 
 // Condition is decided against the file at the path in the transaction that
@@ -119,6 +122,11 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 			return err
 		}
 		done.Info = Info{Path: path, State: ch[0].State}
+		if opt.ACL != nil || !s.Open {
+			if err := s.setFileACL(tx, path, opt.ACL); err != nil {
+				return err
+			}
+		}
 		if also != nil {
 			return also(tx, done)
 		}
@@ -239,100 +247,4 @@ func (s *Snapshot) stage(tx objstore.Writer, changes []commits.Change) error {
 		}
 	}
 	return nil
-}
-
-// Deleted is the outcome of a Delete.
-type Deleted struct {
-	Commit  commits.ID // zero if nothing was there, as then no commit was made
-	Existed []bool     // for each path
-}
-
-// Delete removes files in one commit. Paths without a file are no error.
-func (fs *FS) Delete(ctx context.Context, to Ref, paths []string, opt WriteOptions) (Deleted, error) {
-	for _, p := range paths {
-		if err := checkPath(p); err != nil {
-			return Deleted{}, err
-		}
-	}
-	id, err := commits.NewID(fs.rand)
-	if err != nil {
-		return Deleted{}, err
-	}
-	var done Deleted
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		done = Deleted{Existed: make([]bool, len(paths))}
-		s, err := fs.target(tx, to, opt.IfHead)
-		if err != nil {
-			return err
-		}
-		changes, err := s.deletions(tx, paths, opt.If, done.Existed)
-		if err != nil || len(changes) == 0 {
-			return err
-		}
-		done.Commit, err = fs.write(tx, s, id, changes, opt)
-		return err
-	})
-	if errors.Is(err, objstore.ErrTooLarge) && len(paths) > deleteStep {
-		done, err = fs.deleteInSteps(ctx, to, paths, opt)
-	}
-	if err != nil {
-		return Deleted{}, translate(err)
-	}
-	return done, nil
-}
-
-// deleteStep is how many paths are deleted at once of too many for one
-// transaction.
-const deleteStep = 100
-
-// deleteInSteps deletes by way of an open commit.
-func (fs *FS) deleteInSteps(ctx context.Context, to Ref, paths []string, opt WriteOptions) (Deleted, error) {
-	o, err := fs.StartCommit(ctx, to, opt)
-	if err != nil {
-		return Deleted{}, err
-	}
-	drop := func() error { return fs.AbortCommit(context.WithoutCancel(ctx), to.Repo, o.ID) }
-	var done Deleted
-	staged := Ref{Repo: to.Repo, Base: commits.Expr{Base: o.ID.String()}}
-	for step := range slices.Chunk(paths, deleteStep) {
-		d, err := fs.Delete(ctx, staged, step, WriteOptions{If: opt.If})
-		if err != nil {
-			return Deleted{}, errors.Join(err, drop())
-		}
-		done.Existed = append(done.Existed, d.Existed...)
-	}
-	if !slices.Contains(done.Existed, true) {
-		return done, drop()
-	}
-	f := finish{fs: fs, id: o.ID, unmoved: opt.IfHead != ""}
-	if opt.If == (Condition{}) {
-		f.opt.Strategy = Theirs // as a transaction would, whatever came between
-	}
-	c, err := f.do(ctx, to.Repo)
-	if err != nil {
-		return Deleted{}, errors.Join(err, drop())
-	}
-	done.Commit = c.ID
-	return done, nil
-}
-
-// deletions are the changes that remove those of paths that have a file.
-func (s *Snapshot) deletions(tx objstore.Reader, paths []string, cond Condition, existed []bool) ([]commits.Change, error) {
-	var changes []commits.Change
-	seen := make(map[string]bool, len(paths))
-	for i, p := range paths {
-		cur, err := s.current(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		if err := cond.check(p, cur); err != nil {
-			return nil, err
-		}
-		existed[i] = cur != nil
-		if cur != nil && !seen[p] {
-			seen[p] = true
-			changes = append(changes, commits.Change{Path: p, State: commits.State{Deleted: true}})
-		}
-	}
-	return changes, nil
 }

@@ -29,7 +29,7 @@ func serve() (url string, stop func()) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
-		return api.Caller{Name: "root", Body: r.Body, Length: r.ContentLength}, nil
+		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
 	}}))
 	return srv.URL, func() {
 		srv.Close()

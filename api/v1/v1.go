@@ -127,3 +127,24 @@ type Delete struct {
 	Paths   []string `json:"paths,omitempty"`
 	Message string   `json:"message,omitempty"`
 }
+
+// User is somebody who has keys.
+type User struct {
+	Name    string    `json:"name"`
+	ID      string    `json:"id,omitempty"` // what ACLs name
+	Display string    `json:"display,omitempty"`
+	Admin   bool      `json:"admin,omitempty"`
+	Created time.Time `json:"created"`
+}
+
+// Key is what requests are signed with. SecretKey is told once, when the key
+// is made.
+type Key struct {
+	AccessKey string    `json:"access_key"`
+	SecretKey string    `json:"secret_key,omitempty"`
+	User      string    `json:"user"`
+	ReadOnly  bool      `json:"read_only,omitempty"`
+	Repo      string    `json:"repo,omitempty"`   // the only one, if set
+	Branch    string    `json:"branch,omitempty"` // of Repo, the only one, if set
+	Created   time.Time `json:"created"`
+}

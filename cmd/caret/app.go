@@ -37,6 +37,7 @@ func newApp(p process) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			serveCommand(p), envCommand(p), versionCommand(p),
+			userCommand(p), keyCommand(p),
 			repoCommand(p), branchCommand(p), commitCommand(p), logCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), rmCommand(p),
 		},

@@ -26,6 +26,7 @@ const defaultRegion = "us-east-1"
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	data, listen, region string
+	domain               string
 	tlsCert, tlsKey      string
 	logLevel             string
 	grace, stall         time.Duration
@@ -44,6 +45,7 @@ func serveCommand(p process) *cli.Command {
 			data,
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen at", EnvVars: []string{"CARET_LISTEN"}, Value: "127.0.0.1:30600", Destination: &o.listen},
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion, Destination: &o.region},
+			&cli.StringFlag{Name: "domain", Usage: "`NAME` under which every bucket is a host, BUCKET.NAME", Destination: &o.domain},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
@@ -81,7 +83,11 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	fs, err := pfs.Open(ctx, store, pfs.Options{Log: log})
+	sealer, err := findMasterKey(o.data)
+	if err != nil {
+		return err
+	}
+	fs, err := pfs.Open(ctx, store, pfs.Options{Log: log, Sealer: sealer})
 	if err != nil {
 		return err
 	}
@@ -121,16 +127,27 @@ func listen(o serveOptions) (net.Listener, error) {
 
 // handler puts S3, the API and the pages for machines on one listener.
 func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
-	verifier := sigv4.New(sigv4.Options{
-		Region: o.region,
-		Secrets: func(_ context.Context, accessKey string) (string, error) {
-			if accessKey != key.AccessKey {
-				return "", fmt.Errorf("%w: %s", sigv4.ErrUnknownKey, accessKey)
-			}
+	secrets := func(ctx context.Context, accessKey string) (string, error) {
+		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
-		},
+		}
+		k, _, err := fs.Key(ctx, accessKey)
+		if errors.Is(err, pfs.ErrNoSuchKey) {
+			err = fmt.Errorf("%w: %s", sigv4.ErrUnknownKey, accessKey)
+		}
+		return k.Secret, err
+	}
+	verifier := sigv4.New(sigv4.Options{Region: o.region, Secrets: secrets})
+	caller := func(ctx context.Context, accessKey string) (pfs.Caller, error) {
+		if accessKey == key.AccessKey {
+			return pfs.Root, nil
+		}
+		_, who, err := fs.Key(ctx, accessKey)
+		return who, err
+	}
+	s3 := gateway.New(fs, gateway.Options{
+		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, Log: log,
 	})
-	s3 := gateway.New(fs, gateway.Options{Verifier: verifier, Region: o.region, Owner: "root", Log: log})
 	calls := api.New(fs, api.Options{Log: log, Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
 		if err == nil && id.Anonymous {
@@ -139,11 +156,15 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		if err != nil {
 			return api.Caller{}, err
 		}
+		who, err := caller(r.Context(), id.AccessKey)
+		if err != nil {
+			return api.Caller{}, err
+		}
 		body, err := verifier.Body(r, id)
 		if err != nil {
 			return api.Caller{}, err
 		}
-		return api.Caller{Name: "root", Body: body, Length: body.Length()}, nil
+		return api.Caller{Caller: who, Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
 	machines := m.pages(fs)

@@ -305,7 +305,7 @@ func TestAllows(t *testing.T) {
 		for _, user := range []string{"me", "her", ""} {
 			var got []pfs.Permission
 			for _, p := range append(all, "", "EXECUTE") {
-				if acl.Allows(pfs.ACL{Owner: "me", Grants: tt.grants}, user, p) {
+				if (&pfs.ACL{Owner: "me", Grants: tt.grants}).Allows(user, p) {
 					got = append(got, p)
 				}
 			}
@@ -314,7 +314,7 @@ func TestAllows(t *testing.T) {
 			}
 		}
 	}
-	if acl.Allows(pfs.ACL{}, "", ra) {
+	if (&pfs.ACL{}).Allows("", ra) {
 		t.Error("the anonymous own what nobody owns")
 	}
 }

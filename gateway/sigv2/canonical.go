@@ -1,71 +1,78 @@
 package sigv2
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"caret/gateway/sigv4"
 )
 
-// head is the text that is signed, up to the resource.
-func (c *claim) head(r *http.Request, query url.Values) string {
-	md5, contentType := r.Header.Get("Content-MD5"), r.Header.Get("Content-Type")
-	if c.presigned {
-		// boto3 moves the headers that it signed into the query.
-		if md5 == "" {
-			md5 = query.Get("content-md5")
+// withParameters is header and what the query of a presigned URL says besides:
+// parameters named x-amz-, content-type and content-md5 count as headers, as
+// boto3 and the Java SDK presign them. A header that is there is left alone:
+// if it differs from what was signed, the signature does not match.
+func withParameters(header http.Header, query url.Values) (http.Header, error) {
+	out := header.Clone()
+	if out == nil {
+		out = http.Header{}
+	}
+	for name, values := range query {
+		if !strings.HasPrefix(name, amzPrefix) && name != "content-type" && name != "content-md5" {
+			continue
 		}
-		if contentType == "" {
-			contentType = query.Get("content-type")
+		// A line break or colon would make one header look like two, or two
+		// like one, in the text that is signed.
+		if strings.ContainsAny(name, ": \t\r\n") || strings.ContainsAny(strings.Join(values, ""), "\r\n") {
+			return nil, fmt.Errorf("%w: %q cannot be a header", sigv4.ErrQueryMalformed, name)
+		}
+		if name == strings.ToLower(name) && header.Values(name) == nil {
+			out[http.CanonicalHeaderKey(name)] = values
 		}
 	}
-	var b strings.Builder
-	b.Grow(512)
-	for _, line := range []string{r.Method, md5, contentType, c.date} {
-		b.WriteString(line)
-		b.WriteByte('\n')
-	}
-	c.writeHeaders(&b, r.Header, query)
-	return b.String()
+	return out, nil
 }
 
 // amzPrefix begins the names of the headers that are signed.
 const amzPrefix = "x-amz-"
 
-// writeHeaders writes CanonicalizedAmzHeaders: a line for each x-amz- header,
-// by name, with its values joined by commas. Parameters of that prefix count
-// as headers, as boto3 and the Java SDK presign them; a header of the same
-// name replaces them, since it is what will be acted on.
-func (c *claim) writeHeaders(b *strings.Builder, header http.Header, query url.Values) {
-	all := map[string][]string{}
-	for name, values := range query {
-		if strings.HasPrefix(name, amzPrefix) {
-			all[name] = values
-		}
-	}
-	for name, values := range header {
-		if name = strings.ToLower(name); strings.HasPrefix(name, amzPrefix) {
-			all[name] = values
-		}
-	}
-	if c.presigned {
-		delete(all, "x-amz-date") // the expiry takes its place
-	}
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		b.WriteString(name)
-		b.WriteByte(':')
-		for i, v := range all[name] {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(strings.TrimSpace(v)) // net/http has unfolded it
-		}
+// head is the text that is signed, up to the resource.
+func (c *claim) head(method string, header http.Header) string {
+	var b strings.Builder
+	b.Grow(512)
+	for _, line := range []string{method, header.Get("Content-MD5"), header.Get("Content-Type"), c.date} {
+		b.WriteString(line)
 		b.WriteByte('\n')
+	}
+	c.writeHeaders(&b, header)
+	return b.String()
+}
+
+// writeHeaders writes CanonicalizedAmzHeaders: a line for each x-amz- header,
+// by name, with its values joined by commas.
+func (c *claim) writeHeaders(b *strings.Builder, header http.Header) {
+	lines := make([]string, 0, len(header))
+	for name, values := range header {
+		name = strings.ToLower(name)
+		if !strings.HasPrefix(name, amzPrefix) || c.presigned && name == "x-amz-date" {
+			continue // the expiry takes the place of a date
+		}
+		trimmed := make([]string, len(values))
+		for i, v := range values {
+			trimmed[i] = strings.TrimSpace(v) // net/http has unfolded it
+		}
+		lines = append(lines, name+":"+strings.Join(trimmed, ",")+"\n")
+	}
+	// By name: a colon sorts after some characters of names.
+	slices.SortFunc(lines, func(a, b string) int {
+		an, _, _ := strings.Cut(a, ":")
+		bn, _, _ := strings.Cut(b, ":")
+		return strings.Compare(an, bn)
+	})
+	for _, line := range lines {
+		b.WriteString(line)
 	}
 }
 

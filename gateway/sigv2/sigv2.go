@@ -54,7 +54,9 @@ func presigned(query url.Values) bool {
 }
 
 // Verify checks the signature of r, whose URL must be as it was received, and
-// returns the access key that made it.
+// returns the access key that made it. The x-amz- headers, Content-Type and
+// Content-MD5 that a presigned URL carries as parameters it adds to r.Header,
+// as S3 does; else who holds the URL could leave away what its maker set.
 func (v *Verifier) Verify(r *http.Request) (accessKey string, err error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -120,16 +122,23 @@ type claim struct {
 
 // check computes the signature and compares in constant time.
 func (v *Verifier) check(c claim, r *http.Request, query url.Values) (accessKey string, err error) {
+	header := r.Header
+	if c.presigned {
+		if header, err = withParameters(r.Header, query); err != nil {
+			return "", err
+		}
+	}
 	secret, err := v.opts.Secrets(r.Context(), c.accessKey)
 	if err != nil {
 		return "", err
 	}
-	head := c.head(r, query)
+	head := c.head(r.Method, header)
 	for _, resource := range resources(r.URL, query, v.opts.Bucket(r)) {
 		h := hmac.New(sha1.New, []byte(secret))
 		h.Write([]byte(head + resource))
 		want := base64.StdEncoding.EncodeToString(h.Sum(nil))
 		if hmac.Equal([]byte(c.signature), []byte(want)) {
+			r.Header = header
 			return c.accessKey, nil
 		}
 	}

@@ -121,7 +121,13 @@ func (v *Verifier) Verify(r *http.Request) (Identity, error) {
 	case auth != "" || query.Has("AWSAccessKeyId") || query.Has("Signature"):
 		return Identity{}, ErrUnsupported
 	}
-	id := Identity{Anonymous: true, payload: r.Header.Get("X-Amz-Content-Sha256")}
+	return Signed(r, "")
+}
+
+// Signed is the identity of a request that was signed in another way than
+// this package knows, or, if accessKey is "", by nobody.
+func Signed(r *http.Request, accessKey string) (Identity, error) {
+	id := Identity{AccessKey: accessKey, Anonymous: accessKey == "", payload: r.Header.Get("X-Amz-Content-Sha256")}
 	if id.payload == streamSigned || id.payload == streamSignedTrail {
 		return Identity{}, fmt.Errorf("%w: %s needs a signature", ErrInvalidPayload, id.payload)
 	}

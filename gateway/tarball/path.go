@@ -44,7 +44,7 @@ func check(path string) error {
 	case strings.Contains(path, "\x00"):
 		return fmt.Errorf("%w: %.200q has a NUL", ErrPath, path)
 	case slices.Contains(strings.Split(path, "/"), ".."):
-		return fmt.Errorf("%w: %.200q has a component ..", ErrPath, path)
+		return fmt.Errorf("%w: %.200q has .. as a component", ErrPath, path)
 	}
 	return nil
 }

@@ -16,6 +16,10 @@ const (
 	freeBytes = 64 << 20  // that any archive may expand to
 	maxWindow = 128 << 20 // of zstd, which is memory; what zstd --long takes without being asked twice
 	readAhead = 32 << 10
+
+	// maxHeaders is what may come in front of one member: tar.Reader takes no
+	// header of more than 1 MiB, but as many of them as there are.
+	maxHeaders = 8 << 20
 )
 
 // Magic numbers. Neither can begin a tar, as the name of its first member
@@ -45,16 +49,19 @@ type stream struct {
 	in    *bufio.Reader // of src
 	r     io.Reader     // in, or what decompresses it
 	head  []byte        // the first bytes of the body
+	buf   []byte        // for what is read and thrown away
 	ratio int64
 	n     int64 // bytes read
+	stop  int64 // where headers must have ended, 0 if none are read
 	ended bool  // something was asked for beyond the end
+	err   error // sticky: io.ReadFull drops one that comes with all it wants
 }
 
 func newStream(r io.Reader, ratio int64) (*stream, error) {
-	s := &stream{src: &source{r: r}, ratio: ratio}
+	s := &stream{src: &source{r: r}, ratio: ratio, buf: make([]byte, 16<<10)}
 	s.in = bufio.NewReaderSize(s.src, readAhead)
 	head, err := s.in.Peek(longestMagic)
-	if err != nil && err != io.EOF {
+	if s.src.err != nil || err != nil && !errors.Is(err, io.EOF) {
 		return nil, s.fail(err)
 	}
 	s.head = bytes.Clone(head)
@@ -78,18 +85,24 @@ func newStream(r io.Reader, ratio int64) (*stream, error) {
 // Read implements io.Reader. An end comes alone, so that ended tells whether
 // tar wanted more than there was.
 func (s *stream) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if limit := s.checkRatio(s.n); limit != nil {
-		return n, limit
-	}
-	if err == io.EOF {
-		if n > 0 {
-			return n, nil
-		}
+	switch limit := s.checkRatio(s.n); {
+	case limit != nil:
+		s.err = limit
+	case s.stop > 0 && s.n > s.stop:
+		s.err = fmt.Errorf("%w: more than %d MiB of headers for one member", ErrLimit, maxHeaders>>20)
+	case err == io.EOF && n > 0:
+	case err == io.EOF:
 		s.ended = true
+		return 0, io.EOF
+	default:
+		s.err = err
 	}
-	return n, err
+	return n, s.err
 }
 
 // checkRatio fails if n bytes are too many for what has been read of the body.
@@ -104,13 +117,12 @@ func (s *stream) checkRatio(n int64) error {
 // drain reads up to the end of the body; io.EOF if nothing but zeros is left
 // of the tar and nothing of the body.
 func (s *stream) drain() error {
-	buf := make([]byte, 8<<10)
 	for {
-		n, err := s.Read(buf)
-		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+		n, err := s.Read(s.buf)
+		if len(bytes.Trim(s.buf[:n], "\x00")) > 0 {
 			return s.fail(fmt.Errorf("%w: something follows its end", ErrFormat))
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

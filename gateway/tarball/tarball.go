@@ -40,8 +40,8 @@ type Options struct {
 
 	// Unterminated accepts an archive that stops behind a member, without
 	// the zero blocks that end it: minio-go's PutObjectsSnowball writes no
-	// others. A lost tail that began there goes unnoticed then, so the
-	// body's length should be known to be right.
+	// others. Members lost from there on go unnoticed then, so the body's
+	// length or checksum should be known to be right.
 	Unterminated bool
 
 	MaxMembers int64 // entries of any kind, DefaultMembers
@@ -93,13 +93,13 @@ func (r *Reader) Next() (*Member, error) {
 
 func (r *Reader) next() (*Member, error) {
 	for {
-		// The rest of the last entry is read here, not by tar, so that holes
-		// count and end knows how much of the stream were headers.
-		if _, err := io.Copy(io.Discard, readerFunc(r.read)); err != nil {
+		if err := r.skip(); err != nil {
 			return nil, err
 		}
 		start := r.in.n
+		r.in.stop = start + maxHeaders
 		h, err := r.tar.Next()
+		r.in.stop = 0
 		if err == io.EOF {
 			return nil, r.end((r.in.n - start) / blockSize)
 		}
@@ -116,6 +116,18 @@ func (r *Reader) next() (*Member, error) {
 	}
 }
 
+// skip reads the rest of the current entry. Left to tar its holes would not
+// count, and end would not know how much of the stream were headers.
+func (r *Reader) skip() error {
+	for {
+		if _, err := r.read(r.in.buf); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 const blockSize = 512
 
 // end reads what follows the last member; io.EOF if all is well. blocks is
@@ -127,8 +139,8 @@ func (r *Reader) end(blocks int64) error {
 	switch stopped := r.in.ended; {
 	case stopped && !r.opts.Unterminated:
 		return r.in.fail(fmt.Errorf("%w: the zero blocks that end it are missing", ErrTruncated))
-	case stopped && (blocks > 1 || blocks+r.entries == 0):
-		return r.in.fail(fmt.Errorf("%w: a member is missing", ErrTruncated))
+	case stopped && (blocks > 0 || r.entries == 0):
+		return r.in.fail(fmt.Errorf("%w: it stops in front of a member", ErrTruncated))
 	case blocks > 2:
 		return r.in.fail(fmt.Errorf("%w: an extended header without its member", ErrFormat))
 	}
@@ -142,8 +154,8 @@ func (r *Reader) read(p []byte) (int, error) {
 	}
 	n, err := r.tar.Read(p)
 	r.out += int64(n)
-	if limit := r.in.checkRatio(r.out); limit != nil {
-		err = limit
+	if r.err = r.in.checkRatio(r.out); r.err != nil {
+		return n, r.err
 	}
 	if err != nil && err != io.EOF {
 		r.err = r.in.fail(err)
@@ -151,7 +163,3 @@ func (r *Reader) read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -150,7 +150,7 @@ func read(in io.Reader, opts tarball.Options) ([]entry, error) {
 			if _, again := r.Next(); again != err { //nolint:errorlint // the very same
 				return all, fmt.Errorf("not sticky: %w, then %w", err, again)
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return all, nil
 			}
 			return all, err
@@ -278,14 +278,14 @@ func TestPassedOver(t *testing.T) {
 		if b, err := r.Next(); err != nil || b.Path != "b" {
 			t.Fatal(b, err)
 		}
-		if n, err := a.Read(make([]byte, 10)); n != 0 || err == nil || err == io.EOF {
+		if n, err := a.Read(make([]byte, 10)); n != 0 || err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("a member read late: %d, %v", n, err)
 		}
 		c, err := r.Next()
 		if data, _ := io.ReadAll(c); err != nil || string(data) != "c" {
 			t.Errorf("%q, %v", data, err)
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
 	}
@@ -481,7 +481,7 @@ func TestBodyFails(t *testing.T) {
 	b := join(archive(t, file("a", "hello"), file("b", strings.Repeat("x", 600))), make([]byte, 8192))
 	for _, e := range encodings {
 		body := e.encode(t, b)
-		for i := range len(body) + 1 {
+		for i := range cuts(len(body) + 1) {
 			for _, opts := range []tarball.Options{{}, {Unterminated: true}} {
 				if _, err := read(io.MultiReader(bytes.NewReader(body[:i]), iotest.ErrReader(failure)), opts); !errors.Is(err, failure) {
 					t.Fatalf("%s, after %d bytes: %v", e.name, i, err)

@@ -482,7 +482,7 @@ var key = rapid.StringOfN(rapid.RuneFrom([]rune("ab\x00ÿ")), 1, 4, -1)
 
 // Update writes several rows, and sometimes fails at the end.
 func (m *model) Update(t *rapid.T) {
-	next := maps.Clone(m.rows)
+	var next map[string]string
 	type op struct {
 		key, value string
 		del        bool
@@ -494,6 +494,7 @@ func (m *model) Update(t *rapid.T) {
 	fail := rapid.IntRange(0, 3).Draw(t, "fail") == 0
 	boom := errors.New("boom")
 	err := m.s.Rows().Update(context.Background(), func(tx objstore.Writer) error {
+		next = maps.Clone(m.rows) // it may run more than once
 		for _, o := range ops {
 			var err error
 			if o.del {

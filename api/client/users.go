@@ -1,0 +1,44 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"caret/api/v1"
+)
+
+// Users lists users by name; limit 0 is as many as the server gives.
+func (c *Client) Users(ctx context.Context, after string, limit int) (v1.Page[v1.User], error) {
+	return get[v1.Page[v1.User]](ctx, c, pageQuery(after, limit), "users")
+}
+
+// CreateUser makes a user, who then needs a key.
+func (c *Client) CreateUser(ctx context.Context, u v1.User) (v1.User, error) {
+	return post[v1.User](ctx, c, u, "users")
+}
+
+// User describes a user.
+func (c *Client) User(ctx context.Context, name string) (v1.User, error) {
+	return get[v1.User](ctx, c, nil, "users", name)
+}
+
+// DeleteUser removes a user and its keys.
+func (c *Client) DeleteUser(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "users", name)
+}
+
+// Keys lists the keys of a user, "" for all, without their secrets.
+func (c *Client) Keys(ctx context.Context, user string) (v1.Page[v1.Key], error) {
+	return get[v1.Page[v1.Key]](ctx, c, url.Values{"user": {user}}, "keys")
+}
+
+// CreateKey makes a key with the limits in k. Its secret is told only here.
+func (c *Client) CreateKey(ctx context.Context, k v1.Key) (v1.Key, error) {
+	return post[v1.Key](ctx, c, k, "keys")
+}
+
+// DeleteKey removes a key.
+func (c *Client) DeleteKey(ctx context.Context, accessKey string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "keys", accessKey)
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"caret/api/v1"
+	"caret/pfs"
+)
+
+func wireUser(u pfs.User) v1.User {
+	return v1.User{Name: u.Name, ID: u.ID, Display: u.Display, Admin: u.Admin, Created: u.Created}
+}
+
+func wireKey(k pfs.Key) v1.Key {
+	return v1.Key{
+		AccessKey: k.AccessKey, SecretKey: k.Secret, User: k.User,
+		ReadOnly: k.ReadOnly, Repo: k.Repo, Branch: k.Branch, Created: k.Created,
+	}
+}
+
+// admin refuses all but administrators with a key without limits.
+func (c *call) admin() error {
+	if c.caller.Unlimited() {
+		return nil
+	}
+	return fmt.Errorf("%w: only administrators manage users", pfs.ErrDenied)
+}
+
+// forUser lets administrators, and users themselves, manage keys of a user.
+func (c *call) forUser(name string) error {
+	who := c.caller
+	if name != "" && name == who.Name && !who.ReadOnly && who.Repo == "" {
+		return nil
+	}
+	return c.admin()
+}
+
+func (s *server) listUsers(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	if err := c.admin(); err != nil {
+		return err
+	}
+	list, err := s.fs.Users(c.Context(), after, limit+1)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireUser, func(u pfs.User) string { return u.Name }))
+}
+
+func (s *server) createUser(c *call) error {
+	var in v1.User
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := c.admin(); err != nil {
+		return err
+	}
+	u, err := s.fs.CreateUser(c.Context(), pfs.User{Name: in.Name, Display: in.Display, Admin: in.Admin})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireUser(u))
+}
+
+func (s *server) inspectUser(c *call) error {
+	if err := c.forUser(c.PathValue("user")); err != nil {
+		return err
+	}
+	u, err := s.fs.User(c.Context(), c.PathValue("user"))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireUser(u))
+}
+
+func (s *server) deleteUser(c *call) error {
+	if err := c.admin(); err != nil {
+		return err
+	}
+	if err := s.fs.DeleteUser(c.Context(), c.PathValue("user")); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) listKeys(c *call) error {
+	user := c.URL.Query().Get("user")
+	if err := c.forUser(user); err != nil {
+		return err
+	}
+	list, err := s.fs.Keys(c.Context(), user)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, len(list), wireKey, nil))
+}
+
+func (s *server) createKey(c *call) error {
+	var in v1.Key
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := c.forUser(in.User); err != nil {
+		return err
+	}
+	k, err := s.fs.CreateKey(c.Context(), pfs.Key{User: in.User, ReadOnly: in.ReadOnly, Repo: in.Repo, Branch: in.Branch})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireKey(k))
+}
+
+func (s *server) deleteKey(c *call) error {
+	key := c.PathValue("key")
+	if !c.caller.Unlimited() {
+		k, _, err := s.fs.Key(c.Context(), key)
+		if err != nil {
+			return err
+		}
+		if err := c.forUser(k.User); err != nil {
+			return err
+		}
+	}
+	if err := s.fs.DeleteKey(c.Context(), key); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"encoding/xml"
+	"strings"
+
+	"caret/pfs"
+)
+
+type objectPart struct {
+	PartNumber int
+	Size       int64
+}
+
+type objectParts struct {
+	TotalPartsCount      int `xml:"PartsCount"`
+	PartNumberMarker     int
+	NextPartNumberMarker int
+	MaxParts             int
+	IsTruncated          bool
+	Parts                []objectPart `xml:"Part"`
+}
+
+type objectChecksum struct {
+	checksums
+	ChecksumType string `xml:",omitempty"`
+}
+
+// getAttributes is GetObjectAttributes.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+func (r *request) getAttributes() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	info, err := s.Stat(r.Context(), r.key)
+	if err != nil {
+		return r.gone(s, err)
+	}
+	doc := struct {
+		XMLName      xml.Name
+		ETag         string          `xml:",omitempty"`
+		Checksum     *objectChecksum `xml:",omitempty"`
+		ObjectParts  *objectParts    `xml:",omitempty"`
+		StorageClass string          `xml:",omitempty"`
+		ObjectSize   *int64          `xml:",omitempty"`
+	}{XMLName: document("GetObjectAttributesResponse")}
+	asked := strings.Join(r.Header.Values("X-Amz-Object-Attributes"), ",")
+	if asked == "" {
+		return errInvalidArgument.with("x-amz-object-attributes names no attribute.")
+	}
+	for name := range strings.SplitSeq(asked, ",") {
+		switch strings.TrimSpace(name) {
+		case "ETag":
+			doc.ETag = strings.Trim(etag(info.Content.Hash), `"`)
+		case "Checksum":
+			if sum := info.Attrs.Checksum; sum.Algorithm != "" {
+				doc.Checksum = &objectChecksum{ChecksumType: sum.Type}
+				*doc.Checksum.of(sum.Algorithm) = sum.Value
+			}
+		case "ObjectParts":
+			if doc.ObjectParts, err = r.objectParts(&info); err != nil {
+				return err
+			}
+		case "StorageClass":
+			doc.StorageClass = "STANDARD"
+		case "ObjectSize":
+			size := info.Size()
+			doc.ObjectSize = &size
+		default:
+			return errInvalidArgument.with("%q is no attribute of an object.", strings.TrimSpace(name))
+		}
+	}
+	h := r.w.Header()
+	h.Set("Last-Modified", lastModified(info.Modified))
+	h.Set("X-Amz-Version-Id", info.Commit.String())
+	return r.reply(doc)
+}
+
+// objectParts lists the parts of an object that was uploaded in parts.
+func (r *request) objectParts(info *pfs.Info) (*objectParts, error) {
+	if len(info.Parts) == 0 {
+		return nil, nil
+	}
+	limit, err := number(r.Header.Get("X-Amz-Max-Parts"), "x-amz-max-parts", maxKeys)
+	if err != nil {
+		return nil, err
+	}
+	marker, err := number(r.Header.Get("X-Amz-Part-Number-Marker"), "x-amz-part-number-marker", 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &objectParts{TotalPartsCount: len(info.Parts), PartNumberMarker: marker, MaxParts: limit}
+	for i := marker; i < len(info.Parts) && len(p.Parts) < limit; i++ {
+		p.Parts = append(p.Parts, objectPart{i + 1, info.Parts[i]})
+		p.NextPartNumberMarker = i + 1
+	}
+	p.IsTruncated = marker+len(p.Parts) < len(info.Parts)
+	return p, nil
+}

@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"encoding/xml"
+	"strings"
+
+	"caret/gateway/checksum"
+	"caret/pfs"
+)
+
+// copyPart is UploadPartCopy. The source's bytes are read, to be hashed for
+// where they will lie, but what is stored already is not stored again.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
+func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
+	s, info, _, err := r.copySource()
+	if err != nil {
+		return err
+	}
+	off, length, err := copyRange(r.Header.Get("X-Amz-Copy-Source-Range"), info.Size())
+	if err != nil {
+		return err
+	}
+	body, err := s.Read(r.Context(), info, off, length)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	want := checksum.Wanted{Algorithm: checksum.Algorithm(u.Attrs.Checksum.Algorithm)}
+	sums := checksum.NewReader(body, want, nil)
+	defer sums.Close()
+	w, err := r.g.fs.NewPart(r.Context(), to, r.key, u.ID, number, length)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.ReadFrom(sums); err != nil {
+		return err
+	}
+	part, err := w.Close()
+	if err != nil {
+		return err
+	}
+	sum := pfs.Checksum{}
+	if want.Algorithm != "" {
+		sum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
+	}
+	stored, err := r.g.fs.PutPart(r.Context(), to, r.key, u.ID, number, part, sum)
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("X-Amz-Copy-Source-Version-Id", info.Commit.String())
+	doc := struct {
+		XMLName      xml.Name
+		LastModified string
+		ETag         string
+		checksums
+	}{XMLName: document("CopyPartResult"), LastModified: formatTime(stored.Modified), ETag: etag(stored.Hash)}
+	*doc.of(sum.Algorithm) = sum.Value
+	return r.reply(doc)
+}
+
+// copyRange reads x-amz-copy-source-range: bytes=FIRST-LAST, both there and
+// within the source.
+func copyRange(spec string, size int64) (off, length int64, err error) {
+	if spec == "" {
+		return 0, size, nil
+	}
+	off, length, ok, err := parseRange(spec, size)
+	first, last, _ := strings.Cut(strings.TrimPrefix(spec, "bytes="), "-")
+	if err == nil && (!ok || first == "" || last == "") {
+		return 0, 0, errInvalidArgument.with("x-amz-copy-source-range must be bytes=FIRST-LAST, not %q.", spec)
+	}
+	if err == nil {
+		// parseRange stops at the end; a copy must not be shorter than asked.
+		if _, more, _, _ := parseRange(spec, 1<<62); more != length {
+			err = errInvalidRange
+		}
+	}
+	if err != nil {
+		return 0, 0, errInvalidRange.with("The range %q is not within the %d bytes of the source.", spec, size)
+	}
+	return off, length, nil
+}

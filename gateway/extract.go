@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"caret/gateway/tarball"
+	"caret/pfs"
+)
+
+// Headers of an upload of a tar that is to be unpacked.
+// https://docs.aws.amazon.com/snowball/latest/developer-guide/batching-small-files.html
+const (
+	extractMeta = "snowball-auto-extract"
+	prefixMeta  = "snowball-prefix"
+	minioPrefix = "minio-snowball-prefix"
+)
+
+// extracts says whether what is uploaded with attrs is to be unpacked.
+func extracts(attrs *pfs.Attrs) bool { return strings.EqualFold(attrs.Meta[extractMeta], "true") }
+
+// extract stores the members of a tar, all of them in one commit or none.
+func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader) (pfs.CommitID, error) {
+	prefix := attrs.Meta[prefixMeta]
+	if prefix == "" {
+		prefix = attrs.Meta[minioPrefix]
+	}
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	archive, err := tarball.New(body, tarball.Options{Prefix: prefix, Unterminated: true})
+	if err != nil {
+		return pfs.CommitID{}, err
+	}
+	batch, err := r.g.fs.NewBatch(r.Context(), to, r.writeOptions())
+	if err != nil {
+		return pfs.CommitID{}, err
+	}
+	defer func() {
+		if err := batch.Close(); err != nil {
+			r.g.log.Warn("what was staged of an archive stays until the open commit is aborted", "err", err)
+		}
+	}()
+	for {
+		m, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return batch.Finish(r.Context())
+		}
+		if err != nil {
+			return pfs.CommitID{}, err
+		}
+		if err := r.addMember(batch, m); err != nil {
+			return pfs.CommitID{}, err
+		}
+	}
+}
+
+func (r *request) addMember(batch *pfs.Batch, m *tarball.Member) error {
+	attrs := pfs.Attrs{ContentType: mime.TypeByExtension(path.Ext(m.Path))}
+	if m.Header != nil {
+		of := request{Request: &http.Request{Header: m.Header}, g: r.g}
+		var err error
+		if attrs, err = of.attrs(); err != nil {
+			return err
+		}
+	}
+	w := r.g.fs.NewFile(r.Context(), m.Size)
+	defer w.Abort()
+	if _, err := w.ReadFrom(m); err != nil {
+		return err
+	}
+	part, err := w.Close()
+	if err != nil {
+		return err
+	}
+	return batch.Add(r.Context(), m.Path, part, attrs)
+}
+
+// putArchive is a PutObject whose members are stored.
+func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader) error {
+	id, err := r.extract(to, attrs, b)
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h.Set("X-Amz-Version-Id", id.String())
+	h.Set("X-Caret-Commit", id.String())
+	showChecksum(h, b.sum())
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}

@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"caret/pfs"
+)
+
+// Limits of tags.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+const (
+	maxObjectTags = 10
+	maxBucketTags = 50
+	maxTagKey     = 128
+	maxTagValue   = 256
+)
+
+type tag struct {
+	Key   string
+	Value string
+}
+
+type tagging struct {
+	XMLName xml.Name
+	Tags    []tag `xml:"TagSet>Tag"`
+}
+
+// taggingDocument is a Tagging document, whose TagSet is there even if empty.
+func taggingDocument(tags map[string]string) any {
+	type set struct {
+		Tags []tag `xml:"Tag"`
+	}
+	doc := struct {
+		XMLName xml.Name
+		TagSet  set
+	}{XMLName: document("Tagging")}
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		doc.TagSet.Tags = append(doc.TagSet.Tags, tag{k, tags[k]})
+	}
+	return doc
+}
+
+// checkTags makes a map of tags, within S3's rules.
+func checkTags(list []tag, most int) (map[string]string, error) {
+	if len(list) > most {
+		return nil, &apiError{400, "BadRequest", "There are too many tags."}
+	}
+	tags := make(map[string]string, len(list))
+	for _, t := range list {
+		_, twice := tags[t.Key]
+		switch {
+		case twice:
+			return nil, errInvalidTag.with("The tag %q is there twice.", t.Key)
+		case t.Key == "" || utf8.RuneCountInString(t.Key) > maxTagKey:
+			return nil, errInvalidTag.with("A tag key has 1 to %d characters.", maxTagKey)
+		case utf8.RuneCountInString(t.Value) > maxTagValue:
+			return nil, errInvalidTag.with("A tag value has at most %d characters.", maxTagValue)
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return nil, errInvalidTag.with("Tag keys that begin with aws: are reserved.")
+		case !utf8.ValidString(t.Key + t.Value):
+			return nil, errInvalidTag.with("Tags are UTF-8.")
+		}
+		tags[t.Key] = t.Value
+	}
+	return tags, nil
+}
+
+// headerTags reads x-amz-tagging, which is like the query of a URL.
+func headerTags(v string) (map[string]string, error) {
+	if v == "" {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(v)
+	if err != nil {
+		return nil, errInvalidArgument.with("x-amz-tagging cannot be parsed: %v.", err)
+	}
+	var list []tag
+	for k, values := range q {
+		for _, v := range values {
+			list = append(list, tag{k, v})
+		}
+	}
+	return checkTags(list, maxObjectTags)
+}
+
+// readTags reads a Tagging document.
+func (r *request) readTags(most int) (map[string]string, error) {
+	var doc tagging
+	if err := r.readXML(&doc); err != nil {
+		return nil, err
+	}
+	if doc.XMLName.Local != "Tagging" {
+		return nil, errMalformedXML.with("The document is a %s, not a Tagging.", doc.XMLName.Local)
+	}
+	return checkTags(doc.Tags, most)
+}
+
+// getTagging is GetObjectTagging. A version id that names the current
+// version means it as it is now, with the tags it was given since.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
+func (r *request) getTagging() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	info, err := s.Stat(r.Context(), r.key)
+	if err != nil {
+		return r.gone(s, err)
+	}
+	if id := r.query.Get("versionId"); id == info.Commit.String() {
+		now, err := r.snapshot(r.bucket, "", false)
+		if err != nil {
+			return err
+		}
+		if cur, err := now.Stat(r.Context(), r.key); err == nil && cur.Commit == info.Commit {
+			info = cur
+		}
+	}
+	r.w.Header().Set("X-Amz-Version-Id", info.Commit.String())
+	return r.reply(taggingDocument(info.Attrs.Tags))
+}
+
+// putTagging is PutObjectTagging: a commit that leaves the same version with
+// other tags.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
+func (r *request) putTagging() error {
+	tags, err := r.readTags(maxObjectTags)
+	if err != nil {
+		return err
+	}
+	return r.setTags(tags, http.StatusOK)
+}
+
+// deleteTagging is DeleteObjectTagging.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html
+func (r *request) deleteTagging() error { return r.setTags(nil, http.StatusNoContent) }
+
+func (r *request) setTags(tags map[string]string, status int) error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	var version *pfs.Expr
+	if r.query.Has("versionId") {
+		if version, err = versionID(r.query.Get("versionId")); err != nil {
+			return err
+		}
+	}
+	done, err := r.g.fs.SetTags(r.Context(), ref, r.key, version, tags, r.writeOptions())
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h.Set("X-Amz-Version-Id", done.Info.Commit.String())
+	h.Set("X-Caret-Commit", done.Commit.String())
+	r.w.WriteHeader(status)
+	return nil
+}
+
+// getBucketTagging is GetBucketTagging.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html
+func (r *request) getBucketTagging() error {
+	s, err := r.own()
+	if err != nil {
+		return err
+	}
+	set, err := s.Settings(r.Context())
+	if err != nil {
+		return err
+	}
+	if len(set.Tags) == 0 {
+		return &apiError{404, "NoSuchTagSet", "The bucket has no tags."}
+	}
+	return r.reply(taggingDocument(set.Tags))
+}
+
+// putBucketTagging is PutBucketTagging.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
+func (r *request) putBucketTagging() error {
+	tags, err := r.readTags(maxBucketTags)
+	if err != nil {
+		return err
+	}
+	return r.changeSettings(func(s *pfs.Settings) { s.Tags = tags })
+}
+
+// deleteBucketTagging is DeleteBucketTagging.
+func (r *request) deleteBucketTagging() error {
+	return r.changeSettings(func(s *pfs.Settings) { s.Tags = nil })
+}
+
+// changeSettings changes the bucket's settings and answers with 204, as AWS
+// does for all of them.
+func (r *request) changeSettings(change func(*pfs.Settings)) error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	err = r.g.fs.ChangeSettings(r.Context(), ref, func(s *pfs.Settings) error {
+		change(s)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,121 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Batch collects files that become visible together, in one commit, however
+// many there are.
+type Batch struct {
+	fs     *FS
+	to     Ref // the open commit that takes them
+	repo   string
+	id     CommitID
+	own    bool // the open commit was started here
+	opt    WriteOptions
+	staged map[string]commits.Change
+	size   int
+	Files  int // added so far
+}
+
+// batchRows and batchBytes are when a batch is staged: well within a
+// transaction.
+const (
+	batchRows  = 500
+	batchBytes = 512 << 10
+)
+
+// NewBatch begins a batch. Close must be called; what was not finished by
+// then is dropped. If to is an open commit the files are staged in it.
+func (fs *FS) NewBatch(ctx context.Context, to Ref, opt WriteOptions) (*Batch, error) {
+	s, err := fs.Resolve(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{fs: fs, to: to, repo: to.Repo, id: s.ID, opt: opt, staged: make(map[string]commits.Change)}
+	if s.Open {
+		return b, nil
+	}
+	o, err := fs.StartCommit(ctx, to, opt)
+	if err != nil {
+		return nil, err
+	}
+	b.own, b.id, b.to = true, o.ID, Ref{Repo: to.Repo, Base: commits.Expr{Base: o.ID.String()}}
+	return b, nil
+}
+
+// Add adds a file. A later one of the same path replaces it.
+func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) error {
+	if err := checkPath(path); err != nil {
+		return err
+	}
+	b.Files++
+	b.staged[path] = commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}}
+	b.size += len(path) + attrsSize(&attrs)
+	if len(b.staged) >= batchRows || b.size >= batchBytes {
+		return b.flush(ctx)
+	}
+	return nil
+}
+
+func (b *Batch) flush(ctx context.Context) error {
+	changes := make([]commits.Change, 0, len(b.staged))
+	for _, ch := range b.staged {
+		changes = append(changes, ch)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	err := b.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		s, err := b.fs.target(tx, b.to, "")
+		if err != nil {
+			return err
+		}
+		_, err = b.fs.write(tx, s, b.id, append([]commits.Change(nil), changes...), b.opt)
+		return err
+	})
+	clear(b.staged)
+	b.size = 0
+	return err
+}
+
+// Finish makes the files visible, and returns the commit that has them.
+func (b *Batch) Finish(ctx context.Context) (CommitID, error) {
+	if err := b.flush(ctx); err != nil {
+		return CommitID{}, translate(err)
+	}
+	if !b.own {
+		return b.id, nil
+	}
+	f := finish{fs: b.fs, id: b.id, opt: FinishOptions{Strategy: Theirs}, unmoved: b.opt.IfHead != ""}
+	c, err := f.do(ctx, b.repo)
+	if err == nil {
+		b.own = false
+	}
+	return c.ID, err
+}
+
+// Close drops what was not finished.
+func (b *Batch) Close() error {
+	if !b.own {
+		return nil
+	}
+	err := b.fs.AbortCommit(context.Background(), b.repo, b.id)
+	if errors.Is(err, ErrNoSuchCommit) {
+		err = nil
+	}
+	return err
+}
+
+// attrsSize is about how many bytes attrs take in a row.
+func attrsSize(a *Attrs) int {
+	n := 200 + len(a.ContentType) + len(a.ContentEncoding) + len(a.ContentDisposition) + len(a.CacheControl)
+	for k, v := range a.Meta {
+		n += len(k) + len(v)
+	}
+	return n
+}
