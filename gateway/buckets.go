@@ -149,8 +149,9 @@ func (r *request) createBucket() error {
 	if err != nil {
 		return err
 	}
-	if r.who.Anonymous() {
-		return errAccessDenied
+	// A key for one repo alone may still make branches there.
+	if err := r.who.MayCreate(); err != nil && r.g.fs.AuthorizeRepo(r.Context(), r.who, repo) != nil {
+		return err
 	}
 	if err := r.checkLocation(); err != nil {
 		return err
@@ -198,7 +199,7 @@ func (r *request) makeBranch(repo, branch string) error {
 		return err
 	}
 	err = r.g.fs.AuthorizeRepo(r.Context(), r.who, repo)
-	if errors.Is(err, pfs.ErrDenied) {
+	if errors.Is(err, pfs.ErrDenied) && r.who.MayCreate() == nil {
 		return errTaken.with("The bucket %s belongs to somebody else.", r.bucket)
 	}
 	if err != nil {

@@ -36,8 +36,12 @@ const (
 // server is a gateway on a real store behind a real listener.
 type server struct {
 	*httptest.Server
-	fs *pfs.FS
+	fs    *pfs.FS
+	store *local.Store
 }
+
+// stored is how many bytes of content have been stored.
+func (s server) stored() int64 { return s.store.Stats().Bytes }
 
 func newServer(t testing.TB) server {
 	t.Helper()
@@ -73,7 +77,7 @@ func newServer(t testing.TB) server {
 		fs.Close()
 		store.Close()
 	})
-	return server{h, fs}
+	return server{h, fs, store}
 }
 
 // client is aws-sdk-go-v2 with its default settings.

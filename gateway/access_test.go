@@ -1,0 +1,309 @@
+package gateway_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"caret/gateway"
+	"caret/gateway/acl"
+	"caret/pfs"
+)
+
+// What an operation needs, by hand: the table of routes is what is tested.
+const (
+	toList     = "list"
+	toRead     = "read"
+	toWrite    = "write"
+	toReadACP  = "read the ACL"
+	toWriteACP = "change the ACL"
+	toInspect  = "read settings"
+	toOwn      = "own"
+	toCreate   = "create"
+	toSee      = "see buckets" // everybody with a key
+)
+
+var needs = map[string]string{
+	"GET service ": toSee, "PUT bucket ": toCreate,
+	"HEAD bucket ": toList, "GET bucket ": toList, "GET bucket location": toList, "GET bucket versioning": toList,
+	"GET bucket versions": toList, "GET bucket uploads": toList, "GET bucket requestPayment": toList,
+	"DELETE bucket ": toOwn, "PUT bucket versioning": toOwn,
+	"POST bucket delete": toWrite,
+	"GET bucket acl":     toReadACP, "PUT bucket acl": toWriteACP, "GET object acl": toReadACP, "PUT object acl": toWriteACP,
+	"GET bucket tagging": toInspect, "PUT bucket tagging": toOwn, "DELETE bucket tagging": toOwn,
+	"GET bucket cors": toInspect, "PUT bucket cors": toOwn, "DELETE bucket cors": toOwn,
+	"GET bucket policy": toInspect, "GET bucket policyStatus": toInspect, "GET bucket lifecycle": toInspect, "GET bucket encryption": toInspect,
+	"GET bucket object-lock": toInspect, "GET bucket replication": toInspect, "GET bucket website": toInspect, "GET bucket logging": toInspect,
+	"GET bucket notification": toInspect, "GET bucket accelerate": toInspect, "GET bucket publicAccessBlock": toInspect,
+	"GET bucket ownershipControls": toInspect,
+	"GET object ":                  toRead, "HEAD object ": toRead, "GET object tagging": toRead, "GET object attributes": toRead,
+	"PUT object ": toWrite, "DELETE object ": toWrite, "PUT object tagging": toWrite, "DELETE object tagging": toWrite,
+	"POST object uploads": toWrite, "PUT object uploadId": toWrite, "GET object uploadId": toWrite,
+	"POST object uploadId": toWrite, "DELETE object uploadId": toWrite,
+}
+
+// granted is what each canned ACL allows everybody; "a" those with a key only.
+var granted = map[string]map[string]string{
+	"private":            {},
+	"public-read":        {toList: "*", toRead: "*"},
+	"public-read-write":  {toList: "*", toRead: "*", toWrite: "*"},
+	"authenticated-read": {toList: "a", toRead: "a"},
+}
+
+// mayDo is the model.
+func mayDo(who, canned, need string) bool {
+	switch who {
+	case "owner", "admin":
+		return true
+	case "read-only":
+		return need == toList || need == toRead || need == toReadACP || need == toInspect || need == toSee
+	case "branch":
+		return need != toOwn && need != toCreate
+	case "other branch":
+		return need == toSee
+	case "other":
+		return need == toSee || need == toCreate || granted[canned][need] != ""
+	}
+	return granted[canned][need] == "*" // anonymous
+}
+
+// TestPermissions tries every operation as everybody on buckets and objects
+// with every canned ACL.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	for _, op := range gateway.Operations() {
+		if needs[op] == "" {
+			t.Fatalf("what %q needs is not in the table", op)
+		}
+	}
+	if len(gateway.Operations()) != len(needs) {
+		t.Errorf("the table has %d operations, the gateway %d", len(needs), len(gateway.Operations()))
+	}
+	s := newServer(t)
+	people := s.people(t)
+	owner := people["owner"]
+	n := 0
+	for _, canned := range slices.Sorted(maps.Keys(granted)) {
+		for _, who := range slices.Sorted(maps.Keys(people)) {
+			for _, op := range slices.Sorted(maps.Keys(needs)) {
+				n++
+				repo := fmt.Sprintf("r%d", n)
+				s.makeBucket(t, repo, owner.user.ID, canned)
+				key := people[who].key
+				if people[who].scope != "" {
+					key = s.key(t, pfs.Key{User: "owner", Repo: repo, Branch: people[who].scope})
+				}
+				method, sub, path := parts(op, repo)
+				status, code := s.try(t, key, method, path+sub)
+				if allowed := code != "AccessDenied" && status != 403; allowed != mayDo(who, canned, needs[op]) {
+					t.Errorf("%s, a %s bucket: %s answered %d %s, allowed should be %t", who, canned, op, status, code, !allowed)
+				}
+			}
+		}
+	}
+	t.Logf("%d cases", n)
+}
+
+// person is somebody with a key; scope is the branch it is limited to, of
+// each repo in turn.
+type person struct {
+	user  pfs.User
+	key   pfs.Key
+	scope string
+}
+
+func (s server) people(t *testing.T) map[string]person {
+	t.Helper()
+	people := map[string]person{"anonymous": {}}
+	for _, name := range []string{"owner", "other", "admin"} {
+		u, err := s.fs.CreateUser(t.Context(), pfs.User{Name: name, Admin: name == "admin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		people[name] = person{user: u, key: s.key(t, pfs.Key{User: name})}
+	}
+	people["read-only"] = person{key: s.key(t, pfs.Key{User: "owner", ReadOnly: true})}
+	people["branch"] = person{scope: "master"}
+	people["other branch"] = person{scope: "secret"}
+	return people
+}
+
+func (s server) key(t *testing.T, k pfs.Key) pfs.Key {
+	t.Helper()
+	k, err := s.fs.CreateKey(t.Context(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// makeBucket makes master.REPO with an object k, both with a canned ACL, and
+// another branch.
+func (s server) makeBucket(t *testing.T, repo, owner, canned string) {
+	t.Helper()
+	ctx := t.Context()
+	if _, err := s.fs.CreateRepo(ctx, pfs.Repo{Name: repo, Owner: owner}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.fs.CreateBranch(ctx, repo, "secret", nil); err != nil {
+		t.Fatal(err)
+	}
+	grants, err := acl.Canned(canned, false, owner, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := pfs.Ref{Repo: repo}
+	err = s.fs.ChangeSettings(ctx, ref, func(set *pfs.Settings) error {
+		set.ACL = pfs.ACL{Owner: owner, Grants: grants}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := s.fs.NewFile(ctx, 4)
+	defer w.Abort()
+	if _, err := w.Write([]byte("data")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := pfs.ACL{Owner: owner, Grants: grants}
+	if _, err := s.fs.Put(ctx, ref, "k", p.Content, pfs.Attrs{}, pfs.WriteOptions{ACL: &object}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parts are method, query and path of an operation.
+func parts(op, repo string) (method, query, path string) {
+	f := strings.SplitN(op, " ", 3)
+	path = map[string]string{"service": "/", "bucket": "/master." + repo, "object": "/master." + repo + "/k"}[f[1]]
+	switch sub := f[2]; sub {
+	case "":
+	case "uploadId":
+		query = "?uploadId=0123456789abcdef0123456789abcdef&partNumber=1"
+	default:
+		query = "?" + sub
+	}
+	return f[0], query, path
+}
+
+// try sends a request with a key; one without is anonymous.
+func (s server) try(t *testing.T, key pfs.Key, method, path string) (status int, code string) {
+	t.Helper()
+	body := ""
+	if method == "PUT" || method == "POST" {
+		body = "x"
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.AccessKey != "" {
+		sign(t, r, key.AccessKey, key.Secret, time.Now())
+	}
+	status, text, _ := s.send(t, r)
+	if status >= 400 && method != "HEAD" {
+		code = errorCode(t, text)
+	}
+	return status, code
+}
+
+// TestAccessCoversHistory: what is granted, and taken away, holds for the
+// past too; and nobody gets to another branch's commits through a public one.
+func TestAccessCoversHistory(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	c := s.client()
+	b := aws.String("master.sales")
+	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: b}); err != nil {
+		t.Fatal(err)
+	}
+	first := *put(t, c, *b, "k", "one").VersionId
+	put(t, c, *b, "k", "two")
+	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", &pfs.Ref{Repo: "sales"}); err != nil {
+		t.Fatal(err)
+	}
+	hidden := *put(t, c, "secret.sales", "k", "three").VersionId
+	paths := []string{"/master.sales/k", "/" + first + ".master.sales/k", "/HEAD-1.master.sales/k", "/" + first + ".sales/k", "/master.sales/k?versionId=" + first}
+	secret := []string{"/secret.sales/k", "/" + hidden + ".sales/k", "/" + hidden + ".master.sales/k", "/master.sales/k?versionId=" + hidden, "/master.sales/k?versionId=secret"}
+	check := func(what string, paths []string, want int) {
+		t.Helper()
+		for _, p := range paths {
+			if status, _ := s.try(t, pfs.Key{}, "GET", p); status != want {
+				t.Errorf("%s: %s answers %d, want %d", what, p, status, want)
+			}
+		}
+	}
+	check("private", append(paths, secret...), 403)
+	for _, canned := range []types.ObjectCannedACL{types.ObjectCannedACLPublicRead, types.ObjectCannedACLPrivate} {
+		if _, err := c.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: b, Key: aws.String("k"), ACL: canned}); err != nil {
+			t.Fatal(err)
+		}
+		want := 403
+		if canned == types.ObjectCannedACLPublicRead {
+			want = 200
+		}
+		check(string(canned), paths, want)
+		check(string(canned), secret, 403)
+	}
+}
+
+// TestACL: what was asked for is what is answered.
+func TestACL(t *testing.T) {
+	t.Parallel()
+	s, c := newBucket(t)
+	ctx := t.Context()
+	u, err := s.fs.CreateUser(ctx, pfs.User{Name: "alice", Display: "Alice A."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, k := aws.String(bucket), aws.String("k")
+	_, err = c.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: k, Body: strings.NewReader("x"), GrantRead: aws.String(`id="` + u.ID + `"`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: b, Key: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Grants) != 1 || *got.Grants[0].Grantee.ID != u.ID || *got.Grants[0].Grantee.DisplayName != "Alice A." || got.Grants[0].Permission != "READ" {
+		t.Errorf("grants %+v", got.Grants)
+	}
+	_, err = c.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: b, AccessControlPolicy: &types.AccessControlPolicy{
+		Owner:  &types.Owner{ID: aws.String("root")},
+		Grants: []types.Grant{{Permission: "WRITE", Grantee: &types.Grantee{Type: "CanonicalUser", ID: &u.ID}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := s.key(t, pfs.Key{User: "alice"})
+	if status, _ := s.try(t, key, "PUT", "/master.sales/alice"); status != 200 {
+		t.Errorf("a granted write answers %d", status)
+	}
+	if status, code := s.try(t, key, "GET", "/master.sales"); code != "AccessDenied" {
+		t.Errorf("a list that was not granted answers %d %s", status, code)
+	}
+	if status, _ := s.try(t, key, "GET", "/master.sales/alice"); status != 200 {
+		t.Errorf("the writer reads its object: %d", status)
+	}
+	// A new object under the key is private again.
+	put(t, c, bucket, "k", "y")
+	if status, code := s.try(t, key, "GET", "/master.sales/k"); code != "AccessDenied" {
+		t.Errorf("an overwritten object answers %d %s", status, code)
+	}
+	if _, err := c.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: b, AccessControlPolicy: &types.AccessControlPolicy{
+		Owner: &types.Owner{ID: &u.ID},
+	}}); code(err) != "AccessDenied" && code(err) != "MalformedACLError" {
+		t.Errorf("another owner: %v", err)
+	}
+}
