@@ -40,6 +40,7 @@ const (
 	stateTagKey
 	stateTagValue
 	stateRemoved
+	stateMD5
 )
 
 // Flags of a state. They are its first field, if there are any.
@@ -112,7 +113,8 @@ func appendState(b []byte, s *State) []byte {
 	b = appendString(b, stateSumAlgorithm, a.Checksum.Algorithm)
 	b = appendString(b, stateSumType, a.Checksum.Type)
 	b = appendString(b, stateSumValue, a.Checksum.Value)
-	return appendMap(b, stateTagKey, a.Tags)
+	b = appendMap(b, stateTagKey, a.Tags)
+	return appendString(b, stateMD5, a.Checksum.MD5)
 }
 
 // appendMap appends keys as field f and values as the field behind it.
@@ -272,6 +274,8 @@ func (a *Attrs) text(f protowire.Number) *string {
 		return &a.Checksum.Type
 	case stateSumValue:
 		return &a.Checksum.Value
+	case stateMD5:
+		return &a.Checksum.MD5
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ type Checksum struct {
 	Algorithm string // as S3 spells it: CRC32, CRC32C, CRC64NVME, SHA1, SHA256
 	Type      string // FULL_OBJECT or COMPOSITE
 	Value     string // base64, for COMPOSITE with "-N" behind it
+	// MD5 is kept only where a server is asked to show it: in hex, with "-N"
+	// behind it that of the MD5s of N parts.
+	MD5 string
 }
 
 // State is a path as a commit left it: an entry, or the news that it was

@@ -52,7 +52,7 @@ func (r *request) getAttributes() error {
 	for name := range strings.SplitSeq(asked, ",") {
 		switch strings.TrimSpace(name) {
 		case "ETag":
-			doc.ETag = strings.Trim(etag(info.Content.Hash), `"`)
+			doc.ETag = strings.Trim(r.g.etagOf(&info), `"`)
 		case "Checksum":
 			if sum := info.Attrs.Checksum; sum.Algorithm != "" {
 				doc.Checksum = &objectChecksum{ChecksumType: sum.Type}

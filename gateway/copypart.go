@@ -33,7 +33,8 @@ func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
 		return err
 	}
 	defer w.Abort()
-	if _, err := w.ReadFrom(sums); err != nil {
+	in, md5 := r.g.withMD5(sums)
+	if _, err := w.ReadFrom(in); err != nil {
 		return err
 	}
 	part, err := w.Close()
@@ -44,6 +45,7 @@ func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
 	if want.Algorithm != "" {
 		sum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
 	}
+	sum.MD5 = md5()
 	stored, err := r.g.fs.PutPart(r.Context(), to, r.key, u.ID, number, part, sum)
 	if err != nil {
 		return err
@@ -54,7 +56,7 @@ func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
 		LastModified string
 		ETag         string
 		checksums
-	}{XMLName: document("CopyPartResult"), LastModified: formatTime(stored.Modified), ETag: etag(stored.Hash)}
+	}{XMLName: document("CopyPartResult"), LastModified: formatTime(stored.Modified), ETag: r.g.etag(stored.Hash, stored.Checksum)}
 	*doc.of(sum.Algorithm) = sum.Value
 	return r.reply(doc)
 }

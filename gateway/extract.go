@@ -70,9 +70,11 @@ func (r *request) addMember(batch *pfs.Batch, m *tarball.Member) error {
 	}
 	w := r.g.fs.NewFile(r.Context(), m.Size)
 	defer w.Abort()
-	if _, err := w.ReadFrom(m); err != nil {
+	in, md5 := r.g.withMD5(m)
+	if _, err := w.ReadFrom(in); err != nil {
 		return err
 	}
+	attrs.Checksum.MD5 = md5()
 	part, err := w.Close()
 	if err != nil {
 		return err
@@ -92,4 +94,18 @@ func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader) error 
 	showChecksum(h, b.sum())
 	r.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// completeArchive is a CompleteMultipartUpload whose members are stored.
+func (r *request) completeArchive(to pfs.Ref, u pfs.Upload, parts []completedPart) error {
+	id, err := r.g.fs.CompleteInto(r.Context(), to, r.key, u.ID, chosen(u, parts), func(body io.Reader) (pfs.CommitID, error) {
+		return r.extract(to, &u.Attrs, body)
+	})
+	if err != nil {
+		return err
+	}
+	done := pfs.Committed{Commit: id}
+	r.w.Header().Set("X-Amz-Version-Id", id.String())
+	r.w.Header().Set("X-Caret-Commit", id.String())
+	return r.reply(completeResult(r, &done))
 }

@@ -108,7 +108,8 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, file io.Reader) (*pfs.C
 	defer sums.Close()
 	w := r.g.fs.NewFile(r.Context(), -1)
 	defer w.Abort()
-	if _, err := w.ReadFrom(sums); err != nil {
+	in, md5 := r.g.withMD5(sums)
+	if _, err := w.ReadFrom(in); err != nil {
 		return nil, err
 	}
 	part, err := w.Close()
@@ -118,6 +119,7 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, file io.Reader) (*pfs.C
 	if want.Algorithm != "" {
 		attrs.Checksum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
 	}
+	attrs.Checksum.MD5 = md5()
 	opt := r.writeOptions()
 	if opt.ACL, err = r.fileACL(to); err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, file io.Reader) (*pfs.C
 // formResult answers as the form asks.
 func (r *request) formResult(fields postform.Fields, done *pfs.Committed) error {
 	r.wrote(done)
-	tag := etag(done.Info.Content.Hash)
+	tag := r.g.etagOf(&done.Info)
 	redirect := fields.Get("success_action_redirect")
 	if redirect == "" {
 		redirect = fields.Get("redirect")

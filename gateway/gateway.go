@@ -34,8 +34,11 @@ type Options struct {
 	Region string // what GetBucketLocation answers
 	// Domain, if set, makes BUCKET.Domain a host name of the bucket.
 	Domain string
-	Now    func() time.Time // time.Now if nil
-	Log    *slog.Logger
+	// MD5 makes ETags what those of AWS are: the MD5 of an object, or of the
+	// MD5s of its parts. What was stored without it keeps the other form.
+	MD5 bool
+	Now func() time.Time // time.Now if nil
+	Log *slog.Logger
 }
 
 // Gateway is an http.Handler that speaks S3. Make one with New.
@@ -305,8 +308,18 @@ const xmlTime = "2006-01-02T15:04:05.000Z"
 func formatTime(t time.Time) string { return t.UTC().Format(xmlTime) }
 
 // etag is the ETag of content: its hash and a dash, which keeps clients from
-// taking it for an MD5.
-func etag(h fmt.Stringer) string { return `"` + h.String() + `-1"` }
+// taking it for an MD5. A server that shows MD5s does so where it has one.
+func (g *Gateway) etag(h pfs.Hash, sum pfs.Checksum) string {
+	if g.opts.MD5 && sum.MD5 != "" {
+		return `"` + sum.MD5 + `"`
+	}
+	return `"` + h.String() + `-1"`
+}
+
+// etagOf is the ETag of an object.
+func (g *Gateway) etagOf(info *pfs.Info) string {
+	return g.etag(info.Content.Hash, info.Attrs.Checksum)
+}
 
 // parseETag is the hash in an ETag of ours.
 func parseETag(s string) (h [32]byte, ok bool) {

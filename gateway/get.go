@@ -129,16 +129,7 @@ func (r *request) conditions(info *pfs.Info) error {
 }
 
 func matches(header string, info *pfs.Info) bool {
-	m := parseMatch(header)
-	if m.Any {
-		return true
-	}
-	for _, h := range m.Hashes {
-		if h == info.Content.Hash {
-			return true
-		}
-	}
-	return false
+	return parseMatch(header).Fits(info)
 }
 
 // wanted is the range of the object to send.
@@ -171,7 +162,7 @@ func (r *request) rangeStillGood(info *pfs.Info) bool {
 	if t, err := http.ParseTime(v); err == nil {
 		return info.Modified.Truncate(time.Second).Equal(t)
 	}
-	return v == etag(info.Content.Hash)
+	return v == r.g.etagOf(info)
 }
 
 // wantedPart is the range of a part; an object that was written in one piece

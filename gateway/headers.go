@@ -83,7 +83,7 @@ func (r *request) describeObject(s *pfs.Snapshot, info *pfs.Info) {
 		}
 	}
 	a := &info.Attrs
-	h.Set("Etag", etag(info.Content.Hash))
+	h.Set("Etag", r.g.etagOf(info))
 	h.Set("Last-Modified", lastModified(info.Modified))
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("X-Amz-Version-Id", info.Commit.String())
@@ -151,6 +151,8 @@ func parseMatch(v string) *pfs.Match {
 		}
 		if h, ok := parseETag(tag); ok {
 			m.Hashes = append(m.Hashes, h)
+		} else {
+			m.MD5s = append(m.MD5s, strings.Trim(tag, `"`))
 		}
 	}
 	return m

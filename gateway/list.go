@@ -235,7 +235,7 @@ func (w *listWriter) items(page pfs.ListPage, withOwner bool) {
 
 // content writes what a listing says of an object's bytes.
 func (w *listWriter) content(info *pfs.Info) {
-	w.buf.WriteString("<ETag>&#34;" + info.Content.Hash.String() + "-1&#34;</ETag>")
+	w.text("ETag", w.r.g.etagOf(info))
 	if sum := info.Attrs.Checksum; sum.Algorithm != "" {
 		w.text("ChecksumAlgorithm", sum.Algorithm)
 		w.text("ChecksumType", sum.Type)

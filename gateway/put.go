@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"slices"
@@ -16,6 +18,7 @@ type bodyReader struct {
 	*checksum.Reader
 	body *sigv4.Body
 	want checksum.Wanted
+	md5  string // of what was read, if the server shows MD5s
 }
 
 // Close ends the checks of a body that was not read to its end.
@@ -27,9 +30,9 @@ func (b *bodyReader) Close() {
 // sum is the checksum that was verified, or asked for.
 func (b *bodyReader) sum() pfs.Checksum {
 	if b.want.Algorithm == "" {
-		return pfs.Checksum{}
+		return pfs.Checksum{MD5: b.md5}
 	}
-	return pfs.Checksum{Algorithm: string(b.want.Algorithm), Type: checksum.FullObject, Value: b.Value()}
+	return pfs.Checksum{Algorithm: string(b.want.Algorithm), Type: checksum.FullObject, Value: b.Value(), MD5: b.md5}
 }
 
 // body opens the request's content.
@@ -42,16 +45,28 @@ func (r *request) body() (*bodyReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bodyReader{checksum.NewReader(b, want, b.Trailer), b, want}, nil
+	return &bodyReader{Reader: checksum.NewReader(b, want, b.Trailer), body: b, want: want}, nil
 }
 
 // store stores the request's content through w.
 func (r *request) store(w *pfs.FileWriter, b *bodyReader) (pfs.FilePart, error) {
 	defer w.Abort()
-	if _, err := w.ReadFrom(b); err != nil {
+	in, md5 := r.g.withMD5(b)
+	if _, err := w.ReadFrom(in); err != nil {
 		return pfs.FilePart{}, err
 	}
+	b.md5 = md5()
 	return w.Close()
+}
+
+// withMD5 is a reader of r and, if the server shows MD5s, that of what has
+// been read; "" otherwise.
+func (g *Gateway) withMD5(r io.Reader) (io.Reader, func() string) {
+	if !g.opts.MD5 {
+		return r, func() string { return "" }
+	}
+	h := md5.New()
+	return io.TeeReader(r, h), func() string { return hex.EncodeToString(h.Sum(nil)) }
 }
 
 // sized opens the content of an upload, whose length must be known.
@@ -114,7 +129,7 @@ func (r *request) putObject() error {
 // wrote tells of the commit that a write made.
 func (r *request) wrote(done *pfs.Committed) {
 	h := r.w.Header()
-	h.Set("Etag", etag(done.Info.Content.Hash))
+	h.Set("Etag", r.g.etagOf(&done.Info))
 	h.Set("X-Amz-Version-Id", done.Commit.String())
 	h.Set("X-Caret-Commit", done.Commit.String())
 }

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"caret/gateway/checksum"
 	"caret/pfs"
@@ -120,7 +124,7 @@ func (r *request) uploadPart() error {
 		return err
 	}
 	h := r.w.Header()
-	h.Set("Etag", etag(info.Hash))
+	h.Set("Etag", r.g.etag(info.Hash, info.Checksum))
 	if info.Checksum.Algorithm != "" {
 		h.Set(checksum.Algorithm(info.Checksum.Algorithm).Header(), info.Checksum.Value)
 	}
@@ -225,7 +229,7 @@ func (r *request) listParts() error {
 		ChecksumAlgorithm: u.Attrs.Checksum.Algorithm, ChecksumType: u.Attrs.Checksum.Type,
 	}
 	for _, p := range parts {
-		e := partEntry{PartNumber: p.Number, LastModified: formatTime(p.Modified), ETag: etag(p.Hash), Size: p.Size}
+		e := partEntry{PartNumber: p.Number, LastModified: formatTime(p.Modified), ETag: r.g.etag(p.Hash, p.Checksum), Size: p.Size}
 		*e.of(p.Checksum.Algorithm) = p.Checksum.Value
 		doc.Parts = append(doc.Parts, e)
 		doc.NextPartNumberMarker = p.Number
@@ -273,6 +277,9 @@ func (r *request) completeUpload() error {
 			return err
 		}
 	}
+	if extracts(&u.Attrs) {
+		return r.completeArchive(ref, u, doc.Parts)
+	}
 	done, err := r.g.fs.CompleteUpload(r.Context(), ref, r.key, id, chosen(u, doc.Parts), sum, r.writeOptions())
 	if err != nil {
 		return err
@@ -310,7 +317,7 @@ func completeResult(r *request, done *pfs.Committed) any {
 		ChecksumType string `xml:",omitempty"`
 	}{
 		XMLName: document("CompleteMultipartUploadResult"), Location: "http://" + r.Host + r.URL.EscapedPath(),
-		Bucket: r.bucket, Key: r.key, ETag: etag(done.Info.Content.Hash),
+		Bucket: r.bucket, Key: r.key, ETag: r.g.etagOf(&done.Info),
 	}
 	if sum := done.Info.Attrs.Checksum; sum.Algorithm != "" {
 		*result.of(sum.Algorithm), result.ChecksumType = sum.Value, sum.Type
@@ -327,6 +334,8 @@ func chosen(u pfs.Upload, parts []completedPart) []pfs.CompletedPart {
 		if h, ok := parseETag(parts[i].ETag); ok {
 			hash := pfs.Hash(h)
 			list[i].Hash = &hash
+		} else {
+			list[i].MD5 = strings.Trim(parts[i].ETag, `"`)
 		}
 	}
 	return list
@@ -336,12 +345,13 @@ func chosen(u pfs.Upload, parts []completedPart) []pfs.CompletedPart {
 // if the upload was not begun with one.
 func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) (pfs.Checksum, error) {
 	sum := u.Attrs.Checksum
-	if sum.Algorithm == "" {
-		return sum, nil
-	}
 	byNumber := make(map[int]pfs.PartInfo, len(stored))
 	for _, p := range stored {
 		byNumber[p.Number] = p
+	}
+	sum.MD5 = joinedMD5(byNumber, parts)
+	if sum.Algorithm == "" {
+		return sum, nil
 	}
 	a := checksum.Algorithm(sum.Algorithm)
 	var values []string
@@ -361,6 +371,19 @@ func joinedChecksum(u pfs.Upload, stored []pfs.PartInfo, parts []completedPart) 
 		sum.Value, err = checksum.CompositeOf(a, values)
 	}
 	return sum, err
+}
+
+// joinedMD5 is the MD5 of the parts' MD5s; "" if one has none.
+func joinedMD5(stored map[int]pfs.PartInfo, parts []completedPart) string {
+	h := md5.New()
+	for _, p := range parts {
+		sum, err := hex.DecodeString(stored[p.PartNumber].Checksum.MD5)
+		if err != nil || len(sum) == 0 {
+			return ""
+		}
+		h.Write(sum)
+	}
+	return fmt.Sprintf("%x-%d", h.Sum(nil), len(parts))
 }
 
 // checkWhole compares what the client says of the whole with what it is.

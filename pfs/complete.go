@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"caret/commits"
 	"caret/objstore"
@@ -14,6 +15,7 @@ import (
 type CompletedPart struct {
 	Number   int
 	Hash     *objstore.Hash // must be the part's; nil is not checked
+	MD5      string         // must be the part's, if that has one; "" is not checked
 	Checksum string         // must be the part's, in base64; "" is not checked
 }
 
@@ -75,6 +77,45 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 	return done, err
 }
 
+// CompleteInto hands the content that the parts of an upload make to use,
+// which writes what it finds there and returns the commit. The upload is then
+// done; if use fails it stays. Otherwise it is like CompleteUpload.
+func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, upload string, parts []CompletedPart, use func(io.Reader) (CommitID, error)) (CommitID, error) {
+	_, rows, err := fs.chooseParts(ctx, to, path, upload, parts)
+	if errors.Is(err, ErrNoSuchUpload) {
+		done, err := fs.completed(ctx, to, path, upload, err)
+		return done.Commit, err
+	}
+	if err != nil {
+		return CommitID{}, err
+	}
+	joined := make([]content.Part, len(rows))
+	for i := range rows {
+		joined[i] = rows[i].Part
+	}
+	whole, err := content.Concat(ctx, fs.blobs, joined)
+	if err != nil {
+		return CommitID{}, err
+	}
+	r, err := content.NewReader(ctx, fs.blobs, whole.Root, 0, -1)
+	if err != nil {
+		return CommitID{}, err
+	}
+	defer r.Close()
+	id, err := use(r)
+	if err != nil {
+		return CommitID{}, err
+	}
+	return id, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		_, s, err := fs.readUpload(tx, to, path, upload)
+		if err != nil {
+			return err
+		}
+		row := doneRow{Commit: id, Open: s.Open, Path: path, Line: s.line}
+		return errors.Join(dropUpload(tx, s, path, upload), setJSON(tx, doneKey(upload), row))
+	})
+}
+
 // chooseParts reads the parts that are asked for and checks them.
 func (fs *FS) chooseParts(ctx context.Context, to Ref, path, upload string, parts []CompletedPart) (Upload, []partRow, error) {
 	var u Upload
@@ -118,6 +159,8 @@ func (p *CompletedPart) read(tx objstore.Reader, upload string, row *partRow) er
 		return err
 	case p.Hash != nil && *p.Hash != row.Part.Hash:
 		return fmt.Errorf("%w: part %d has another ETag", ErrInvalidPart, p.Number)
+	case p.MD5 != "" && row.Checksum.MD5 != "" && p.MD5 != row.Checksum.MD5:
+		return fmt.Errorf("%w: part %d has another ETag", ErrInvalidPart, p.Number)
 	case p.Checksum != "" && p.Checksum != row.Checksum.Value:
 		return fmt.Errorf("%w: part %d has another checksum", ErrInvalidPart, p.Number)
 	}
@@ -148,7 +191,9 @@ func (fs *FS) completed(ctx context.Context, to Ref, path, upload string, missin
 			return translate(err)
 		}
 		done.Commit, done.Existed = row.Commit, false
-		done.Info, err = s.stat(tx, path)
+		if done.Info, err = s.stat(tx, path); errors.Is(err, ErrNoSuchPath) {
+			err = nil // an archive, of which only the members are there
+		}
 		return err
 	})
 	return done, err

@@ -37,10 +37,13 @@ type Condition struct {
 type Match struct {
 	Any    bool // every file
 	Hashes []objstore.Hash
+	MD5s   []string // as Checksum has them
 }
 
-func (m *Match) fits(i *Info) bool {
-	return m.Any || slices.Contains(m.Hashes, i.Content.Hash)
+// Fits says whether i is such a file.
+func (m *Match) Fits(i *Info) bool {
+	md5 := i.Attrs.Checksum.MD5
+	return m.Any || slices.Contains(m.Hashes, i.Content.Hash) || md5 != "" && slices.Contains(m.MD5s, md5)
 }
 
 // check decides about cur, nil if the path has no file.
@@ -48,9 +51,9 @@ func (c *Condition) check(path string, cur *Info) error {
 	switch {
 	case c.IfMatch != nil && cur == nil:
 		return fmt.Errorf("%w: %q", ErrNoSuchPath, path)
-	case c.IfMatch != nil && !c.IfMatch.fits(cur):
+	case c.IfMatch != nil && !c.IfMatch.Fits(cur):
 		return fmt.Errorf("%w: %q has other content", ErrPrecondition, path)
-	case c.IfNoneMatch != nil && cur != nil && c.IfNoneMatch.fits(cur):
+	case c.IfNoneMatch != nil && cur != nil && c.IfNoneMatch.Fits(cur):
 		return fmt.Errorf("%w: %q exists", ErrPrecondition, path)
 	}
 	return nil

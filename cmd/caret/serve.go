@@ -26,7 +26,7 @@ const defaultRegion = "us-east-1"
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	data, listen, region string
-	domain               string
+	domain, etag         string
 	tlsCert, tlsKey      string
 	logLevel             string
 	grace, stall         time.Duration
@@ -46,6 +46,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen at", EnvVars: []string{"CARET_LISTEN"}, Value: "127.0.0.1:30600", Destination: &o.listen},
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion, Destination: &o.region},
 			&cli.StringFlag{Name: "domain", Usage: "`NAME` under which every bucket is a host, BUCKET.NAME", Destination: &o.domain},
+			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
@@ -66,6 +67,9 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return usagef("--log-level %q: it is debug, info, warn or error", o.logLevel)
+	}
+	if o.etag != "blake3" && o.etag != "md5" {
+		return usagef("--etag %q: it is blake3 or md5", o.etag)
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	// Listening first makes a taken port the first thing that is said.
@@ -146,7 +150,7 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		return who, err
 	}
 	s3 := gateway.New(fs, gateway.Options{
-		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, Log: log,
+		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, MD5: o.etag == "md5", Log: log,
 	})
 	calls := api.New(fs, api.Options{Log: log, Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
