@@ -16,8 +16,11 @@ import (
 // run runs a command line and returns its exit code.
 func run(ctx context.Context, args []string, p process) int {
 	app := newApp(p)
+	if len(args) > 1 && args[1] == "help" {
+		args = append(append(args[:1:1], args[2:]...), "--help")
+	}
 	if err := app.RunContext(ctx, reorder(app, args)); err != nil {
-		return report(ctx, p.stderr, err)
+		return report(ctx, p, err)
 	}
 	return exitOK
 }
@@ -31,7 +34,8 @@ func newApp(p process) *cli.App {
 			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
-		Reader: p.stdin, Writer: p.stdout, ErrWriter: p.stderr,
+		HideHelpCommand: true,
+		Reader:          p.stdin, Writer: p.stdout, ErrWriter: p.stderr,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main alone exits
 		UseShortOptionHandling:    true,
 		DisableSliceFlagSeparator: true,
@@ -130,12 +134,25 @@ func connect(c *cli.Context, p process) (*client.Client, error) {
 	return client.New(endpoint, k.AccessKey, k.SecretKey), nil
 }
 
+// keyVariables are where keys are looked for, in this order.
+var keyVariables = [][2]string{
+	{"CARET_ACCESS_KEY", "CARET_SECRET_KEY"},
+	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+}
+
+// keySource says where the key that findKey finds is from.
+func keySource(p process) string {
+	for _, names := range keyVariables {
+		if p.getenv(names[0]) != "" {
+			return "in " + names[0]
+		}
+	}
+	return "in the data directory"
+}
+
 // findKey finds the key that requests are signed with.
 func findKey(p process, data string) (rootKey, error) {
-	for _, names := range [][2]string{
-		{"CARET_ACCESS_KEY", "CARET_SECRET_KEY"},
-		{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
-	} {
+	for _, names := range keyVariables {
 		k := rootKey{p.getenv(names[0]), p.getenv(names[1])}
 		if (k.AccessKey == "") != (k.SecretKey == "") {
 			return k, usagef("set both %s and %s, or neither", names[0], names[1])

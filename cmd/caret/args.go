@@ -46,10 +46,14 @@ func reorder(app *cli.App, args []string) []string {
 			continue
 		}
 		out = append(out, a)
-		if takesValue(flags, a) && len(rest) > 0 {
-			out = append(out, rest[0])
-			rest = rest[1:]
+		if !takesValue(flags, a) {
+			continue
 		}
+		if len(rest) == 0 {
+			return out // the library says that the value is missing
+		}
+		out = append(out, rest[0])
+		rest = rest[1:]
 	}
 	if len(positional) > 0 {
 		out = append(append(out, "--"), positional...)

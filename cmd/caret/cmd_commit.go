@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -174,7 +173,7 @@ func commitInspect(c *cli.Context, p process) error {
 		}{x, all})
 	}
 	if err := pr.details(x, "commit", x.ID, "number", fmt.Sprint(x.N), "parents", strings.Join(x.Parents, " "),
-		"time", x.Time.Format(time.RFC3339), "author", x.Author, "message", x.Message, "hash", x.Hash); err != nil {
+		"time", x.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"), "author", x.Author, "message", x.Message, "hash", x.Hash); err != nil {
 		return err
 	}
 	fmt.Fprintln(pr.w)

@@ -131,6 +131,11 @@ const abortWithin = 10 * time.Second
 // inOneCommit runs write with the id of an open commit and finishes that, or
 // aborts it if write fails.
 func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message string, write func(id string) error) (string, error) {
+	if at, err := cl.Resolve(ctx, repo, branch); err != nil {
+		return "", err
+	} else if at.Open { // it is one commit already, which somebody else finishes
+		return at.ID, write(at.ID)
+	}
 	open, err := cl.StartCommit(ctx, repo, branch, message)
 	if err != nil {
 		return "", err

@@ -51,8 +51,12 @@ func notFound(format string, args ...any) error {
 	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: "`caret ls REPO@EXPR:` shows what there is"}
 }
 
+// maxPaths is how many paths of a conflict are shown.
+const maxPaths = 20
+
 // report tells what went wrong and returns the exit code for it.
-func report(ctx context.Context, w io.Writer, err error) int {
+func report(ctx context.Context, p process, err error) int {
+	w := p.stderr
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "caret: interrupted")
 		return exitInterrupted
@@ -60,11 +64,18 @@ func report(ctx context.Context, w io.Writer, err error) int {
 	fmt.Fprintln(w, "caret: "+describe(err))
 	var e *client.Error
 	if errors.As(err, &e) {
-		for _, p := range e.Paths {
-			fmt.Fprintln(w, "  "+oneLine(p))
+		for _, path := range e.Paths[:min(len(e.Paths), maxPaths)] {
+			fmt.Fprintln(w, "  "+oneLine(path))
+		}
+		if more := len(e.Paths) - maxPaths; more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
 		}
 	}
-	if hint := hintFor(err); hint != "" {
+	hint := hintFor(err)
+	if client.Code(err) == "access_denied" && hint != "" {
+		hint += "; it was signed with the key " + keySource(p)
+	}
+	if hint != "" {
 		fmt.Fprintln(w, "hint: "+hint)
 	}
 	return exitCode(err)
@@ -102,7 +113,8 @@ func describe(err error) string {
 		return "no server answers at " + server
 	}
 	text := e.Err.Error()
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
 		text = "it ended the connection"
 	}
 	// What was said around the call, such as the file it was about, stays.

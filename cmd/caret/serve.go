@@ -119,6 +119,9 @@ func listen(o serveOptions) (net.Listener, error) {
 		}
 		conf = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
+	if !strings.Contains(o.listen, ":") {
+		return nil, usagef("--listen %q: it is HOST:PORT, such as 127.0.0.1:30600 or :30600", o.listen)
+	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s: %w", o.listen, err)
@@ -194,7 +197,9 @@ func greet(p process, ln net.Listener, o serveOptions, made bool) {
 	endpoint := scheme + "://" + reachable(ln.Addr())
 	fmt.Fprintf(p.stderr, "caret %s serves %s at %s\n", version, o.data, endpoint)
 	if p.getenv("CARET_ROOT_ACCESS_KEY") != "" {
-		fmt.Fprintln(p.stderr, "The root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY.")
+		fmt.Fprintln(p.stderr, "The root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY.\n"+
+			"Clients need it too: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to it, and AWS_ENDPOINT_URL="+endpoint)
+		return
 	} else if made {
 		fmt.Fprintf(p.stderr, "Made a root key, which is kept in %s.\n", rootKeyPath(o.data))
 	}
