@@ -38,15 +38,8 @@ func (r *request) postObject() error {
 	if err := r.authorize(pfs.ActWrite); err != nil {
 		return err
 	}
-	to, err := r.writable()
+	to, attrs, opt, err := r.newObject()
 	if err != nil {
-		return err
-	}
-	attrs, err := r.attrs()
-	if err != nil {
-		return err
-	}
-	if err := r.refuseUnsupported(); err != nil {
 		return err
 	}
 	if doc := form.Fields.Get("tagging"); doc != "" {
@@ -58,7 +51,7 @@ func (r *request) postObject() error {
 			return err
 		}
 	}
-	done, err := r.storeForm(to, attrs, file)
+	done, err := r.storeForm(to, attrs, opt, file)
 	if err != nil {
 		return err
 	}
@@ -99,7 +92,7 @@ func (r *request) takeFields(fields postform.Fields) {
 }
 
 // storeForm stores the file of a form.
-func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, file io.Reader) (*pfs.Committed, error) {
+func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions, file io.Reader) (*pfs.Committed, error) {
 	want, err := checksum.FromRequest(r.Header)
 	if err != nil {
 		return nil, err
@@ -120,10 +113,6 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, file io.Reader) (*pfs.C
 		attrs.Checksum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
 	}
 	attrs.Checksum.MD5 = md5()
-	opt := r.writeOptions()
-	if opt.ACL, err = r.fileACL(to); err != nil {
-		return nil, err
-	}
 	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
 	return &done, err
 }

@@ -103,11 +103,11 @@ type signer struct {
 }
 
 var signers = map[string]signer{
-	"root":       {key: accessKey, secret: secretKey},
-	"alice":      {key: "ALICE", secret: "alice's secret"},
-	"anonymous":  {},
-	"a stranger": {key: "NOBODY", secret: secretKey},
-	"a forger":   {key: accessKey, secret: "wrong"},
+	"root":          {key: accessKey, secret: secretKey},
+	"alice":         {key: "ALICE", secret: "alice's secret"},
+	"anonymous":     {},
+	"a stranger":    {key: "NOBODY", secret: secretKey},
+	"a forger":      {key: accessKey, secret: "wrong"},
 	"a latecomer":   {key: accessKey, secret: secretKey, ago: time.Hour},
 	"a martian":     {key: accessKey, secret: secretKey, region: "mars"},
 	"a link":        {key: accessKey, secret: secretKey, presigned: true},

@@ -181,6 +181,9 @@ func FuzzParseRange(f *testing.F) {
 		if err == nil && ok && (off < 0 || n < 1 || off > size-n) {
 			t.Fatalf("%q of %d bytes: %d bytes at %d", spec, size, n, off)
 		}
+		if off, n, err := copyRange(spec, size); err == nil && (off < 0 || n < 0 || off > size-n) {
+			t.Fatalf("copy %q of %d bytes: %d bytes at %d", spec, size, n, off)
+		}
 	})
 }
 

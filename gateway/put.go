@@ -88,15 +88,8 @@ func (r *request) putObject() error {
 	if r.Header.Get("X-Amz-Copy-Source") != "" {
 		return r.copyObject()
 	}
-	to, err := r.writable()
+	to, attrs, opt, err := r.newObject()
 	if err != nil {
-		return err
-	}
-	attrs, err := r.attrs()
-	if err != nil {
-		return err
-	}
-	if err := r.refuseUnsupported(); err != nil {
 		return err
 	}
 	b, err := r.sized()
@@ -112,10 +105,6 @@ func (r *request) putObject() error {
 		return err
 	}
 	attrs.Checksum = b.sum()
-	opt := r.writeOptions()
-	if opt.ACL, err = r.fileACL(to); err != nil {
-		return err
-	}
 	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
 	if err != nil {
 		return err
@@ -124,6 +113,23 @@ func (r *request) putObject() error {
 	showChecksum(r.w.Header(), attrs.Checksum)
 	r.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// newObject reads what a request says of an object that is to be written,
+// besides its bytes: where to, what it is like, and how to commit it.
+func (r *request) newObject() (to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions, err error) {
+	if to, err = r.writable(); err != nil {
+		return to, attrs, opt, err
+	}
+	if attrs, err = r.attrs(); err != nil {
+		return to, attrs, opt, err
+	}
+	if err = r.refuseUnsupported(); err != nil {
+		return to, attrs, opt, err
+	}
+	opt = r.writeOptions()
+	opt.ACL, err = r.fileACL(to)
+	return to, attrs, opt, err
 }
 
 // wrote tells of the commit that a write made.

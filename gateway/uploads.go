@@ -16,22 +16,11 @@ import (
 // createUpload is CreateMultipartUpload.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
 func (r *request) createUpload() error {
-	to, err := r.writable()
+	to, attrs, opt, err := r.newObject()
 	if err != nil {
-		return err
-	}
-	attrs, err := r.attrs()
-	if err != nil {
-		return err
-	}
-	if err := r.refuseUnsupported(); err != nil {
 		return err
 	}
 	if attrs.Checksum, err = r.uploadChecksum(); err != nil {
-		return err
-	}
-	opt := r.writeOptions()
-	if opt.ACL, err = r.fileACL(to); err != nil {
 		return err
 	}
 	u, err := r.g.fs.CreateUpload(r.Context(), to, r.key, attrs, opt)

@@ -14,6 +14,7 @@ mounts=()
 
 cleanup() {
   local m
+  [ $BASHPID = $$ ] || return # a subshell that ended early
   for m in ${mounts+"${mounts[@]}"}; do mountpoint -q "$m" && umount -l "$m"; done
   [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
   cd / && rm -rf "$work"
@@ -56,6 +57,7 @@ data() {
   local i
   echo "june,100" >v1
   echo "june,120" >v2
+  touch -d "-1 hour" v1 # or rclone may take them for the same file
   head -c 20971520 /dev/urandom >big # parts for s3cmd, boto3 and the CLI
   mkdir -p tree/deep/er "tree/with blank"
   : >tree/empty
@@ -75,7 +77,7 @@ aws_files() {
 aws_sync() {
   rm -rf up down && cp -r tree up
   aws s3 sync up s3://master.aws/tree/ && aws s3 sync s3://master.aws/tree/ down && diff -r up down || return 1
-  rm up/deep/nine && echo new >up/new && aws s3 sync --delete up s3://master.aws/tree/ >synced && expect "$(wc -l <synced)" 2 || return 1
+  rm up/deep/nine && echo new >up/new && aws s3 sync --delete up s3://master.aws/tree/ >synced && expect "$(grep -c load: synced)$(grep -c delete: synced)" 11 || return 1
   aws s3 sync --delete s3://master.aws/tree/ down && diff -r up down && expect "$(aws s3 sync up s3://master.aws/tree/)" ""
 }
 aws_presign() { # SIGN IN-URL
@@ -114,10 +116,8 @@ aws_attributes() {
       --query '[ObjectSize,StorageClass,ObjectParts.TotalPartsCount,length(keys(Checksum))]' --output text)" "20971520	STANDARD	3	2"
 }
 aws_part_copy() {
-  aws s3api put-object-tagging --bucket master.aws --key big --tagging 'TagSet=[{Key=a,Value=1}]' &&
-    aws s3 cp s3://master.aws/big s3://master.aws/copy && aws s3 cp s3://master.aws/copy - | cmp - big &&
+  aws s3 cp s3://master.aws/big s3://master.aws/copy && aws s3 cp s3://master.aws/copy - | cmp - big &&
     expect "$(aws s3api get-object-attributes --bucket master.aws --key copy --object-attributes ObjectParts --query ObjectParts.TotalPartsCount)" 3 &&
-    expect "$(aws s3api get-object-tagging --bucket master.aws --key copy --query 'length(TagSet)')" 1 &&
     aws s3 mv s3://master.aws/copy s3://master.aws/copy2 && aws s3 cp s3://master.aws/copy2 - | cmp - big
 }
 aws_history() {
@@ -155,7 +155,7 @@ round_boto3() {
     $python -c 'import boto3' 2>/dev/null || { echo "SKIP $round: boto3 cannot be installed"; return; }
   fi
   cat >boto.py <<'PY'
-import base64, hashlib, io, subprocess, sys, urllib.error, urllib.request
+import io, subprocess, sys, urllib.error, urllib.request
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -275,7 +275,11 @@ def paging():
     eq((len(got["Deleted"]), "Errors" in got, "Contents" in s3.list_objects_v2(Bucket=b, Prefix="l/")), (len(keys), False, False))
 
 def checksum(name):
-    """One algorithm in one piece, in parts, and announced wrongly."""
+    """One algorithm in one piece, in parts, and announced wrongly. What S3.md
+    does not name may be refused."""
+    known = name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+    if not known and code(s3.put_object, Bucket=b, Key="sum", Body=v1, ChecksumAlgorithm=name) == (400, "InvalidRequest"):
+        return
     s3.put_object(Bucket=b, Key="sum", Body=v1, ChecksumAlgorithm=name)
     got = s3.get_object(Bucket=b, Key="sum", ChecksumMode="ENABLED")
     eq(got["Body"].read(), v1)
@@ -287,11 +291,6 @@ def checksum(name):
     eq((at["Checksum"]["Checksum" + name], at["ObjectParts"]["TotalPartsCount"]), (got["Checksum" + name].split("-")[0], 3))
     wrong = s3.head_object(Bucket=b, Key="sum", ChecksumMode="ENABLED")["Checksum" + name]
     eq(code(s3.put_object, Bucket=b, Key="sum", Body=v2, **{"Checksum" + name: wrong}), (400, "BadDigest"))
-
-def given():
-    """Algorithms that boto3 only passes on, which need no CRT."""
-    for name, value in (("CRC32C", "lXwZeA=="), ("CRC64NVME", "f1JAAAAAAAA="), ("MD5", base64.b64encode(hashlib.md5(v1).digest()).decode())):
-        print(name, code(s3.put_object, Bucket=b, Key="given", Body=v1, **{"Checksum" + name: value}))
 
 def history():
     s3.put_object(Bucket=b, Key="past", Body=v1)
@@ -310,6 +309,7 @@ PY
     step "${t/_/ }" $python boto.py $t
   done
   for t in $($python boto.py algorithms); do
+    [ "$t" = SHA512 ] && step "checksum SHA512, or a refusal" $python boto.py checksum SHA512 && continue
     step "checksum $t" $python boto.py checksum "$t"
   done
   step "a historical state, by bucket and versionId" $python boto.py history
@@ -372,7 +372,7 @@ rclone_sync() {
 }
 rclone_files() {
   rc copyto v1 r:master.rclone/f && expect "$(rc lsl r:master.rclone/f | awk '{print $1, $4}')" "9 f" && rc cat r:master.rclone/f | cmp - v1 &&
-    rc moveto r:master.rclone/f r:master.rclone/g && fails rc cat r:master.rclone/f && rc cat r:master.rclone/g | cmp - v1 && rc rcat r:master.rclone/s <v2 &&
+    rc moveto r:master.rclone/f r:master.rclone/g && expect "$(rc lsf r:master.rclone/f)" "" && rc cat r:master.rclone/g | cmp - v1 && rc rcat r:master.rclone/s <v2 &&
     rc cat r:master.rclone/s | cmp - v2 && rc link --expire 60s r:master.rclone/s >link && get "$(cat link)" v2
 }
 rclone_versions() {
@@ -382,12 +382,13 @@ rclone_versions() {
 }
 rclone_at() { rc --s3-version-at "$at" cat r:master.rclone/v.txt | cmp - v1 && rc --s3-version-at "$at" lsf r:master.rclone | grep '^v.txt$'; }
 rclone_history() { rc cat r:HEAD-1.master.rclone/v.txt | cmp - v1 && rc lsf r:HEAD-1.master.rclone | grep '^v.txt$'; }
-rclone_versioning() { expect "$(rc backend versioning r:master.rclone)" '"Enabled"' && rc backend versioning r:master.rclone Enabled; }
+rclone_versioning() { expect "$(rc backend versioning r:master.rclone)" Enabled && rc backend versioning r:master.rclone Enabled; }
 rclone_purge() { rc purge r:master.rclone/tree && expect "$(rc lsf r:master.rclone/tree)" "" && rc purge r:master.rclone && fails rc lsf r:master.rclone; }
 round_rclone() {
   have rclone rclone || return
   printf '[r]\ntype = s3\nprovider = Other\naccess_key_id = %s\nsecret_access_key = %s\nendpoint = %s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_ENDPOINT_URL" >rclone.conf
   step "mkdir" rc mkdir r:master.rclone
+  local at=
   step "copy, check --download" rclone_copy
   step "sync, both ways, with deletions" rclone_sync
   step "copy 220 MB in parts" rclone_big
@@ -531,7 +532,7 @@ round_s3fs() {
   have s3fs s3fs || return
   [ -w /dev/fuse ] || { echo "SKIP $round: there is no /dev/fuse"; return; }
   echo "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" >s3fs.key && chmod 600 s3fs.key
-  caret repo create s3fs >/dev/null
+  caret repo create s3fs >/dev/null 2>&1
   step "mount" mount_s3fs master.s3fs mnt
   step "cp -r, diff -r" s3fs_tree
   step "append, mv, chmod, ln -s, rm -r" s3fs_files
@@ -543,14 +544,16 @@ round_s3fs() {
 
 # --- curl
 
-sig() { curl -sS --fail-with-body --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$@"; }
+# S3 wants the content's hash announced, which curl before 8 does not do by itself.
+sign=(--aws-sigv4 aws:amz:us-east-1:s3 -H "x-amz-content-sha256: UNSIGNED-PAYLOAD")
+sig() { curl -sS --fail-with-body "${sign[@]}" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$@"; }
 curl_files() {
   sig -T v1 "$u/f" && sig -T v2 "$u/f" && sig "$u/f" | cmp - v2 && sig -I "$u/f" | grep -i '^content-length: 9' && sig -T big "$u/big" && sig "$u/big" | cmp - big &&
     sig -r 5-9 "$u/big" | cmp -n 5 -i 0:5 - big && sig "$u?list-type=2&prefix=f" | grep '<Key>f</Key>' && sig --data-binary @v1 -X PUT "$u/data" && sig "$u/data" | cmp - v1
 }
 curl_history() { sig -T v1 "$u/past" && sig -T v2 "$u/past" && sig "$u/past?versionId=HEAD%5E" | cmp - v1 && sig "${u/master/HEAD-1.master}/past" | cmp - v1; }
-curl_delete() { sig -X DELETE "$u/f" && status 404 --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$u/f"; }
-curl_wrong() { status 403 --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:wrong" "$u/past" && grep SignatureDoesNotMatch body && status 403 "$u/past" && grep AccessDenied body; }
+curl_delete() { sig -X DELETE "$u/f" && status 404 "${sign[@]}" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$u/f"; }
+curl_wrong() { status 403 "${sign[@]}" --user "$AWS_ACCESS_KEY_ID:wrong" "$u/past" && grep SignatureDoesNotMatch body && status 403 "$u/past" && grep AccessDenied body; }
 round_curl() {
   local u=$AWS_ENDPOINT_URL/master.curl
   have curl curl || return
@@ -572,7 +575,7 @@ start() {
   eval "$("$top/bin/caret" env --data "$work/data" --endpoint "$url")"
 }
 cd "$work"
-unset AWS_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_SESSION_TOKEN
+unset AWS_CA_BUNDLE AWS_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_SESSION_TOKEN
 export PATH="$top/bin:$PATH" LC_ALL=C.UTF-8 AWS_PAGER= AWS_EC2_METADATA_DISABLED=true
 round=setup
 have curl curl || exit 1
