@@ -301,12 +301,15 @@ func completeResult(r *request, done *pfs.Committed) any {
 		Location string
 		Bucket   string
 		Key      string
-		ETag     string
+		ETag     string `xml:",omitempty"` // an archive has none
 		checksums
 		ChecksumType string `xml:",omitempty"`
 	}{
 		XMLName: document("CompleteMultipartUploadResult"), Location: "http://" + r.Host + r.URL.EscapedPath(),
-		Bucket: r.bucket, Key: r.key, ETag: r.g.etagOf(&done.Info),
+		Bucket: r.bucket, Key: r.key,
+	}
+	if !done.Info.Content.Hash.IsZero() {
+		result.ETag = r.g.etagOf(&done.Info)
 	}
 	if sum := done.Info.Attrs.Checksum; sum.Algorithm != "" {
 		*result.of(sum.Algorithm), result.ChecksumType = sum.Value, sum.Type

@@ -386,6 +386,33 @@ func TestArchive(t *testing.T) {
 	if _, err := get(c, bucket, "a.tar", ""); code(err) != "NoSuchKey" {
 		t.Errorf("the archive itself: %v", err)
 	}
+	// The same in parts, completed twice.
+	up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: aws.String("a.tar"), Metadata: map[string]string{"snowball-auto-extract": "true", "snowball-prefix": "parts/"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: aws.String(bucket), Key: aws.String("a.tar"), UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader(plain.Bytes())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		done, err := c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+			Bucket: aws.String(bucket), Key: aws.String("a.tar"), UploadId: up.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
+		})
+		if err != nil || done.VersionId == nil {
+			t.Fatalf("%+v, %v", done, err)
+		}
+	}
+	snap, err = s.fs.Resolve(t.Context(), pfs.Ref{Repo: "sales"})
+	if err != nil || snap.N != 2 {
+		t.Errorf("%d commits, %v", snap.N, err)
+	}
+	if got, err := get(c, bucket, "parts/d/1199.txt", ""); err != nil || got != "member 1199" {
+		t.Errorf("a member reads %q, %v", got, err)
+	}
 }
 
 // TestCORS: what a bucket allows pages of other origins.

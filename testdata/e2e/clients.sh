@@ -439,7 +439,8 @@ import * as S3 from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-const s3 = new S3.S3(), Bucket = "master.js";
+// Without forcePathStyle the SDK puts a bucket with a dot before an IP address, when it is not HTTPS.
+const s3 = new S3.S3({ forcePathStyle: true }), Bucket = "master.js";
 const v1 = readFileSync("v1"), v2 = readFileSync("v2"), big = readFileSync("big").subarray(0, 12 << 20);
 const read = async (Key, more) => Buffer.from(await (await s3.getObject({ Bucket, Key, ...more })).Body.transformToByteArray());
 const odd = "a b+ü/(x)'!*&=.txt";
