@@ -296,6 +296,28 @@ func TestACL(t *testing.T) {
 	if status, _ := s.try(t, key, "GET", "/master.sales/alice"); status != 200 {
 		t.Errorf("the writer reads its object: %d", status)
 	}
+	// Another branch of the same name has none of it.
+	for _, ref := range []string{"master.again", "dev.again"} {
+		if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &ref, ACL: types.BucketCannedACLPublicRead}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := aws.String("dev.again")
+	if _, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: again, Key: k, Body: strings.NewReader("x"), ACL: types.ObjectCannedACLPublicRead}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: again}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: again}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, *again, "k", "secret")
+	for _, path := range []string{"/dev.again", "/dev.again/k"} {
+		if status, code := s.try(t, pfs.Key{}, "GET", path); code != "AccessDenied" {
+			t.Errorf("%s of a new branch answers %d %s", path, status, code)
+		}
+	}
 	// A new object under the key is private again.
 	put(t, c, bucket, "k", "y")
 	if status, code := s.try(t, key, "GET", "/master.sales/k"); code != "AccessDenied" {

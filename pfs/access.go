@@ -86,7 +86,7 @@ func (s *Snapshot) Authorize(ctx context.Context, who Caller, act Action, path s
 		if who.Admin || who.ID != "" && who.ID == s.repo.Owner {
 			return nil
 		}
-		row, err := readSettings(tx, s.repo, s.branchOf())
+		row, _, err := s.settings(tx)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (s *Snapshot) granted(tx objstore.Reader, who Caller, act Action, path stri
 		}
 		return denied(who, act, s.Repo)
 	}
-	a, err := s.fileACL(tx, row, path)
+	a, err := s.fileACL(tx, path)
 	if err != nil {
 		return err
 	}

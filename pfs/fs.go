@@ -102,8 +102,8 @@ const (
 	keyCounter  = 'n' // name -> last number given out
 	keyFolding  = 'g' // line -> nothing: it has layers to fold in
 	keyDropping = 'a' // commit id -> nothing: an aborted commit whose rows go
-	keySettings = 's' // repo id, branch -> settingsRow
-	keyFileACL  = 'A' // repo id, branch, 0, path -> ACL
+	keySettings = 's' // line of a branch -> settingsRow
+	keyFileACL  = 'A' // line of a branch, path -> ACL
 	keyUser     = 'U' // user name -> User
 	keyUserID   = 'I' // user id -> its name
 	keyAccess   = 'K' // access key -> keyRow

@@ -2,9 +2,11 @@ package pfs
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
+	"caret/commits"
 	"caret/objstore"
 )
 
@@ -24,21 +26,10 @@ type settingsRow struct {
 	FileACLs bool `json:"file_acls,omitempty"`
 }
 
-func settingsKey(repo repoRow, branch string) []byte { return inRepo(keySettings, repo.ID, branch) }
-
-// readSettings reads the settings of a branch. One without an owner of its
-// own is its repo's owner's.
-func readSettings(tx objstore.Reader, repo repoRow, branch string) (settingsRow, error) {
-	var row settingsRow
-	err := getJSON(tx, settingsKey(repo, branch), &row)
-	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
-		return row, err
-	}
-	if row.ACL.Owner == "" {
-		row.ACL.Owner = repo.Owner
-	}
-	row.ACL.complete()
-	return row, nil
+// Settings are kept by line and not by the name of the branch: another branch
+// that later gets the name has its own.
+func settingsKey(line commits.LineID) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keySettings}, uint64(line))
 }
 
 // branchOf is the branch whose settings govern what is reached through s.
@@ -49,12 +40,41 @@ func (s *Snapshot) branchOf() string {
 	return s.repo.DefaultBranch
 }
 
+// governing is the line of that branch; 0 if there is none.
+func (s *Snapshot) governing(tx objstore.Reader) (commits.LineID, error) {
+	if s.line != 0 {
+		return s.line, nil
+	}
+	row, err := readBranchRow(tx, s.repo, s.branchOf())
+	if errors.Is(err, ErrNoSuchBranch) {
+		err = nil
+	}
+	return row.Line, err
+}
+
+// settings reads the settings that govern what is reached through s. A branch
+// without an owner of its own is its repo's owner's.
+func (s *Snapshot) settings(tx objstore.Reader) (row settingsRow, line commits.LineID, err error) {
+	if line, err = s.governing(tx); err != nil {
+		return row, line, err
+	}
+	err = getJSON(tx, settingsKey(line), &row)
+	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return row, line, err
+	}
+	if row.ACL.Owner == "" {
+		row.ACL.Owner = s.repo.Owner
+	}
+	row.ACL.complete()
+	return row, line, nil
+}
+
 // Settings reads the settings of the branch that the snapshot was reached
 // through.
 func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 	var row settingsRow
 	err := s.fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		row, err = readSettings(tx, s.repo, s.branchOf())
+		row, _, err = s.settings(tx)
 		return err
 	})
 	return row.Settings, err
@@ -71,39 +91,39 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, change func(*Settings)
 		if s.Open {
 			return fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
 		}
-		row, err := readSettings(tx, s.repo, s.Branch)
+		row, line, err := s.settings(tx)
 		if err != nil {
 			return err
 		}
 		if err := change(&row.Settings); err != nil {
 			return err
 		}
-		return setJSON(tx, settingsKey(s.repo, s.Branch), row)
+		return setJSON(tx, settingsKey(line), row)
 	}))
 }
 
-func fileACLKey(repo repoRow, branch, path string) []byte {
-	return append(append(inRepo(keyFileACL, repo.ID, branch), 0), path...)
+func fileACLKey(line commits.LineID, path string) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{keyFileACL}, uint64(line)), path...)
 }
 
 // FileACL is the ACL of a file, whatever its version.
 func (s *Snapshot) FileACL(ctx context.Context, path string) (ACL, error) {
 	var a ACL
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
-		row, err := readSettings(tx, s.repo, s.branchOf())
-		if err != nil {
-			return err
-		}
-		a, err = s.fileACL(tx, row, path)
+	err := s.fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		a, err = s.fileACL(tx, path)
 		return err
 	})
 	return a, err
 }
 
-func (s *Snapshot) fileACL(tx objstore.Reader, row settingsRow, path string) (ACL, error) {
+func (s *Snapshot) fileACL(tx objstore.Reader, path string) (ACL, error) {
+	row, line, err := s.settings(tx)
+	if err != nil {
+		return ACL{}, err
+	}
 	a := ACL{Owner: row.ACL.Owner}
 	if row.FileACLs {
-		err := getJSON(tx, fileACLKey(s.repo, s.branchOf(), path), &a)
+		err := getJSON(tx, fileACLKey(line, path), &a)
 		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 			return a, err
 		}
@@ -131,11 +151,11 @@ func (fs *FS) SetFileACL(ctx context.Context, to Ref, path string, a ACL) error 
 
 // setFileACL gives path an ACL, nil being the default.
 func (s *Snapshot) setFileACL(tx objstore.Writer, path string, a *ACL) error {
-	row, err := readSettings(tx, s.repo, s.branchOf())
+	row, line, err := s.settings(tx)
 	if err != nil {
 		return err
 	}
-	key := fileACLKey(s.repo, s.branchOf(), path)
+	key := fileACLKey(line, path)
 	if a == nil {
 		if !row.FileACLs {
 			return nil
@@ -150,7 +170,7 @@ func (s *Snapshot) setFileACL(tx objstore.Writer, path string, a *ACL) error {
 	}
 	if !row.FileACLs {
 		row.FileACLs = true
-		if err := setJSON(tx, settingsKey(s.repo, s.branchOf()), row); err != nil {
+		if err := setJSON(tx, settingsKey(line), row); err != nil {
 			return err
 		}
 	}
