@@ -103,16 +103,17 @@ type signer struct {
 }
 
 var signers = map[string]signer{
-	"root":          {key: accessKey, secret: secretKey},
-	"alice":         {key: "ALICE", secret: "alice's secret"},
-	"anonymous":     {},
-	"a stranger":    {key: "NOBODY", secret: secretKey},
-	"a forger":      {key: accessKey, secret: "wrong"},
-	"a latecomer":   {key: accessKey, secret: secretKey, ago: time.Hour},
-	"a martian":     {key: accessKey, secret: secretKey, region: "mars"},
-	"a link":        {key: accessKey, secret: secretKey, presigned: true},
-	"a forged link": {key: accessKey, secret: "wrong", presigned: true},
-	"an old link":   {key: accessKey, secret: secretKey, presigned: true, ago: time.Hour},
+	"root":           {key: accessKey, secret: secretKey},
+	"alice":          {key: "ALICE", secret: "alice's secret"},
+	"anonymous":      {},
+	"a stranger":     {key: "NOBODY", secret: secretKey},
+	"a forger":       {key: accessKey, secret: "wrong"},
+	"a latecomer":    {key: accessKey, secret: secretKey, ago: time.Hour},
+	"a martian":      {key: accessKey, secret: secretKey, region: "mars"},
+	"a link":         {key: accessKey, secret: secretKey, presigned: true},
+	"a forged link":  {key: accessKey, secret: "wrong", presigned: true},
+	"a martian link": {key: accessKey, secret: secretKey, region: "mars", presigned: true},
+	"an old link":    {key: accessKey, secret: secretKey, presigned: true, ago: time.Hour},
 }
 
 // wire is a server whose answers can be foretold.

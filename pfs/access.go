@@ -147,6 +147,9 @@ func (s *Snapshot) granted(tx objstore.Reader, who Caller, act Action, path stri
 	if act == ActOwn || act == ActInspect {
 		return denied(who, act, s.Repo)
 	}
+	if s.Open && act != ActReadACP && act != ActWriteACP {
+		act = ActWrite // what is staged is seen by those who write alone
+	}
 	if path == "" || act == ActWrite || act == ActList {
 		if row.ACL.Allows(who.ID, act.permission()) {
 			return nil

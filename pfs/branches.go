@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -19,14 +20,20 @@ type Branch struct {
 	N          uint64     // how many commits lead to the head
 	Time       time.Time  // of the head; zero when there is none
 	Default    bool       // it is what the repo's bare name means
+	Protected  bool       // it takes merges only
 }
 
 type branchRow struct {
 	Line    commits.LineID `json:"line"`
 	Created time.Time      `json:"created"`
-	// Forked is the commit it was made from, for people.
-	Forked string `json:"forked,omitempty"`
+	// Home is the first line, if a reset has put another in its place: what
+	// belongs to the branch and not to its history is kept under it.
+	Home commits.LineID `json:"home,omitempty"`
+	// Protected branches take merges alone, and are neither reset nor deleted.
+	Protected bool `json:"protected,omitempty"`
 }
+
+func (b *branchRow) home() commits.LineID { return cmp.Or(b.Home, b.Line) }
 
 func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, error) {
 	var b branchRow
@@ -38,7 +45,7 @@ func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, er
 }
 
 func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow) (Branch, error) {
-	b := Branch{Repo: repo.Name, Name: name, Created: row.Created, Default: name == repo.DefaultBranch}
+	b := Branch{Repo: repo.Name, Name: name, Created: row.Created, Default: name == repo.DefaultBranch, Protected: row.Protected}
 	head, err := commits.ReadHead(tx, row.Line)
 	if err == nil && head.N > 0 {
 		b.Head, b.N, b.Time = head.ID, head.N, head.Time

@@ -68,7 +68,7 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 		if err != nil {
 			return err
 		}
-		row := doneRow{Commit: c.Commit, Open: s.Open, Path: path, Line: s.line}
+		row := doneRow{Commit: c.Commit, Open: s.Open, Path: path, Line: s.home}
 		return errors.Join(dropUpload(tx, s, path, upload), setJSON(tx, doneKey(upload), row))
 	})
 	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile
@@ -111,7 +111,7 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, upload string, par
 		if err != nil {
 			return err
 		}
-		row := doneRow{Commit: id, Open: s.Open, Path: path, Line: s.line}
+		row := doneRow{Commit: id, Open: s.Open, Path: path, Line: s.home}
 		return errors.Join(dropUpload(tx, s, path, upload), setJSON(tx, doneKey(upload), row))
 	})
 }
@@ -184,7 +184,7 @@ func (fs *FS) completed(ctx context.Context, to Ref, path, upload string, missin
 		if err != nil {
 			return err
 		}
-		if row.Line != s.line || row.Path != path {
+		if row.Line != s.home || row.Path != path {
 			return missing
 		}
 		if err := s.toCommit(tx, row.Commit); err != nil {

@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,14 +26,17 @@ type OpenCommit struct {
 
 type openRow struct {
 	Branch    string         `json:"branch"`
-	Line      commits.LineID `json:"line"` // of the branch
-	Base      commits.LineID `json:"base"` // line and number of the parent
+	Line      commits.LineID `json:"line"`           // of the branch
+	Home      commits.LineID `json:"home,omitempty"` // if it is another
+	Base      commits.LineID `json:"base"`           // line and number of the parent
 	N         uint64         `json:"n"`
 	Started   time.Time      `json:"started"`
 	Author    string         `json:"author,omitempty"`
 	Message   string         `json:"message,omitempty"`
 	Finishing bool           `json:"finishing,omitempty"` // no more writes
 }
+
+func (o *openRow) home() commits.LineID { return cmp.Or(o.Home, o.Line) }
 
 func (o *openRow) pos() commits.Pos { return commits.Pos{Line: o.Base, N: o.N} }
 
@@ -64,7 +68,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 			return fmt.Errorf("%w: %s is an open commit; start from a branch", ErrInvalidArgument, s.ID)
 		}
 		row := openRow{
-			Branch: s.Branch, Line: s.line, Base: s.pos.Line, N: s.pos.N,
+			Branch: s.Branch, Line: s.line, Home: s.home, Base: s.pos.Line, N: s.pos.N,
 			Started: fs.timestamp(), Author: opt.Author, Message: opt.Message,
 		}
 		o = row.describe(s.Repo, id, s.ID)
@@ -213,7 +217,7 @@ func (f *finish) begin(tx objstore.Writer, repo string) error {
 func (f *finish) checkBranch(tx objstore.Reader) error {
 	b, err := readBranchRow(tx, f.repo, f.row.Branch)
 	if err == nil && b.Line != f.row.Line {
-		err = fmt.Errorf("%w: %s, which the commit was started on, was deleted; there is another one of that name", ErrNoSuchBranch, f.row.Branch)
+		err = fmt.Errorf("%w: %s, which the commit was started on, was deleted or reset", ErrNoSuchBranch, f.row.Branch)
 	}
 	return err
 }

@@ -58,6 +58,8 @@ type Snapshot struct {
 	repo      repoRow
 	finishing bool           // an open commit that takes no more writes
 	line      commits.LineID // of Branch; 0 if none
+	home      commits.LineID // names Branch for good; 0 if none
+	protected bool           // Branch takes merges only
 	pos       commits.Pos    // of an open commit, its parent
 }
 
@@ -110,14 +112,14 @@ func (s *Snapshot) start(tx objstore.Reader, ref Ref) error {
 		if name == "" {
 			return nil
 		}
-		branch, line := s.Branch, s.line
+		branch, line, home, protected := s.Branch, s.line, s.home, s.protected
 		if err := s.named(tx, name); err != nil {
 			return err
 		}
 		if s.Branch != "" && s.Branch != branch {
 			return fmt.Errorf("%w: %s is a branch itself, not a commit of %s", ErrNoSuchCommit, name, branch)
 		}
-		s.Branch, s.line = branch, line
+		s.Branch, s.line, s.home, s.protected = branch, line, home, protected
 		return nil
 	case name != "":
 		return s.named(tx, name)
@@ -139,11 +141,14 @@ func (s *Snapshot) toBranch(tx objstore.Reader, name string) error {
 	if err != nil {
 		return err
 	}
-	s.Branch, s.line = name, b.Line
+	s.Branch, s.line, s.home, s.protected = name, b.Line, b.home(), b.Protected
 	s.at(commits.Pos{Line: b.Line, N: head.N})
 	s.ID, s.Time, s.Writable = head.ID, head.Time, true
 	return nil
 }
+
+// leaveBranch: what follows is not reached through a branch.
+func (s *Snapshot) leaveBranch() { s.Branch, s.line, s.home, s.protected = "", 0, 0, false }
 
 // at moves to a commit that describe will read.
 func (s *Snapshot) at(p commits.Pos) {
@@ -200,7 +205,7 @@ func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
 	if err != nil {
 		return err
 	}
-	s.Branch, s.line = "", 0
+	s.leaveBranch()
 	s.at(commits.Pos{Line: t.Line, N: t.N})
 	return nil
 }
@@ -209,7 +214,7 @@ func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
 func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 	open, err := readOpen(tx, s.repo, id)
 	if err == nil {
-		s.Branch, s.line = open.Branch, open.Line
+		s.Branch, s.line, s.home, s.protected = open.Branch, open.Line, open.home(), false
 		s.at(open.pos())
 		s.ID, s.Time, s.Open = id, open.Started, true
 		s.Writable, s.finishing = true, open.Finishing
@@ -229,7 +234,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 	if line.Repo != s.repo.ID {
 		return fmt.Errorf("%w: %s in repo %s", ErrNoSuchCommit, id, s.Repo)
 	}
-	s.Branch, s.line = "", 0
+	s.leaveBranch()
 	s.at(p)
 	s.ID = id
 	return nil

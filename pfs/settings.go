@@ -26,7 +26,7 @@ type settingsRow struct {
 	FileACLs bool `json:"file_acls,omitempty"`
 }
 
-// Settings are kept by line and not by the name of the branch: another branch
+// Settings are kept by the branch's first line and not by the name of the branch: another branch
 // that later gets the name has its own.
 func settingsKey(line commits.LineID) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keySettings}, uint64(line))
@@ -42,14 +42,14 @@ func (s *Snapshot) branchOf() string {
 
 // governing is the line of that branch; 0 if there is none.
 func (s *Snapshot) governing(tx objstore.Reader) (commits.LineID, error) {
-	if s.line != 0 {
-		return s.line, nil
+	if s.home != 0 {
+		return s.home, nil
 	}
 	row, err := readBranchRow(tx, s.repo, s.branchOf())
 	if errors.Is(err, ErrNoSuchBranch) {
 		err = nil
 	}
-	return row.Line, err
+	return row.home(), err
 }
 
 // settings reads the settings that govern what is reached through s. A branch

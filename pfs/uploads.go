@@ -32,7 +32,7 @@ func (s *Snapshot) uploadScope() []byte {
 	if s.Open {
 		return append([]byte{keyUpload, 'o'}, s.ID[:]...)
 	}
-	return append([]byte{keyUpload, 'b'}, foldingKey(s.line)[1:]...)
+	return append([]byte{keyUpload, 'b'}, foldingKey(s.home)[1:]...)
 }
 
 // pathKey orders by path, then by what follows: a path may hold zero bytes,
@@ -161,7 +161,7 @@ func (fs *FS) Uploads(ctx context.Context, to Ref, opt UploadsOptions) (UploadsP
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		page = UploadsPage{}
 		s, err := fs.resolve(tx, to)
-		if err != nil || s.line == 0 || opt.Limit <= 0 {
+		if err != nil || s.home == 0 || opt.Limit <= 0 {
 			return err
 		}
 		scope := s.uploadScope()

@@ -159,6 +159,9 @@ func (fs *FS) target(tx objstore.Reader, to Ref, ifHead string) (*Snapshot, erro
 	if !s.Writable {
 		return nil, readOnly(tx, s)
 	}
+	if s.protected {
+		return nil, fmt.Errorf("%w: branch %s of repo %s is protected; it takes merges only", ErrDenied, s.Branch, s.Repo)
+	}
 	if s.finishing {
 		return nil, fmt.Errorf("%w: commit %s is being finished", ErrConflict, s.ID)
 	}

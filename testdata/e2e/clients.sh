@@ -80,6 +80,16 @@ aws_sync() {
   rm up/deep/nine && echo new >up/new && aws s3 sync --delete up s3://master.aws/tree/ >synced && expect "$(grep -c load: synced)$(grep -c delete: synced)" 11 || return 1
   aws s3 sync --delete s3://master.aws/tree/ down && diff -r up down && expect "$(aws s3 sync up s3://master.aws/tree/)" ""
 }
+aws_stream() { # of unknown length, and one listing of all
+  aws s3 cp - s3://master.aws/stream <big && aws s3 cp s3://master.aws/stream - | cmp - big && aws s3 ls --recursive --summarize s3://master.aws/ | grep 'Total Objects' &&
+    expect "$(aws s3api list-multipart-uploads --bucket master.aws --query 'length(Uploads || `[]`)')" 0
+}
+aws_cors() {
+  aws s3api put-bucket-cors --bucket master.aws --cors-configuration '{"CORSRules":[{"AllowedOrigins":["http://a.test"],"AllowedMethods":["GET"],"AllowedHeaders":["*"]}]}' &&
+    aws s3api get-bucket-cors --bucket master.aws | grep a.test &&
+    status 200 -X OPTIONS -H 'Origin: http://a.test' -H 'Access-Control-Request-Method: GET' "$AWS_ENDPOINT_URL/master.aws/f" &&
+    status 403 -X OPTIONS -H 'Origin: http://b.test' -H 'Access-Control-Request-Method: GET' "$AWS_ENDPOINT_URL/master.aws/f" && aws s3api delete-bucket-cors --bucket master.aws
+}
 aws_presign() { # SIGN IN-URL
   local url
   printf '[default]\ns3 =\n%s\n' "${1:+    signature_version = $1}" >presign.conf
@@ -134,6 +144,8 @@ round_aws() {
   step "mb" aws s3 mb s3://master.aws
   step "cp, mv, rm" aws_files
   step "sync, both ways, with deletions" aws_sync
+  step "cp of a stream, ls --summarize" aws_stream
+  step "put-bucket-cors, a preflight" aws_cors
   step "presign" aws_presign "" Signature=
   step "presign with signature_version s3v4" aws_presign s3v4 X-Amz-Signature=
   step "list-object-versions, delete the delete marker" aws_undelete
@@ -155,7 +167,7 @@ round_boto3() {
     $python -c 'import boto3' 2>/dev/null || { echo "SKIP $round: boto3 cannot be installed"; return; }
   fi
   cat >boto.py <<'PY'
-import io, subprocess, sys, urllib.error, urllib.request
+import base64, hashlib, io, subprocess, sys, urllib.error, urllib.request
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -174,6 +186,9 @@ def code(f, **kw):
 def read(key, bucket=b, **kw):
     return s3.get_object(Bucket=bucket, Key=key, **kw)["Body"].read()
 
+def meta(h):
+    return {k.lower(): v for k, v in h["Metadata"].items()} # case has a step of its own
+
 def eq(got, want):
     assert got == want, f"got {got!r}\nwant {want!r}"
 
@@ -183,7 +198,7 @@ def upload():
     s3.download_fileobj(b, "big", out)
     assert out.getvalue() == big
     h = s3.head_object(Bucket=b, Key="big", PartNumber=1)
-    eq((h["PartsCount"], h["ContentLength"], h["Metadata"], h["ContentType"]), (3, 8 << 20, {"who": "me"}, "text/x"))
+    eq((h["PartsCount"], h["ContentLength"], meta(h), h["ContentType"]), (3, 8 << 20, {"who": "me"}, "text/x"))
     s3.copy({"Bucket": b, "Key": "big"}, b, "big copy+ü")
     assert read("big copy+ü") == big
     eq(read("big", Range="bytes=-5"), big[-5:])
@@ -204,7 +219,7 @@ def presigned(config, mark):
     req = urllib.request.Request(url, v2, {"Content-Type": "text/x", "x-amz-meta-a": "b"}, method="PUT")
     urllib.request.urlopen(req).close()
     h = s3.get_object(Bucket=b, Key="put")
-    eq((h["Body"].read(), h["ContentType"], h["Metadata"]), (v2, "text/x", {"a": "b"}))
+    eq((h["Body"].read(), h["ContentType"], meta(h)), (v2, "text/x", {"a": "b"}))
     url = c.generate_presigned_url("delete_object", Params={"Bucket": b, "Key": "put"})
     urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
     eq(code(s3.get_object, Bucket=b, Key="put"), (404, "NoSuchKey"))
@@ -231,7 +246,7 @@ def post(config):
     got, body = send("v1")
     assert got == "201" and "<Key>form/v1</Key>" in body, (got, body)
     h = s3.get_object(Bucket=b, Key="form/v1")
-    eq((h["Body"].read(), h["Metadata"], h["ContentType"]), (v1, {"a": "b c"}, "text/x"))
+    eq((h["Body"].read(), meta(h), h["ContentType"]), (v1, {"a": "b c"}, "text/x"))
     for want, args in (("400", ["big"]), ("403", ["v1", "image/png"]), ("403", ["v1", "text/x", {**form["fields"], "key": "other"}])):
         got, body = send(*args)
         assert got == want, (want, got, body)
@@ -241,6 +256,15 @@ def post_default():
 
 def post_v4():
     post(Config(signature_version="s3v4"))
+
+def metadata():
+    """Names in lower case, as AWS sends them: programs look them up so."""
+    s3.put_object(Bucket=b, Key="meta", Body=v1, Metadata={"Who": "me", "other-Name": "x y"}, ContentDisposition="attachment", CacheControl="no-cache",
+        ContentLanguage="de", ContentEncoding="x", Expires="Wed, 21 Oct 2037 07:28:00 GMT", WebsiteRedirectLocation="/x")
+    h = s3.head_object(Bucket=b, Key="meta")
+    eq([h.get(k) for k in ("ContentDisposition", "CacheControl", "ContentLanguage", "ContentEncoding", "ExpiresString")],
+        ["attachment", "no-cache", "de", "x", "Wed, 21 Oct 2037 07:28:00 GMT"])
+    eq(h["Metadata"], {"who": "me", "other-name": "x y"})
 
 def conditions():
     s3.put_object(Bucket=b, Key="c", Body=v1, IfNoneMatch="*")
@@ -287,10 +311,42 @@ def checksum(name):
     s3.upload_fileobj(io.BytesIO(big), b, "sums", ExtraArgs={"ChecksumAlgorithm": name})
     got = s3.get_object(Bucket=b, Key="sums", ChecksumMode="ENABLED")
     assert got["Body"].read() == big and got.get("Checksum" + name), got
-    at = s3.get_object_attributes(Bucket=b, Key="sums", ObjectAttributes=["Checksum", "ObjectParts"])
-    eq((at["Checksum"]["Checksum" + name], at["ObjectParts"]["TotalPartsCount"]), (got["Checksum" + name].split("-")[0], 3))
+    s3.copy_object(Bucket=b, Key="sum copy", CopySource=b + "/sum")
+    eq(s3.head_object(Bucket=b, Key="sum copy", ChecksumMode="ENABLED")["Checksum" + name], s3.head_object(Bucket=b, Key="sum", ChecksumMode="ENABLED")["Checksum" + name])
     wrong = s3.head_object(Bucket=b, Key="sum", ChecksumMode="ENABLED")["Checksum" + name]
     eq(code(s3.put_object, Bucket=b, Key="sum", Body=v2, **{"Checksum" + name: wrong}), (400, "BadDigest"))
+
+def attributes():
+    """What AWS answers of an upload with a composite checksum: the digest
+    without the number of parts, and those of the parts."""
+    s3.upload_fileobj(io.BytesIO(big), b, "sums", ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+    want = s3.head_object(Bucket=b, Key="sums", ChecksumMode="ENABLED")
+    got = s3.get_object_attributes(Bucket=b, Key="sums", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "ObjectSize"], MaxParts=2)
+    parts = got["ObjectParts"]
+    eq((got["ETag"], got["ObjectSize"], parts["TotalPartsCount"], parts["IsTruncated"], len(parts["Parts"])), (want["ETag"].strip('"'), len(big), 3, True, 2))
+    eq(got["Checksum"], {"ChecksumSHA256": want["ChecksumSHA256"].split("-")[0], "ChecksumType": "COMPOSITE"})
+    eq(parts["Parts"][0].get("ChecksumSHA256"), base64.b64encode(hashlib.sha256(big[:8 << 20]).digest()).decode())
+
+def resource():
+    """The resource interface, and how people empty a bucket with versions."""
+    bucket = boto3.resource("s3").Bucket("master.boto3r")
+    bucket.create()
+    bucket.Versioning().enable()
+    eq(bucket.Versioning().status, "Enabled")
+    bucket.Tagging().put(Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    eq(bucket.Tagging().tag_set, [{"Key": "a", "Value": "b"}])
+    for i in range(3):
+        bucket.put_object(Key="x", Body=str(i), Tagging="a=b&c=d")
+        bucket.upload_file("v1", f"d/{i}", ExtraArgs={"ACL": "bucket-owner-full-control"})
+    bucket.Object("d/1").delete()
+    eq([o.key for o in bucket.objects.all()], ["d/0", "d/2", "x"])
+    eq([(v.key, v.is_latest) for v in bucket.object_versions.filter(Prefix="x")], [("x", True), ("x", False), ("x", False)])
+    eq(bucket.objects.filter(Prefix="d/").delete()[0]["ResponseMetadata"]["HTTPStatusCode"], 200)
+    bucket.Object("x").wait_until_exists()
+    bucket.object_versions.delete()
+    eq(list(bucket.object_versions.all()), [])
+    bucket.delete()
+    bucket.wait_until_not_exists()
 
 def history():
     s3.put_object(Bucket=b, Key="past", Body=v1)
@@ -305,13 +361,15 @@ def algorithms():
 globals()[sys.argv[1]](*sys.argv[2:])
 PY
   step "create_bucket" $python -c 'import boto3; boto3.client("s3").create_bucket(Bucket="master.boto3")'
-  for t in upload presigned_default presigned_v2 presigned_v4 post_default post_v4 conditions paging; do
+  for t in upload presigned_default presigned_v2 presigned_v4 post_default post_v4 metadata conditions paging; do
     step "${t/_/ }" $python boto.py $t
   done
   for t in $($python boto.py algorithms); do
     [ "$t" = SHA512 ] && step "checksum SHA512, or a refusal" $python boto.py checksum SHA512 && continue
     step "checksum $t" $python boto.py checksum "$t"
   done
+  step "get_object_attributes of a composite checksum" $python boto.py attributes
+  step "resources, object_versions.delete" $python boto.py resource
   step "a historical state, by bucket and versionId" $python boto.py history
 }
 
@@ -378,7 +436,7 @@ rclone_files() {
 rclone_versions() {
   local old
   rc copyto v1 r:master.rclone/v.txt && sleep 1.5 && at=$(date -u +%FT%TZ) && sleep 1.5 && rc copyto v2 r:master.rclone/v.txt || return 1
-  rc --s3-versions ls r:master.rclone --include 'v*' && old=$(rc --s3-versions lsf r:master.rclone --include 'v-v*') && rc --s3-versions copyto "r:master.rclone/$old" old && cmp old v1
+  rc --s3-versions ls r:master.rclone --include 'v*' && old=$(rc --s3-versions lsf --files-only r:master.rclone --include 'v-v*') && rc --s3-versions copyto "r:master.rclone/$old" old && cmp old v1
 }
 rclone_at() { rc --s3-version-at "$at" cat r:master.rclone/v.txt | cmp - v1 && rc --s3-version-at "$at" lsf r:master.rclone | grep '^v.txt$'; }
 rclone_history() { rc cat r:HEAD-1.master.rclone/v.txt | cmp - v1 && rc lsf r:HEAD-1.master.rclone | grep '^v.txt$'; }
@@ -568,10 +626,12 @@ round_curl() {
 # --- run
 
 start() {
+  : >"$work/server.log"
   "$top/bin/caret" serve --data "$work/data" --listen 127.0.0.1:0 2>"$work/server.log" &
   server=$!
   until url=$(sed -n 's/.* at \(http:.*\)/\1/p' "$work/server.log") && [ -n "$url" ]; do
     kill -0 "$server" || { cat "$work/server.log"; exit 1; }
+    sleep 0.05
   done
   eval "$("$top/bin/caret" env --data "$work/data" --endpoint "$url")"
 }
