@@ -115,7 +115,7 @@ func (s *server) openID(c *call) (pfs.CommitID, error) {
 	if err != nil {
 		return pfs.CommitID{}, err
 	}
-	if err := snap.Authorize(c.Context(), c.caller.Caller, pfs.ActWrite, ""); err != nil {
+	if err := snap.MayFinish(c.Context(), c.caller.Caller); err != nil {
 		return pfs.CommitID{}, err
 	}
 	if !snap.Open {
@@ -157,13 +157,13 @@ func (s *server) listOpen(c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.refFor(c, "", pfs.ActList); err != nil {
-		return err
-	}
 	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo")) // by id
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(o pfs.OpenCommit) bool {
+		return s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite, "") != nil
+	})
 	id := func(o pfs.OpenCommit) string { return o.ID.String() }
 	behind := slices.IndexFunc(list, func(o pfs.OpenCommit) bool { return id(o) > after })
 	if behind < 0 {

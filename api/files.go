@@ -36,6 +36,9 @@ func (s *server) listFiles(c *call) error {
 		return err
 	}
 	page := wirePage(list.Items, len(list.Items), wireFile, nil)
+	for i := range page.Items {
+		page.Items[i].Meta = nil // who lists may not be who reads
+	}
 	page.Next = list.Next
 	return c.ok(page)
 }
@@ -152,7 +155,8 @@ func (s *server) putFile(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.fs.CheckWritable(c.Context(), ref); err != nil {
+	on, err := s.fs.Target(c.Context(), ref)
+	if err != nil {
 		return err
 	}
 	w := s.fs.NewFile(c.Context(), c.caller.Length)
@@ -165,7 +169,9 @@ func (s *server) putFile(c *call) error {
 		return err
 	}
 	attrs := pfs.Attrs{ContentType: c.Header.Get("Content-Type")}
-	done, err := s.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, c.options(q.Get("message")))
+	opt := c.options(q.Get("message"))
+	opt.On = on
+	done, err := s.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, opt)
 	if err != nil {
 		return err
 	}

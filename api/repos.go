@@ -56,9 +56,14 @@ func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
 	}
 	var list []pfs.Repo
 	for _, r := range all {
-		if branches, err := s.branches(c, r.Name, "", 1); err != nil || len(list) == limit {
-			return list, err
-		} else if len(branches) > 0 {
+		branches, err := s.branches(c, r.Name, "", 1)
+		switch {
+		case errors.Is(err, pfs.ErrNoSuchRepo): // it went meanwhile
+		case err != nil:
+			return nil, err
+		case len(list) == limit:
+			return list, nil
+		case len(branches) > 0:
 			list = append(list, r)
 		}
 	}
@@ -77,6 +82,9 @@ func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch,
 	var list []pfs.Branch
 	for _, b := range all {
 		snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: b.Name})
+		if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) {
+			continue // it went meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +115,11 @@ func (s *server) createRepo(c *call) error {
 }
 
 func (s *server) inspectRepo(c *call) error {
-	if _, err := s.refFor(c, "", pfs.ActList); err != nil && !errors.Is(err, pfs.ErrNoSuchBranch) {
+	_, err := s.refFor(c, "", pfs.ActList)
+	if errors.Is(err, pfs.ErrNoSuchBranch) { // the default one is gone
+		err = s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo"))
+	}
+	if err != nil {
 		return err
 	}
 	r, err := s.fs.Repo(c.Context(), c.PathValue("repo"))

@@ -108,6 +108,11 @@ func (s *server) createKey(c *call) error {
 	if err := c.forUser(in.User); err != nil {
 		return err
 	}
+	if in.Repo != "" { // what is there is told only to whom may know
+		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, in.Repo); err != nil {
+			return err
+		}
+	}
 	k, err := s.fs.CreateKey(c.Context(), pfs.Key{User: in.User, ReadOnly: in.ReadOnly, Repo: in.Repo, Branch: in.Branch})
 	if err != nil {
 		return err

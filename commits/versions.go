@@ -157,10 +157,12 @@ func (x *Versions) take(path string, n uint64) bool {
 	if s.Unlisted || x.known[s.Commit] {
 		return false
 	}
-	x.known[s.Commit] = true
 	if x.skip > 0 && n >= x.skip {
+		// It was not listed here: if a removal since has made it current
+		// again, its own row is still to come.
 		return false
 	}
+	x.known[s.Commit] = true
 	x.cur = Version{Path: path, State: s, Latest: !x.any}
 	x.any = true
 	return true

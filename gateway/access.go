@@ -76,7 +76,7 @@ func (r *request) currentACL(s *pfs.Snapshot) (pfs.ACL, error) {
 		return set.ACL, err
 	}
 	if _, err := s.Stat(r.Context(), r.key); err != nil {
-		return pfs.ACL{}, err
+		return pfs.ACL{}, r.gone(s, err)
 	}
 	return s.FileACL(r.Context(), r.key)
 }
@@ -95,8 +95,8 @@ func (r *request) getACL() error {
 	return r.reply(acl.Format(a, r.display))
 }
 
-// putACL is PutBucketAcl and PutObjectAcl. An object's ACL holds for all of
-// its versions: access is not part of history.
+// putACL is PutBucketAcl and PutObjectAcl. An object's ACL is that of a
+// version, in every commit that has it: access is not part of history.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html
 func (r *request) putACL() error {
 	s, err := r.own()
@@ -121,7 +121,13 @@ func (r *request) putACL() error {
 	}
 	a := pfs.ACL{Owner: old.Owner, Grants: grants}
 	if r.key != "" {
-		err = r.g.fs.SetFileACL(r.Context(), ref, r.key, a)
+		var version *pfs.Expr
+		if r.query.Has("versionId") {
+			if version, err = versionID(r.query.Get("versionId")); err != nil {
+				return err
+			}
+		}
+		err = r.g.fs.SetFileACL(r.Context(), ref, r.key, version, a)
 	} else {
 		err = r.g.fs.ChangeSettings(r.Context(), ref, func(s *pfs.Settings) error {
 			s.ACL = a

@@ -59,14 +59,15 @@ var granted = map[string]map[string]string{
 }
 
 // mayDo is the model.
-func mayDo(who, canned, need string) bool {
+func mayDo(who, canned, op string) bool {
+	need := needs[op]
 	switch who {
 	case "owner", "admin":
 		return true
 	case "read-only":
 		return need == toList || need == toRead || need == toReadACP || need == toInspect || need == toSee
 	case "branch":
-		return need != toOwn && need != toCreate
+		return need != toOwn && need != toCreate && op != "PUT bucket acl"
 	case "other branch":
 		return need == toSee
 	case "other":
@@ -103,7 +104,7 @@ func TestPermissions(t *testing.T) {
 				}
 				method, sub, path := parts(op, repo)
 				status, code := s.try(t, key, method, path+sub)
-				if allowed := code != "AccessDenied" && status != 403; allowed != mayDo(who, canned, needs[op]) {
+				if allowed := code != "AccessDenied" && status != 403; allowed != mayDo(who, canned, op) {
 					t.Errorf("%s, a %s bucket: %s answered %d %s, allowed should be %t", who, canned, op, status, code, !allowed)
 				}
 			}
@@ -218,24 +219,28 @@ func (s server) try(t *testing.T, key pfs.Key, method, path string) (status int,
 	return status, code
 }
 
-// TestAccessCoversHistory: what is granted, and taken away, holds for the
-// past too; and nobody gets to another branch's commits through a public one.
+// TestAccessCoversHistory: what is granted for a version, and taken away,
+// holds in every commit that has it and in no other; nobody gets to another
+// branch's commits through a public one, or writes there.
 func TestAccessCoversHistory(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	c := s.client()
 	b := aws.String("master.sales")
-	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: b}); err != nil {
+	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: b, ACL: types.BucketCannedACLPublicReadWrite}); err != nil {
 		t.Fatal(err)
 	}
 	first := *put(t, c, *b, "k", "one").VersionId
-	put(t, c, *b, "k", "two")
 	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", &pfs.Ref{Repo: "sales"}); err != nil {
 		t.Fatal(err)
 	}
+	second := *put(t, c, *b, "k", "two").VersionId
 	hidden := *put(t, c, "secret.sales", "k", "three").VersionId
-	paths := []string{"/master.sales/k", "/" + first + ".master.sales/k", "/HEAD-1.master.sales/k", "/" + first + ".sales/k", "/master.sales/k?versionId=" + first}
-	secret := []string{"/secret.sales/k", "/" + hidden + ".sales/k", "/" + hidden + ".master.sales/k", "/master.sales/k?versionId=" + hidden, "/master.sales/k?versionId=secret"}
+	named := func(id string) []string {
+		return []string{"/" + id + ".master.sales/k", "/" + id + ".sales/k", "/master.sales/k?versionId=" + id}
+	}
+	old, current := append(named(first), "/HEAD-1.master.sales/k"), append(named(second), "/master.sales/k")
+	secret := append(named(hidden), "/secret.sales/k", "/master.sales/k?versionId=secret", "/secret.sales/k?versionId="+first, "/secret.sales/k?versionId=master")
 	check := func(what string, paths []string, want int) {
 		t.Helper()
 		for _, p := range paths {
@@ -244,17 +249,38 @@ func TestAccessCoversHistory(t *testing.T) {
 			}
 		}
 	}
-	check("private", append(paths, secret...), 403)
-	for _, canned := range []types.ObjectCannedACL{types.ObjectCannedACLPublicRead, types.ObjectCannedACLPrivate} {
-		if _, err := c.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: b, Key: aws.String("k"), ACL: canned}); err != nil {
+	grant := func(version string, canned types.ObjectCannedACL) {
+		t.Helper()
+		if _, err := c.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: b, Key: aws.String("k"), VersionId: &version, ACL: canned}); err != nil {
 			t.Fatal(err)
 		}
-		want := 403
-		if canned == types.ObjectCannedACLPublicRead {
-			want = 200
+	}
+	everything := slices.Concat(old, current, secret)
+	check("private", everything, 403)
+	grant(second, types.ObjectCannedACLPublicRead)
+	check("the current one is public", current, 200)
+	check("the current one is public", append(old, secret...), 403)
+	grant(first, types.ObjectCannedACLPublicRead)
+	check("both are public", append(old, current...), 200)
+	check("both are public", secret, 403)
+	grant(first, types.ObjectCannedACLPrivate)
+	grant(second, types.ObjectCannedACLPrivate)
+	check("private again", everything, 403)
+
+	// Who may write gets no sight of what was there, nor of another branch.
+	if status, _ := s.try(t, pfs.Key{}, "PUT", "/master.sales/k"); status != 200 {
+		t.Fatalf("a public bucket answers %d", status)
+	}
+	check("overwritten", append(named(second), named(first)...), 403)
+	for _, op := range []struct{ method, path string }{
+		{"POST", "/secret.sales?delete&versionId=master"}, {"PUT", "/secret.sales/k?acl&versionId=master"}, {"PUT", "/secret.sales?acl&versionId=master"},
+		{"DELETE", "/secret.sales/k?versionId=master"}, {"DELETE", "/secret.sales/k?versionId=" + first}, {"PUT", "/secret.sales/k?tagging&versionId=master"},
+		{"POST", "/secret.sales/k?uploads&versionId=master"}, {"PUT", "/secret.sales?cors&versionId=master"},
+		{"DELETE", "/master.sales/k?versionId=" + first},
+	} {
+		if status, code := s.try(t, pfs.Key{}, op.method, op.path); status != 403 {
+			t.Errorf("%s %s answers %d %s", op.method, op.path, status, code)
 		}
-		check(string(canned), paths, want)
-		check(string(canned), secret, 403)
 	}
 }
 

@@ -26,6 +26,13 @@ type objectChecksum struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
+func checksumOf(info *pfs.Info) objectChecksum {
+	sum := info.Attrs.Checksum
+	c := objectChecksum{ChecksumType: sum.Type}
+	*c.of(sum.Algorithm) = sum.Value
+	return c
+}
+
 // getAttributes is GetObjectAttributes.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
 func (r *request) getAttributes() error {
@@ -55,8 +62,8 @@ func (r *request) getAttributes() error {
 			doc.ETag = strings.Trim(r.g.etagOf(&info), `"`)
 		case "Checksum":
 			if sum := info.Attrs.Checksum; sum.Algorithm != "" {
-				doc.Checksum = &objectChecksum{ChecksumType: sum.Type}
-				*doc.Checksum.of(sum.Algorithm) = sum.Value
+				is := checksumOf(&info)
+				doc.Checksum = &is
 			}
 		case "ObjectParts":
 			if doc.ObjectParts, err = r.objectParts(&info); err != nil {

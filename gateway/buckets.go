@@ -49,7 +49,6 @@ func (r *request) owner(s *pfs.Snapshot) (owner, error) {
 type bucketEntry struct {
 	Name         string
 	CreationDate string
-	BucketRegion string `xml:",omitempty"`
 }
 
 // listBuckets is ListBuckets: every branch of every repo.
@@ -237,10 +236,13 @@ func (r *request) checkLocation() error {
 // headBucket is HeadBucket.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 func (r *request) headBucket() error {
-	if _, err := r.own(); err != nil {
+	_, err := r.own()
+	if e := describe(err); err != nil && e.status == http.StatusBadRequest {
+		return &apiError{http.StatusNotFound, "NoSuchBucket", e.message} // HEAD has no other
+	}
+	if err != nil {
 		return err
 	}
-	r.w.Header().Set("X-Amz-Bucket-Region", r.g.opts.Region)
 	r.w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -45,7 +45,8 @@ func (r *request) copyObject() error {
 		XMLName      xml.Name
 		LastModified string
 		ETag         string
-	}{document("CopyObjectResult"), formatTime(done.Info.Modified), r.g.etagOf(&done.Info)})
+		objectChecksum
+	}{document("CopyObjectResult"), formatTime(done.Info.Modified), r.g.etagOf(&done.Info), checksumOf(&done.Info)})
 }
 
 // copyAttrs are what the copy is to have besides its bytes: by the two

@@ -22,13 +22,16 @@ func (r *request) deleteObject() error {
 		if item.Version, err = versionID(r.query.Get("versionId")); err != nil {
 			return err
 		}
+		if err := r.authorize(pfs.ActOwn); item.Version != nil && err != nil {
+			return err
+		}
 	}
 	done, err := r.g.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, r.writeOptions())
 	if err != nil {
 		return err
 	}
 	d := done.Items[0]
-	if d.Err != nil {
+	if d.Err != nil && !noVersion(d.Err) {
 		return versionError(d.Err)
 	}
 	h := r.w.Header()
@@ -47,6 +50,11 @@ func (r *request) deleteObject() error {
 	}
 	r.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// noVersion: to delete a version that is not there is no error.
+func noVersion(err error) bool {
+	return errors.Is(err, pfs.ErrNoSuchVersion) || errors.Is(err, pfs.ErrNoSuchCommit)
 }
 
 // versionID reads a version id; nil is the current version.
@@ -119,6 +127,13 @@ func (r *request) deleteObjects() error {
 		if err != nil {
 			return err
 		}
+		if item.Version != nil {
+			if err := r.authorize(pfs.ActOwn); err != nil {
+				e := describe(err)
+				result.Error = append(result.Error, deleteError{o.Key, o.VersionID, e.code, e.message})
+				continue
+			}
+		}
 		items, ids = append(items, item), append(ids, o.VersionID)
 	}
 	done, err := r.g.fs.Delete(r.Context(), ref, items, r.writeOptions())
@@ -126,7 +141,7 @@ func (r *request) deleteObjects() error {
 		return err
 	}
 	for i, it := range done.Items {
-		if it.Err != nil {
+		if it.Err != nil && !noVersion(it.Err) {
 			e := describe(versionError(it.Err))
 			result.Error = append(result.Error, deleteError{items[i].Path, ids[i], e.code, e.message})
 			continue

@@ -180,18 +180,19 @@ func (r *request) fail(err error) {
 		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
 	}
 	h := r.w.Header()
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition"} {
+	modified := h.Get("Last-Modified")
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition", "X-Amz-Mp-Parts-Count", "X-Amz-Tagging-Count"} {
 		h.Del(name)
-	}
-	if e.status == http.StatusNotModified {
-		h.Del("Content-Type")
-		r.w.WriteHeader(e.status)
-		return
 	}
 	for name := range h {
 		if strings.HasPrefix(name, metaPrefix) {
 			h.Del(name)
 		}
+	}
+	if e.status == http.StatusNotModified {
+		h.Del("Content-Type")
+		r.w.WriteHeader(e.status)
+		return
 	}
 	h.Set("Content-Type", "application/xml")
 	if e.status == http.StatusServiceUnavailable {
@@ -200,12 +201,16 @@ func (r *request) fail(err error) {
 	for _, name := range []string{"Etag", "Last-Modified", "Cache-Control", "Expires", "Content-Language"} {
 		h.Del(name)
 	}
+	h.Del("Accept-Ranges")
+	if e.status == http.StatusMethodNotAllowed && h.Get("X-Amz-Delete-Marker") != "" {
+		h.Set("Last-Modified", modified)
+	}
 	r.w.WriteHeader(e.status)
 	if r.Method == http.MethodHead {
 		return
 	}
 	region := ""
-	if e.code == "AuthorizationHeaderMalformed" {
+	if e.code == "AuthorizationHeaderMalformed" || e.code == "AuthorizationQueryParametersError" {
 		region = r.g.opts.Region
 	}
 	r.writeXML(struct {

@@ -24,7 +24,10 @@ const (
 func extracts(attrs *pfs.Attrs) bool { return strings.EqualFold(attrs.Meta[extractMeta], "true") }
 
 // extract stores the members of a tar, all of them in one commit or none.
-func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader) (pfs.CommitID, error) {
+func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.WriteOptions) (pfs.CommitID, error) {
+	if opt.If != (pfs.Condition{}) {
+		return pfs.CommitID{}, errNotImplemented.with("Conditions on the members of an archive are not implemented.")
+	}
 	prefix := attrs.Meta[prefixMeta]
 	if prefix == "" {
 		prefix = attrs.Meta[minioPrefix]
@@ -36,7 +39,7 @@ func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader) (pfs.Com
 	if err != nil {
 		return pfs.CommitID{}, err
 	}
-	batch, err := r.g.fs.NewBatch(r.Context(), to, r.writeOptions())
+	batch, err := r.g.fs.NewBatch(r.Context(), to, opt)
 	if err != nil {
 		return pfs.CommitID{}, err
 	}
@@ -83,8 +86,8 @@ func (r *request) addMember(batch *pfs.Batch, m *tarball.Member) error {
 }
 
 // putArchive is a PutObject whose members are stored.
-func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader) error {
-	id, err := r.extract(to, attrs, b)
+func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader, opt pfs.WriteOptions) error {
+	id, err := r.extract(to, attrs, b, opt)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,9 @@ func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader) error 
 // completeArchive is a CompleteMultipartUpload whose members are stored.
 func (r *request) completeArchive(to pfs.Ref, u pfs.Upload, parts []completedPart) error {
 	id, err := r.g.fs.CompleteInto(r.Context(), to, r.key, u.ID, chosen(u, parts), func(body io.Reader) (pfs.CommitID, error) {
-		return r.extract(to, &u.Attrs, body)
+		opt := r.writeOptions()
+		opt.ACL = u.ACL
+		return r.extract(to, &u.Attrs, body, opt)
 	})
 	if err != nil {
 		return err

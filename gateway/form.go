@@ -77,7 +77,13 @@ func (r *request) checkForm(form *postform.Form) (io.Reader, error) {
 
 // takeFields makes the form's fields what a PUT has as headers.
 func (r *request) takeFields(fields postform.Fields) {
-	r.Header.Del("Content-Type") // the form's own
+	// What stands in the request's own headers no policy has allowed.
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") ||
+			name == "Cache-Control" || name == "Expires" {
+			r.Header.Del(name)
+		}
+	}
 	for name, value := range fields {
 		switch {
 		case name == "acl":
@@ -136,7 +142,7 @@ func (r *request) formResult(fields postform.Fields, done *pfs.Committed) error 
 		r.w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
-	location := "http://" + r.Host + strings.TrimSuffix(r.URL.EscapedPath(), "/") + "/" + urlEncode(r.key)
+	location := r.address() + strings.TrimSuffix(r.URL.EscapedPath(), "/") + "/" + urlEncode(r.key)
 	h.Set("Location", location)
 	status, err := strconv.Atoi(fields.Get("success_action_status"))
 	if err != nil || status != http.StatusOK && status != http.StatusCreated {

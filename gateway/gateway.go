@@ -114,6 +114,9 @@ type request struct {
 	query       url.Values
 	signed      sigv4.Identity
 	who         pfs.Caller
+	// on is what the caller was found to be allowed to work on; nil if that
+	// is everything.
+	on *pfs.Snapshot
 }
 
 // level serves the requests to the service, to buckets or to objects.
@@ -156,6 +159,7 @@ func (r *request) serve(on level) error {
 		return describe(fmt.Errorf("%w: %d bytes, at most %d are allowed", pfs.ErrPathTooLong, len(r.key), pfs.MaxPath))
 	}
 	if on != onService {
+		r.w.Header().Set("X-Amz-Bucket-Region", r.g.opts.Region)
 		if done, err := r.crossOrigin(); done || err != nil {
 			return err
 		}
@@ -215,6 +219,7 @@ func (r *request) authorize(act pfs.Action) error {
 	if err != nil {
 		return err
 	}
+	r.on = s
 	return s.Authorize(r.Context(), r.who, act, r.key)
 }
 
@@ -227,7 +232,7 @@ func (r *request) writeXML(doc any) {
 	if err := xml.NewEncoder(buf).Encode(doc); err != nil {
 		r.g.log.Error("encode XML", "err", err)
 	}
-	r.w.Write(buf.Bytes()) //nolint:errcheck // the client is gone
+	r.w.Write(bytes.ReplaceAll(buf.Bytes(), []byte("&#34;"), []byte("&quot;"))) //nolint:errcheck // the client is gone
 }
 
 var xmlBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -61,6 +61,7 @@ func (r *request) gone(s *pfs.Snapshot, err error) error {
 	h.Set("X-Amz-Version-Id", last.Commit.String())
 	if r.query.Get("versionId") == last.Commit.String() {
 		h.Set("Allow", http.MethodDelete)
+		h.Set("Last-Modified", lastModified(last.Modified))
 		return errMethod.with("The version is a delete marker.")
 	}
 	return err

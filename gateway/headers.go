@@ -31,6 +31,9 @@ func (r *request) attrs() (pfs.Attrs, error) {
 		if !utf8.ValidString(v) {
 			return a, errInvalidArgument.with("The header value %q is not UTF-8.", v)
 		}
+		if len(v) > maxMeta {
+			return a, errInvalidArgument.with("A content header has more than %d bytes.", maxMeta)
+		}
 	}
 	var err error
 	if a.Tags, err = headerTags(h.Get("X-Amz-Tagging")); err != nil {
@@ -130,7 +133,7 @@ func showChecksum(h http.Header, sum pfs.Checksum) {
 // writeOptions reads what the headers say of the commit to be made.
 func (r *request) writeOptions() pfs.WriteOptions {
 	opt := pfs.WriteOptions{
-		Author: r.author(), Message: r.Header.Get("X-Caret-Message"), IfHead: r.Header.Get("X-Caret-If-Head"),
+		Author: r.author(), Message: r.Header.Get("X-Caret-Message"), IfHead: r.Header.Get("X-Caret-If-Head"), On: r.on,
 	}
 	if v := r.Header.Get("If-Match"); v != "" {
 		opt.If.IfMatch = parseMatch(v)

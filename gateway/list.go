@@ -111,6 +111,7 @@ func (r *request) listV1(s *pfs.Snapshot, l listing) error {
 	if w.owner, err = r.owner(s); err != nil {
 		return err
 	}
+	w.head()
 	w.text("Marker", l.encode(l.opt.After))
 	if page.Truncated && l.opt.Delimiter != "" {
 		w.text("NextMarker", l.encode(page.Next))
@@ -126,9 +127,9 @@ func (r *request) listV1(s *pfs.Snapshot, l listing) error {
 func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
 	l.opt.After = startAfter
-	if r.query.Has("continuation-token") {
+	if token != "" {
 		after, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(after) == 0 {
+		if err != nil {
 			return errInvalidArgument.with("The continuation token is not one of this server.")
 		}
 		l.opt.After = string(after)
@@ -144,8 +145,9 @@ func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 			return err
 		}
 	}
+	w.head()
 	w.text("KeyCount", strconv.Itoa(len(page.Items)))
-	if token != "" {
+	if r.query.Has("continuation-token") {
 		w.text("ContinuationToken", token)
 	}
 	if page.Truncated {
@@ -198,14 +200,18 @@ func (w *listWriter) text(name, s string) {
 	w.close(name)
 }
 
-// common writes what both versions say of the whole page.
-func (w *listWriter) common(truncated bool) {
+// head writes what every listing begins with.
+func (w *listWriter) head() {
 	w.text("Name", w.r.bucket)
 	w.text("Prefix", w.l.encode(w.l.opt.Prefix))
+}
+
+// common writes what all listings say of the whole page.
+func (w *listWriter) common(truncated bool) {
+	w.text("MaxKeys", strconv.Itoa(w.l.opt.Limit))
 	if w.l.opt.Delimiter != "" {
 		w.text("Delimiter", w.l.encode(w.l.opt.Delimiter))
 	}
-	w.text("MaxKeys", strconv.Itoa(w.l.opt.Limit))
 	if w.l.url {
 		w.text("EncodingType", "url")
 	}
@@ -235,7 +241,8 @@ func (w *listWriter) items(page pfs.ListPage, withOwner bool) {
 
 // content writes what a listing says of an object's bytes.
 func (w *listWriter) content(info *pfs.Info) {
-	w.text("ETag", w.r.g.etagOf(info))
+	// Some clients look for &quot;, which is what AWS writes, and no other form.
+	w.buf.WriteString("<ETag>&quot;" + strings.Trim(w.r.g.etagOf(info), `"`) + "&quot;</ETag>")
 	if sum := info.Attrs.Checksum; sum.Algorithm != "" {
 		w.text("ChecksumAlgorithm", sum.Algorithm)
 		w.text("ChecksumType", sum.Type)

@@ -98,7 +98,7 @@ func (r *request) putObject() error {
 	}
 	defer b.Close()
 	if extracts(&attrs) {
-		return r.putArchive(to, &attrs, b)
+		return r.putArchive(to, &attrs, b, opt)
 	}
 	part, err := r.store(r.g.fs.NewFile(r.Context(), b.body.Length()), b)
 	if err != nil {
@@ -150,7 +150,8 @@ func (r *request) writable() (pfs.Ref, error) {
 	if r.query.Has("versionId") {
 		return ref, errInvalidArgument.with("A write takes no versionId.")
 	}
-	return ref, bucketError(r.g.fs.CheckWritable(r.Context(), ref))
+	_, err = r.g.fs.Target(r.Context(), ref)
+	return ref, bucketError(err)
 }
 
 // refuseUnsupported refuses headers that ask for what is not done, rather

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +21,8 @@ const (
 	maxTagKey     = 128
 	maxTagValue   = 256
 )
+
+var tagText = regexp.MustCompile(`^[\p{L}\p{N}\p{Z}_.:/=+@-]*$`)
 
 type tag struct {
 	Key   string
@@ -63,8 +66,8 @@ func checkTags(list []tag, most int) (map[string]string, error) {
 			return nil, errInvalidTag.with("A tag value has at most %d characters.", maxTagValue)
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
 			return nil, errInvalidTag.with("Tag keys that begin with aws: are reserved.")
-		case !utf8.ValidString(t.Key + t.Value):
-			return nil, errInvalidTag.with("Tags are UTF-8.")
+		case !tagText.MatchString(t.Key + t.Value):
+			return nil, errInvalidTag.with("Tags have letters, digits, spaces and + - = . _ : / @ alone.")
 		}
 		tags[t.Key] = t.Value
 	}
@@ -101,8 +104,8 @@ func (r *request) readTags(most int) (map[string]string, error) {
 	return checkTags(doc.Tags, most)
 }
 
-// getTagging is GetObjectTagging. A version id that names the current
-// version means it as it is now, with the tags it was given since.
+// getTagging is GetObjectTagging. A version's own id means it with the tags
+// that it was given last.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
 func (r *request) getTagging() error {
 	s, err := r.own()
@@ -118,8 +121,10 @@ func (r *request) getTagging() error {
 		if err != nil {
 			return err
 		}
-		if cur, err := now.Stat(r.Context(), r.key); err == nil && cur.Commit == info.Commit {
-			info = cur
+		if last, err := now.Version(r.Context(), r.key, info.Commit); err != nil {
+			return err
+		} else if last != nil {
+			info = *last
 		}
 	}
 	r.w.Header().Set("X-Amz-Version-Id", info.Commit.String())

@@ -295,6 +295,14 @@ func wholeChecksum(h http.Header) (pfs.Checksum, error) {
 	return sum, nil
 }
 
+// address is how the client reached the server.
+func (r *request) address() string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 func completeResult(r *request, done *pfs.Committed) any {
 	result := struct {
 		XMLName  xml.Name
@@ -305,7 +313,7 @@ func completeResult(r *request, done *pfs.Committed) any {
 		checksums
 		ChecksumType string `xml:",omitempty"`
 	}{
-		XMLName: document("CompleteMultipartUploadResult"), Location: "http://" + r.Host + r.URL.EscapedPath(),
+		XMLName: document("CompleteMultipartUploadResult"), Location: r.address() + r.URL.EscapedPath(),
 		Bucket: r.bucket, Key: r.key,
 	}
 	if !done.Info.Content.Hash.IsZero() {

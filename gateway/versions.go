@@ -35,6 +35,7 @@ func (r *request) listVersions() error {
 	if w.owner, err = r.owner(s); err != nil {
 		return err
 	}
+	w.head()
 	w.text("KeyMarker", l.encode(opt.After))
 	w.text("VersionIdMarker", marker)
 	if page.Truncated {

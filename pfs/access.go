@@ -72,7 +72,7 @@ func (s *Snapshot) Authorize(ctx context.Context, who Caller, act Action, path s
 	if who.Unlimited() {
 		return nil
 	}
-	if err := s.withinLimits(who, act); err != nil {
+	if err := s.withinLimits(who, act, path); err != nil {
 		return err
 	}
 	return s.fs.rows.View(ctx, func(tx objstore.Reader) error {
@@ -98,13 +98,13 @@ func (s *Snapshot) Authorize(ctx context.Context, who Caller, act Action, path s
 }
 
 // withinLimits checks what the key may be used for.
-func (s *Snapshot) withinLimits(who Caller, act Action) error {
+func (s *Snapshot) withinLimits(who Caller, act Action, path string) error {
 	switch {
 	case who.ReadOnly && !act.reads():
 		return fmt.Errorf("%w: the key only reads", ErrDenied)
 	case who.Repo != "" && who.Repo != s.Repo, who.Branch != "" && who.Branch != s.branchOf():
 		return fmt.Errorf("%w: the key is for %s alone", ErrDenied, who.scope())
-	case who.Branch != "" && act == ActOwn:
+	case who.Branch != "" && (act == ActOwn || act == ActWriteACP && path == ""):
 		return fmt.Errorf("%w: a key for one branch cannot administer it", ErrDenied)
 	}
 	return nil
@@ -120,15 +120,18 @@ func (c Caller) scope() string {
 // leadsToBranch says whether the snapshot's commit leads to the head of the
 // branch that it was reached through: any commit of a repo can be named.
 func (s *Snapshot) leadsToBranch(tx objstore.Reader) (bool, error) {
-	if s.pos.N == 0 {
-		return true, nil
-	}
 	row, err := readBranchRow(tx, s.repo, s.branchOf())
 	if errors.Is(err, ErrNoSuchBranch) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
+	}
+	if s.home != 0 && s.home != row.home() {
+		return false, nil // of a branch that had the name before
+	}
+	if s.pos.N == 0 {
+		return true, nil
 	}
 	head, err := commits.ReadHead(tx, row.Line)
 	if err != nil {
@@ -231,13 +234,25 @@ func (c Caller) MayCreate() error {
 	return nil
 }
 
+// MayFinish says with ErrDenied that the caller may not end an open commit:
+// who started it may, and the repo's owner.
+func (s *Snapshot) MayFinish(ctx context.Context, who Caller) error {
+	if err := s.Authorize(ctx, who, ActWrite, ""); err != nil {
+		return err
+	}
+	if who.Admin || who.ID == s.repo.Owner || who.Name == s.author {
+		return nil
+	}
+	return fmt.Errorf("%w: commit %s was started by %s", ErrDenied, s.ID, s.author)
+}
+
 // Sees says whether the caller's list of branches has this one: it owns it,
 // or was granted something by name.
 func (s *Snapshot) Sees(ctx context.Context, who Caller) (bool, error) {
 	if who.Unlimited() {
 		return true, nil
 	}
-	if s.withinLimits(who, ActList) != nil || who.Anonymous() {
+	if s.withinLimits(who, ActList, "") != nil || who.Anonymous() {
 		return false, nil
 	}
 	if who.Admin || who.ID == s.repo.Owner {

@@ -40,6 +40,7 @@ func (fs *FS) NewBatch(ctx context.Context, to Ref, opt WriteOptions) (*Batch, e
 	if s.Open {
 		return b, nil
 	}
+	opt.internal = true
 	o, err := fs.StartCommit(ctx, to, opt)
 	if err != nil {
 		return nil, err
@@ -54,6 +55,9 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 		return err
 	}
 	b.Files++
+	if b.opt.ACL != nil {
+		b.size += 500
+	}
 	b.staged[path] = commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}}
 	b.size += len(path) + attrsSize(&attrs)
 	if len(b.staged) >= batchRows || b.size >= batchBytes {
@@ -71,12 +75,20 @@ func (b *Batch) flush(ctx context.Context) error {
 		return nil
 	}
 	err := b.fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := b.fs.target(tx, b.to, "")
+		s, err := b.fs.target(tx, b.to, WriteOptions{})
 		if err != nil {
 			return err
 		}
-		_, err = b.fs.write(tx, s, b.id, append([]commits.Change(nil), changes...), b.opt)
-		return err
+		staged := append([]commits.Change(nil), changes...)
+		if _, err := b.fs.write(tx, s, b.id, staged, b.opt); err != nil {
+			return err
+		}
+		for i := range staged {
+			if err := s.setFileACL(tx, staged[i].Path, staged[i].Commit, b.opt.ACL); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	clear(b.staged)
 	b.size = 0
@@ -113,9 +125,12 @@ func (b *Batch) Close() error {
 
 // attrsSize is about how many bytes attrs take in a row.
 func attrsSize(a *Attrs) int {
-	n := 200 + len(a.ContentType) + len(a.ContentEncoding) + len(a.ContentDisposition) + len(a.CacheControl)
-	for k, v := range a.Meta {
-		n += len(k) + len(v)
+	n := 200 + len(a.ContentType) + len(a.ContentEncoding) + len(a.ContentDisposition) + len(a.ContentLanguage) +
+		len(a.CacheControl) + len(a.Expires)
+	for _, m := range []map[string]string{a.Meta, a.Tags} {
+		for k, v := range m {
+			n += len(k) + len(v)
+		}
 	}
 	return n
 }

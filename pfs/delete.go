@@ -61,7 +61,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 	var done Deleted
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
 		done = Deleted{Items: make([]DeletedItem, len(list))}
-		s, err := fs.target(tx, to, opt.IfHead)
+		s, err := fs.target(tx, to, opt)
 		if err != nil {
 			return err
 		}
@@ -162,6 +162,9 @@ func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	if err != nil || target == nil {
 		return err
 	}
+	if x := to.Version; x.Base == then.ID.String() && len(x.Steps) == 0 && target.Commit != then.ID {
+		return nil // a version id, but that of another path: what S3 clients send means no more
+	}
 	d.items[i].Version, d.items[i].Marker = target.Commit, target.Deleted
 	if !slices.Contains(gone[p], target.Commit) {
 		gone[p] = append(gone[p], target.Commit)
@@ -175,7 +178,9 @@ const deleteStep = 100
 
 // deleteInSteps deletes by way of an open commit.
 func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
-	o, err := fs.StartCommit(ctx, to, opt)
+	start := opt
+	start.internal = true
+	o, err := fs.StartCommit(ctx, to, start)
 	if err != nil {
 		return Deleted{}, err
 	}

@@ -34,10 +34,14 @@ func (m *machine) RemoveVersion(t *rapid.T) {
 		}
 	}
 	version := commits.Expr{Base: then.id.String()}
+	byID := rapid.Bool().Draw(t, "by version id")
+	if !byID { // an expression means the version that its commit has
+		version.Steps = []commits.Step{{Kind: commits.Parent}}
+	}
 	done, err := m.fs.Delete(m.ctx, m.ref(name), []Deletion{{Path: p, Version: &version}}, WriteOptions{})
 	m.must(err)
 	at := -1
-	if past := then.versions[p]; len(past) > 0 {
+	if past := then.versions[p]; len(past) > 0 && (!byID || past[0].id == then.id) {
 		at = slices.IndexFunc(b.versions()[p], func(v modelVersion) bool { return v.id == past[0].id })
 	}
 	if (at < 0) != done.Commit.IsZero() {

@@ -34,6 +34,7 @@ type openRow struct {
 	Author    string         `json:"author,omitempty"`
 	Message   string         `json:"message,omitempty"`
 	Finishing bool           `json:"finishing,omitempty"` // no more writes
+	Internal  bool           `json:"internal,omitempty"`  // of a request, which a restart ends
 }
 
 func (o *openRow) home() commits.LineID { return cmp.Or(o.Home, o.Line) }
@@ -60,7 +61,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 	}
 	var o OpenCommit
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, branch, opt.IfHead)
+		s, err := fs.target(tx, branch, opt)
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 		}
 		row := openRow{
 			Branch: s.Branch, Line: s.line, Home: s.home, Base: s.pos.Line, N: s.pos.N,
-			Started: fs.timestamp(), Author: opt.Author, Message: opt.Message,
+			Started: fs.timestamp(), Author: opt.Author, Message: opt.Message, Internal: opt.internal,
 		}
 		o = row.describe(s.Repo, id, s.ID)
 		return setJSON(tx, openKey(s.repo, id), row)
@@ -97,7 +98,7 @@ func (fs *FS) OpenCommits(ctx context.Context, repo string) ([]OpenCommit, error
 			var id, parent commits.ID
 			copy(id[:], raw)
 			var row openRow
-			if err := decodeJSON(openKey(r, id), value, &row); err != nil {
+			if err := decodeJSON(openKey(r, id), value, &row); err != nil || row.Internal {
 				return err
 			}
 			if row.N > 0 {

@@ -57,6 +57,7 @@ type Snapshot struct {
 	fs        *FS
 	repo      repoRow
 	finishing bool           // an open commit that takes no more writes
+	author    string         // who started the open commit
 	line      commits.LineID // of Branch; 0 if none
 	home      commits.LineID // names Branch for good; 0 if none
 	protected bool           // Branch takes merges only
@@ -89,7 +90,7 @@ func (fs *FS) resolve(tx objstore.Reader, ref Ref) (*Snapshot, error) {
 		return nil, translate(err)
 	}
 	if ref.Version.Base != "" {
-		if err := s.named(tx, ref.Version.Base); err != nil {
+		if err := s.through(tx, ref.Version.Base); err != nil {
 			return nil, translate(err)
 		}
 		// A version of a bucket is read, whatever it is called.
@@ -112,20 +113,38 @@ func (s *Snapshot) start(tx objstore.Reader, ref Ref) error {
 		if name == "" {
 			return nil
 		}
-		branch, line, home, protected := s.Branch, s.line, s.home, s.protected
+		was := *s
 		if err := s.named(tx, name); err != nil {
 			return err
 		}
-		if s.Branch != "" && s.Branch != branch {
-			return fmt.Errorf("%w: %s is a branch itself, not a commit of %s", ErrNoSuchCommit, name, branch)
+		if s.Branch != "" && s.Branch != was.Branch {
+			return fmt.Errorf("%w: %s is a branch itself, not a commit of %s", ErrNoSuchCommit, name, was.Branch)
 		}
-		s.Branch, s.line, s.home, s.protected = branch, line, home, protected
+		s.stayOn(&was)
 		return nil
 	case name != "":
 		return s.named(tx, name)
 	default:
 		return s.toBranch(tx, s.repo.DefaultBranch)
 	}
+}
+
+// through goes to what is called name; the branch stays the one that it was
+// reached through, whose owner decides who may.
+func (s *Snapshot) through(tx objstore.Reader, name string) error {
+	was := *s
+	if err := s.named(tx, name); err != nil {
+		return err
+	}
+	if s.Open && s.home != was.home {
+		return fmt.Errorf("%w: %s is not on branch %s", ErrNoSuchCommit, name, was.Branch)
+	}
+	s.stayOn(&was)
+	return nil
+}
+
+func (s *Snapshot) stayOn(was *Snapshot) {
+	s.Branch, s.line, s.home, s.protected = was.Branch, was.line, was.home, was.protected
 }
 
 // toBranch goes to the head of a branch.
@@ -217,7 +236,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 		s.Branch, s.line, s.home, s.protected = open.Branch, open.Line, open.home(), false
 		s.at(open.pos())
 		s.ID, s.Time, s.Open = id, open.Started, true
-		s.Writable, s.finishing = true, open.Finishing
+		s.Writable, s.finishing, s.author = true, open.Finishing, open.Author
 		return nil
 	}
 	if !errors.Is(err, ErrNoSuchCommit) {

@@ -37,7 +37,7 @@ func (fs *FS) resume(ctx context.Context) error {
 			scanNames(tx, []byte{keyOpen}, "", 0, func(raw string, value []byte) error {
 				var row openRow
 				err := decodeJSON([]byte(raw), value, &row)
-				if err == nil && row.Finishing {
+				if err == nil && (row.Finishing || row.Internal) {
 					reopen[raw] = row
 				}
 				return err
@@ -49,8 +49,17 @@ func (fs *FS) resume(ctx context.Context) error {
 	}
 	for raw, row := range reopen {
 		row.Finishing = false
+		var id commits.ID
+		copy(id[:], raw[8:])
+		if row.Internal {
+			dropping = append(dropping, id)
+		}
 		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
-			return setJSON(tx, append([]byte{keyOpen}, raw...), row)
+			key := append([]byte{keyOpen}, raw...)
+			if row.Internal {
+				return errors.Join(tx.Set(droppingKey(id), nil), tx.Delete(key))
+			}
+			return setJSON(tx, key, row)
 		})
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ type Settings struct {
 // settingsRow is Settings as they are kept.
 type settingsRow struct {
 	Settings
-	// FileACLs: some file of the branch has an ACL of its own.
+	// FileACLs: some version of a file has an ACL of its own.
 	FileACLs bool `json:"file_acls,omitempty"`
 }
 
@@ -84,7 +84,7 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 // ErrReadOnly if to is history.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, change func(*Settings) error) error {
 	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, "")
+		s, err := fs.target(tx, to, WriteOptions{})
 		if err != nil {
 			return err
 		}
@@ -102,11 +102,12 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, change func(*Settings)
 	}))
 }
 
-func fileACLKey(line commits.LineID, path string) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{keyFileACL}, uint64(line)), path...)
+func fileACLKey(home commits.LineID, path string, version CommitID) []byte {
+	scope := binary.BigEndian.AppendUint64([]byte{keyFileACL}, uint64(home))
+	return append(pathKey(scope, path), version[:]...)
 }
 
-// FileACL is the ACL of a file, whatever its version.
+// FileACL is the ACL of the version of a file that the snapshot has.
 func (s *Snapshot) FileACL(ctx context.Context, path string) (ACL, error) {
 	var a ACL
 	err := s.fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
@@ -116,15 +117,20 @@ func (s *Snapshot) FileACL(ctx context.Context, path string) (ACL, error) {
 	return a, err
 }
 
+// fileACL: a version has an ACL of its own, wherever the version shows; with
+// another version, however it was written, begins another ACL.
 func (s *Snapshot) fileACL(tx objstore.Reader, path string) (ACL, error) {
-	row, line, err := s.settings(tx)
+	row, home, err := s.settings(tx)
 	if err != nil {
 		return ACL{}, err
 	}
 	a := ACL{Owner: row.ACL.Owner}
 	if row.FileACLs {
-		err := getJSON(tx, fileACLKey(line, path), &a)
-		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		st, err := s.stat(tx, path)
+		if err == nil {
+			err = getJSON(tx, fileACLKey(home, path, st.Commit), &a)
+		}
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) && !errors.Is(err, ErrNoSuchPath) {
 			return a, err
 		}
 	}
@@ -132,47 +138,46 @@ func (s *Snapshot) fileACL(tx objstore.Reader, path string) (ACL, error) {
 	return a, nil
 }
 
-// SetFileACL gives a file, all versions of it, another ACL.
-func (fs *FS) SetFileACL(ctx context.Context, to Ref, path string, a ACL) error {
+// SetFileACL gives a version of a file another ACL: the one that version
+// leads to, the current one if it is nil.
+func (fs *FS) SetFileACL(ctx context.Context, to Ref, path string, version *Expr, a ACL) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
 	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, "")
+		s, err := fs.target(tx, to, WriteOptions{})
 		if err != nil {
 			return err
 		}
-		if _, err := s.stat(tx, path); err != nil {
+		if version != nil {
+			to := to
+			to.Version = *version
+			if s, err = fs.resolve(tx, to); err != nil {
+				return err
+			}
+		}
+		st, err := s.stat(tx, path)
+		if err != nil {
 			return err
 		}
-		return s.setFileACL(tx, path, &a)
+		return s.setFileACL(tx, path, st.Commit, &a)
 	}))
 }
 
-// setFileACL gives path an ACL, nil being the default.
-func (s *Snapshot) setFileACL(tx objstore.Writer, path string, a *ACL) error {
-	row, line, err := s.settings(tx)
+// setFileACL gives a version an ACL, nil being the default.
+func (s *Snapshot) setFileACL(tx objstore.Writer, path string, version CommitID, a *ACL) error {
+	if a == nil {
+		return nil
+	}
+	row, home, err := s.settings(tx)
 	if err != nil {
 		return err
 	}
-	key := fileACLKey(line, path)
-	if a == nil {
-		if !row.FileACLs {
-			return nil
-		}
-		if _, err := tx.Get(key); err != nil {
-			if errors.Is(err, objstore.ErrNotFound) {
-				return nil
-			}
-			return err
-		}
-		return tx.Delete(key)
-	}
 	if !row.FileACLs {
 		row.FileACLs = true
-		if err := setJSON(tx, settingsKey(line), row); err != nil {
+		if err := setJSON(tx, settingsKey(home), row); err != nil {
 			return err
 		}
 	}
-	return setJSON(tx, key, a)
+	return setJSON(tx, fileACLKey(home, path, version), a)
 }

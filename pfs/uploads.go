@@ -66,7 +66,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 	}
 	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL}
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, opt.IfHead)
+		s, err := fs.target(tx, to, opt)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 
 // readUpload finds an upload by where it goes.
 func (fs *FS) readUpload(tx objstore.Reader, to Ref, path, id string) (Upload, *Snapshot, error) {
-	s, err := fs.target(tx, to, "")
+	s, err := fs.target(tx, to, WriteOptions{})
 	if err != nil {
 		return Upload{}, nil, err
 	}
@@ -305,7 +305,7 @@ func (fs *FS) Parts(ctx context.Context, to Ref, path, upload string, after, lim
 		}
 		c := tx.Scan(objstore.Range{Start: partKey(upload, after+1), End: objstore.PrefixEnd(partKey(upload, 0)[:1+len(upload)])})
 		defer c.Close()
-		for c.Next() {
+		for limit > 0 && c.Next() {
 			if len(list) == limit {
 				more = true
 				break

@@ -143,6 +143,26 @@ func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, erro
 	return found, err
 }
 
+// Version is the version of path with that id as the last commit left it; nil
+// if the path has none.
+func (s *Snapshot) Version(ctx context.Context, path string, id CommitID) (*Info, error) {
+	var found *Info
+	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+		found = nil
+		v, err := s.view(tx)
+		if err != nil {
+			return err
+		}
+		return v.History(path, func(st commits.State) (bool, error) {
+			if st.Commit == id && !st.Deleted {
+				found = &Info{Path: path, State: st}
+			}
+			return found == nil, nil
+		})
+	})
+	return found, translate(err)
+}
+
 // without is the state of path that leaves versions out of its list; nil if
 // none of them is listed. Those that are come back as the state's Removed.
 func (s *Snapshot) without(tx objstore.Reader, path string, gone []CommitID) (*commits.State, error) {

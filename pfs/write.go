@@ -22,6 +22,11 @@ type WriteOptions struct {
 	// ACL is that of the file that is written; nil is the default, that its
 	// branch's owner alone may read it.
 	ACL *ACL
+	// On, if set, must be of the branch that is written to, which was then
+	// authorized: another one of the name may have taken its place.
+	On *Snapshot
+
+	internal bool // an open commit that is part of one request
 }
 
 // Condition is decided against the file at the path in the transaction that
@@ -108,7 +113,7 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 	var done Committed
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
 		done = Committed{}
-		s, err := fs.target(tx, to, opt.IfHead)
+		s, err := fs.target(tx, to, opt)
 		if err != nil {
 			return err
 		}
@@ -125,10 +130,8 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 			return err
 		}
 		done.Info = Info{Path: path, State: ch[0].State}
-		if opt.ACL != nil || !s.Open {
-			if err := s.setFileACL(tx, path, opt.ACL); err != nil {
-				return err
-			}
+		if err := s.setFileACL(tx, path, done.Info.Commit, opt.ACL); err != nil {
+			return err
 		}
 		if also != nil {
 			return also(tx, done)
@@ -141,21 +144,27 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 	return done, nil
 }
 
-// CheckWritable says early why a write to ref would be refused: what Resolve
-// says of it, or ErrReadOnly.
-func (fs *FS) CheckWritable(ctx context.Context, ref Ref) error {
-	return fs.rows.View(ctx, func(tx objstore.Reader) error {
-		_, err := fs.target(tx, ref, "")
+// Target is what a write to ref writes to, or why it would be refused: what
+// Resolve says of it, or ErrReadOnly.
+func (fs *FS) Target(ctx context.Context, ref Ref) (*Snapshot, error) {
+	var s *Snapshot
+	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		s, err = fs.target(tx, ref, WriteOptions{})
 		return err
 	})
+	return s, err
 }
 
 // target resolves what is to be written to and checks that it may be.
-func (fs *FS) target(tx objstore.Reader, to Ref, ifHead string) (*Snapshot, error) {
+func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, error) {
 	s, err := fs.resolve(tx, to)
 	if err != nil {
 		return nil, err
 	}
+	if opt.On != nil && (opt.On.home != s.home || opt.On.repo.ID != s.repo.ID) {
+		return nil, fmt.Errorf("%w: %s was deleted meanwhile; there is another one of that name", ErrNoSuchBranch, opt.On.Branch)
+	}
+	ifHead := opt.IfHead
 	if !s.Writable {
 		return nil, readOnly(tx, s)
 	}

@@ -15,7 +15,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,7 +154,7 @@ func (v *Verifier) verifyHeader(r *http.Request, auth string) (Identity, error) 
 	if payload == "" {
 		return Identity{}, ErrMissingPayload
 	}
-	if err := errors.Join(checkPayload(payload), checkSigned(r, c.signed, true)); err != nil {
+	if err := errors.Join(checkPayload(payload), checkSigned(r, c.signed, false)); err != nil {
 		return Identity{}, err
 	}
 	return v.check(r, &c, payload, r.URL.RawQuery, false)
@@ -173,7 +175,7 @@ func (v *Verifier) verifyQuery(r *http.Request) (Identity, error) {
 	if now.Sub(c.time) > c.expires {
 		return Identity{}, ErrExpired
 	}
-	if err := checkSigned(r, c.signed, false); err != nil {
+	if err := checkSigned(r, c.signed, true); err != nil {
 		return Identity{}, err
 	}
 	payload := r.URL.Query().Get("X-Amz-Content-Sha256")
@@ -242,26 +244,20 @@ func checkPayload(p string) error {
 	return nil
 }
 
-// checkSigned refuses requests whose host, or whose x-amz- headers if all is
-// set, were left out of the signature. A presigned URL may carry headers
-// that it was not signed with.
-func checkSigned(r *http.Request, signed []string, all bool) error {
-	has := func(name string) bool {
-		for _, s := range signed {
-			if s == name {
-				return true
-			}
-		}
-		return false
-	}
-	if !has("host") {
+// checkSigned refuses requests whose host or x-amz- headers were left out of
+// the signature: whoever has a presigned URL could add such headers, and make
+// of it another operation. x-amz-content-sha256 of a presigned URL is checked
+// against the body, signed or not.
+func checkSigned(r *http.Request, signed []string, presigned bool) error {
+	if !slices.Contains(signed, "host") {
 		return fmt.Errorf("%w: host", ErrUnsigned)
 	}
-	if !all {
-		return nil
-	}
-	for name := range r.Header {
-		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !has(name) {
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		name = strings.ToLower(name)
+		if !strings.HasPrefix(name, "x-amz-") || presigned && name == "x-amz-content-sha256" {
+			continue
+		}
+		if !slices.Contains(signed, name) {
 			return fmt.Errorf("%w: %s", ErrUnsigned, name)
 		}
 	}

@@ -233,10 +233,15 @@ func presigned(t testing.TB, expires string) *http.Request {
 func TestPresigned(t *testing.T) {
 	t.Parallel()
 	r := presigned(t, "60")
-	r.Header.Set("X-Amz-Meta-Extra", "unsigned headers are fine")
+	r.Header.Set("X-Extra", "unsigned headers are fine")
 	id, err := verifier(now.Add(59*time.Second), "us-east-1").Verify(r)
 	if err != nil || !id.Presigned {
 		t.Errorf("%+v, %v", id, err)
+	}
+	added := presigned(t, "60")
+	added.Header.Set("X-Amz-Copy-Source", "/elsewhere/k")
+	if _, err := verifier(now, "us-east-1").Verify(added); !errors.Is(err, sigv4.ErrUnsigned) {
+		t.Errorf("a header that makes it another operation: %v", err)
 	}
 	for name, tt := range map[string]struct {
 		at   time.Duration

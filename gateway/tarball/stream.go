@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	freeBytes = 64 << 20  // that any archive may expand to
-	maxWindow = 128 << 20 // of zstd, which is memory; what zstd --long takes without being asked twice
+	freeBytes = 64 << 20 // that any archive may expand to
+	maxWindow = 8 << 20  // of zstd, which is memory: what RFC 8878 asks of every decoder, and zstd -19 uses
 	readAhead = 32 << 10
 
 	// maxHeaders is what may come in front of one member: tar.Reader takes no
