@@ -42,6 +42,7 @@ bench:
 # The binary driven by stock clients, on real input.
 e2e: build
 	testdata/e2e/run.sh
+	testdata/e2e/clients.sh
 
 # kill -9 under load, many rounds.
 crash:

@@ -177,7 +177,7 @@ func (c *call) ref(expr string) (pfs.Ref, error) {
 }
 
 // may says why the caller may not do something with what ref means.
-func (s *server) may(c *call, ref pfs.Ref, act pfs.Action, path string) error {
+func (s *server) may(c *call, ref pfs.Ref, act pfs.Action) error {
 	if c.caller.Unlimited() {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (s *server) may(c *call, ref pfs.Ref, act pfs.Action, path string) error {
 	if err != nil {
 		return err
 	}
-	return snap.Authorize(c.Context(), c.caller.Caller, act, path)
+	return snap.Authorize(c.Context(), c.caller.Caller, act, "")
 }
 
 // refFor reads a ref that the caller must be allowed to do something with.
@@ -194,7 +194,7 @@ func (s *server) refFor(c *call, expr string, act pfs.Action) (pfs.Ref, error) {
 	if err != nil {
 		return ref, err
 	}
-	return ref, s.may(c, ref, act, "")
+	return ref, s.may(c, ref, act)
 }
 
 // snapshot resolves the ref in the query, for the path there.

@@ -162,7 +162,7 @@ func (s *server) listOpen(c *call) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(o pfs.OpenCommit) bool {
-		return s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite, "") != nil
+		return s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite) != nil
 	})
 	id := func(o pfs.OpenCommit) string { return o.ID.String() }
 	behind := slices.IndexFunc(list, func(o pfs.OpenCommit) bool { return id(o) > after })

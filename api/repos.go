@@ -176,7 +176,7 @@ func (s *server) createBranch(c *call) error {
 }
 
 func (s *server) inspectBranch(c *call) error {
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActList, ""); err != nil {
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActList); err != nil {
 		return err
 	}
 	b, err := s.fs.Branch(c.Context(), c.PathValue("repo"), c.PathValue("branch"))
@@ -187,7 +187,7 @@ func (s *server) inspectBranch(c *call) error {
 }
 
 func (s *server) deleteBranch(c *call) error {
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActOwn, ""); err != nil {
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActOwn); err != nil {
 		return err
 	}
 	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{}); err != nil {

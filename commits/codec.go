@@ -41,6 +41,7 @@ const (
 	stateTagValue
 	stateRemoved
 	stateMD5
+	statePartSum
 )
 
 // Flags of a state. They are its first field, if there are any.
@@ -114,7 +115,11 @@ func appendState(b []byte, s *State) []byte {
 	b = appendString(b, stateSumType, a.Checksum.Type)
 	b = appendString(b, stateSumValue, a.Checksum.Value)
 	b = appendMap(b, stateTagKey, a.Tags)
-	return appendString(b, stateMD5, a.Checksum.MD5)
+	b = appendString(b, stateMD5, a.Checksum.MD5)
+	for _, v := range s.PartSums {
+		b = appendString(b, statePartSum, v)
+	}
+	return b
 }
 
 // appendMap appends keys as field f and values as the field behind it.
@@ -235,6 +240,8 @@ func decodeState(b []byte) (State, error) {
 			setValue(&s.Attrs.Meta, key, data)
 		case stateTagValue:
 			setValue(&s.Attrs.Tags, key, data)
+		case statePartSum:
+			s.PartSums = append(s.PartSums, string(data))
 		case statePart:
 			s.Parts = append(s.Parts, int64(v))
 		default:

@@ -16,6 +16,8 @@ type Entry struct {
 	// Parts are the lengths of the parts of a multipart upload in order, for
 	// reads by part number; nil when it was written in one piece.
 	Parts []int64
+	// PartSums are the checksums of the Parts, if they have them, in base64.
+	PartSums []string
 }
 
 // Attrs are what a client says of a file besides its bytes.

@@ -10,6 +10,7 @@ import (
 type objectPart struct {
 	PartNumber int
 	Size       int64
+	checksums
 }
 
 type objectParts struct {
@@ -63,6 +64,8 @@ func (r *request) getAttributes() error {
 		case "Checksum":
 			if sum := info.Attrs.Checksum; sum.Algorithm != "" {
 				is := checksumOf(&info)
+				// Here alone AWS leaves out how many parts a composite is of.
+				*is.of(sum.Algorithm), _, _ = strings.Cut(sum.Value, "-")
 				doc.Checksum = &is
 			}
 		case "ObjectParts":
@@ -99,7 +102,11 @@ func (r *request) objectParts(info *pfs.Info) (*objectParts, error) {
 	}
 	p := &objectParts{TotalPartsCount: len(info.Parts), PartNumberMarker: marker, MaxParts: limit}
 	for i := marker; i < len(info.Parts) && len(p.Parts) < limit; i++ {
-		p.Parts = append(p.Parts, objectPart{i + 1, info.Parts[i]})
+		part := objectPart{PartNumber: i + 1, Size: info.Parts[i]}
+		if i < len(info.PartSums) {
+			*part.of(info.Attrs.Checksum.Algorithm) = info.PartSums[i]
+		}
+		p.Parts = append(p.Parts, part)
 		p.NextPartNumberMarker = i + 1
 	}
 	p.IsTruncated = marker+len(p.Parts) < len(info.Parts)

@@ -144,26 +144,29 @@ func (r *request) deleteObjects() error {
 		if it.Err != nil && !noVersion(it.Err) {
 			e := describe(versionError(it.Err))
 			result.Error = append(result.Error, deleteError{items[i].Path, ids[i], e.code, e.message})
-			continue
+		} else if !doc.Quiet {
+			result.Deleted = append(result.Deleted, deletedOf(items[i], ids[i], it, done.Commit))
 		}
-		if doc.Quiet {
-			continue
-		}
-		d := deletedKey{Key: items[i].Path}
-		if items[i].Version != nil {
-			d.VersionID, d.DeleteMarker = ids[i], it.Marker
-			if it.Marker {
-				d.DeleteMarkerVersionID = it.Version.String()
-			}
-		} else if it.Existed {
-			d.DeleteMarker, d.DeleteMarkerVersionID = true, done.Commit.String()
-		}
-		result.Deleted = append(result.Deleted, d)
 	}
 	if !done.Commit.IsZero() {
 		r.w.Header().Set("X-Caret-Commit", done.Commit.String())
 	}
 	return r.reply(result)
+}
+
+// deletedOf tells what became of one object of a Delete.
+func deletedOf(item pfs.Deletion, id string, it pfs.DeletedItem, commit pfs.CommitID) deletedKey {
+	d := deletedKey{Key: item.Path}
+	switch {
+	case item.Version != nil:
+		d.VersionID, d.DeleteMarker = id, it.Marker
+		if it.Marker {
+			d.DeleteMarkerVersionID = it.Version.String()
+		}
+	case it.Existed:
+		d.DeleteMarker, d.DeleteMarkerVersionID = true, commit.String()
+	}
+	return d
 }
 
 // deletion reads one object of a Delete. What is wrong with the document as

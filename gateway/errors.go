@@ -185,8 +185,8 @@ func (r *request) fail(err error) {
 		h.Del(name)
 	}
 	for name := range h {
-		if strings.HasPrefix(name, metaPrefix) {
-			h.Del(name)
+		if strings.HasPrefix(name, "x-amz-meta-") {
+			delete(h, name)
 		}
 	}
 	if e.status == http.StatusNotModified {

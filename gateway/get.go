@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"caret/gateway/checksum"
 	"caret/pfs"
 )
 
@@ -36,14 +37,28 @@ func (r *request) getObject() error {
 	if partial {
 		status = http.StatusPartialContent
 		h.Set("Content-Range", contentRange(off, length, info.Size()))
-	} else if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
-		showChecksum(h, info.Attrs.Checksum)
+	}
+	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		r.showSum(&info, partial)
 	}
 	if r.Method == http.MethodHead || length == 0 {
 		r.w.WriteHeader(status)
 		return nil
 	}
 	return r.send(s, &info, off, length, status)
+}
+
+// showSum sets the headers of the checksum of what is sent: the object, or a
+// part of a composite. A range has none.
+func (r *request) showSum(info *pfs.Info, partial bool) {
+	sum := info.Attrs.Checksum
+	n, err := strconv.Atoi(r.query.Get("partNumber"))
+	switch {
+	case !partial:
+		showChecksum(r.w.Header(), sum)
+	case err == nil && sum.Type == checksum.Composite && n <= len(info.PartSums):
+		showChecksum(r.w.Header(), pfs.Checksum{Algorithm: sum.Algorithm, Type: sum.Type, Value: info.PartSums[n-1]})
+	}
 }
 
 // gone adds to the news that there is no object that it was deleted, and by

@@ -99,7 +99,8 @@ func (r *request) describeObject(s *pfs.Snapshot, info *pfs.Info) {
 	set("Cache-Control", a.CacheControl)
 	set("Expires", a.Expires)
 	for k, v := range a.Meta {
-		h.Set(metaPrefix+k, v)
+		// As AWS spells them: boto3 gives the names on in the case they come in.
+		h["x-amz-meta-"+k] = []string{v}
 	}
 	if n := len(a.Tags); n > 0 {
 		h.Set("X-Amz-Tagging-Count", strconv.Itoa(n))

@@ -49,6 +49,12 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 	for i := range rows {
 		joined[i] = rows[i].Part
 		entry.Parts[i] = rows[i].Part.Root.Size
+		if v := rows[i].Checksum.Value; v != "" && sum.Algorithm != "" {
+			entry.PartSums = append(entry.PartSums, v)
+		}
+	}
+	if len(entry.PartSums) < len(rows) {
+		entry.PartSums = nil
 	}
 	entry.Attrs.Checksum = sum
 	if entry.Content, err = content.Concat(ctx, fs.blobs, joined); err != nil {
