@@ -13,7 +13,7 @@ func wireRepo(r pfs.Repo) v1.Repo {
 }
 
 func wireBranch(b pfs.Branch) v1.Branch {
-	w := v1.Branch{Name: b.Name, Repo: b.Repo, N: b.N, Created: b.Created, Default: b.Default}
+	w := v1.Branch{Name: b.Name, Repo: b.Repo, N: b.N, Created: b.Created, Default: b.Default, Protected: b.Protected}
 	if b.N > 0 {
 		w.Head, w.Time = b.Head.String(), &b.Time
 	}
@@ -190,7 +190,7 @@ func (s *server) deleteBranch(c *call) error {
 	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActOwn); err != nil {
 		return err
 	}
-	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{}); err != nil {
+	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{Author: c.caller.Name}); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

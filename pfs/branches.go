@@ -112,6 +112,9 @@ func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork c
 	if err := commits.CreateLine(tx, row.Line, repo.ID, fork); err != nil {
 		return row, err
 	}
+	if err := fs.logMove(tx, repo, name, "create", "", nil, &row); err != nil {
+		return row, err
+	}
 	return row, setJSON(tx, inRepo(keyBranch, repo.ID, name), row)
 }
 
@@ -166,6 +169,8 @@ type DeleteBranchOptions struct {
 	// Empty refuses with ErrNotEmpty when its head holds files, or when other
 	// branches of the repo would stay without a default.
 	Empty bool
+	// Author is who deletes it, for the branch's moves.
+	Author string
 }
 
 // DeleteBranch removes a branch; the last one takes its repo with it. What
@@ -189,11 +194,14 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBra
 				return err
 			}
 		}
-		if err := fs.dropBranch(tx, r, name); err != nil {
+		if row.Protected {
+			return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, name, repo)
+		}
+		if err := fs.dropBranch(tx, r, name, opt.Author); err != nil {
 			return err
 		}
 		if len(all) == 1 {
-			return tx.Delete(repoKey(repo))
+			return fs.dropRepo(tx, r)
 		}
 		return nil
 	})
@@ -221,12 +229,14 @@ func checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branc
 
 // dropBranch takes the name away and keeps the line. Its uploads and open
 // commits can no longer be reached.
-func (fs *FS) dropBranch(tx objstore.Writer, r repoRow, name string) error {
-	key := inRepo(keyBranch, r.ID, name)
-	row, err := tx.Get(key)
+func (fs *FS) dropBranch(tx objstore.Writer, r repoRow, name, author string) error {
+	row, err := readBranchRow(tx, r, name)
 	if err != nil {
 		return err
 	}
+	if err := fs.logMove(tx, r, name, "delete", author, &row, nil); err != nil {
+		return err
+	}
 	dropped := binary.BigEndian.AppendUint64(append(inRepo(keyDropped, r.ID, name), 0), uint64(fs.now().UnixNano()))
-	return errors.Join(tx.Set(dropped, row), tx.Delete(key))
+	return errors.Join(setJSON(tx, dropped, row), tx.Delete(inRepo(keyBranch, r.ID, name)))
 }

@@ -91,22 +91,24 @@ func (fs *FS) Close() error {
 
 // The first byte of every key of this package; FORMAT.md lists them all.
 const (
-	keyRepo     = 'r' // repo name -> repoRow
-	keyBranch   = 'b' // repo id, name -> branchRow
-	keyTag      = 't' // repo id, name -> tagRow
-	keyDropped  = 'x' // repo id, branch name, 0, time of deletion -> branchRow
-	keyOpen     = 'o' // repo id, commit id -> openRow
-	keyUpload   = 'u' // repo id, branch, 0, escaped path, 0 0, upload id -> Upload
-	keyPart     = 'p' // upload id, part number -> partRow
-	keyDone     = 'q' // upload id -> doneRow
-	keyCounter  = 'n' // name -> last number given out
-	keyFolding  = 'g' // line -> nothing: it has layers to fold in
-	keyDropping = 'a' // commit id -> nothing: an aborted commit whose rows go
-	keySettings = 's' // line of a branch -> settingsRow
-	keyFileACL  = 'A' // line of a branch, path -> ACL
-	keyUser     = 'U' // user name -> User
-	keyUserID   = 'I' // user id -> its name
-	keyAccess   = 'K' // access key -> keyRow
+	keyRepo        = 'r' // repo name -> repoRow
+	keyBranch      = 'b' // repo id, name -> branchRow
+	keyTag         = 't' // repo id, name -> tagRow
+	keyDropped     = 'x' // repo id, branch name, 0, time of deletion -> branchRow
+	keyDroppedRepo = 'X' // repo name, 0, time of deletion -> repoRow
+	keyOpen        = 'o' // repo id, commit id -> openRow
+	keyUpload      = 'u' // repo id, branch, 0, escaped path, 0 0, upload id -> Upload
+	keyPart        = 'p' // upload id, part number -> partRow
+	keyDone        = 'q' // upload id -> doneRow
+	keyCounter     = 'n' // name -> last number given out
+	keyFolding     = 'g' // line -> nothing: it has layers to fold in
+	keyDropping    = 'a' // commit id -> nothing: an aborted commit whose rows go
+	keyMoves       = 'R' // repo id, branch name, 0, number -> Move
+	keySettings    = 's' // line of a branch -> settingsRow
+	keyFileACL     = 'A' // line of a branch, path -> ACL
+	keyUser        = 'U' // user name -> User
+	keyUserID      = 'I' // user id -> its name
+	keyAccess      = 'K' // access key -> keyRow
 )
 
 // nextNumber gives out numbers that are never given again.

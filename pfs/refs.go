@@ -353,9 +353,3 @@ func (s *Snapshot) view(tx objstore.Reader) (*commits.View, error) {
 	}
 	return commits.NewView(tx, s.pos, open)
 }
-
-type tagRow struct {
-	Line    commits.LineID `json:"line"`
-	N       uint64         `json:"n"`
-	Created time.Time      `json:"created"`
-}

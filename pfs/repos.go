@@ -144,11 +144,14 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, force bool) error {
 			}
 		}
 		for _, b := range branches {
-			if err := fs.dropBranch(tx, r, b.Name); err != nil {
+			if b.Protected {
+				return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, b.Name, name)
+			}
+			if err := fs.dropBranch(tx, r, b.Name, ""); err != nil {
 				return err
 			}
 		}
-		return tx.Delete(repoKey(name))
+		return fs.dropRepo(tx, r)
 	})
 }
 

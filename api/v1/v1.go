@@ -33,6 +33,41 @@ type Branch struct {
 	Time    *time.Time `json:"time,omitempty"` // of the head
 	Created time.Time  `json:"created"`
 	Default bool       `json:"default,omitempty"`
+	// Protected: it takes merges only.
+	Protected bool `json:"protected,omitempty"`
+}
+
+// ResetBranch asks for a branch to point at To, an expression.
+type ResetBranch struct {
+	To string `json:"to"`
+}
+
+// ProtectBranch protects a branch, or does no longer.
+type ProtectBranch struct {
+	Protected bool `json:"protected"`
+}
+
+// Move is a time at which a branch was made to point elsewhere.
+type Move struct {
+	Time   time.Time `json:"time"`
+	Action string    `json:"action"` // create, reset, delete, restore
+	Author string    `json:"author,omitempty"`
+	From   string    `json:"from,omitempty"` // the head before
+	To     string    `json:"to,omitempty"`   // the head after
+}
+
+// Tag is a name for a commit, which never moves.
+type Tag struct {
+	Name    string    `json:"name"`
+	Repo    string    `json:"repo"`
+	Commit  string    `json:"commit"`
+	Created time.Time `json:"created"`
+}
+
+// CreateTag asks for a tag of the commit that At, an expression, means.
+type CreateTag struct {
+	Name string `json:"name"`
+	At   string `json:"at"`
 }
 
 // CreateBranch asks for a branch at From, an expression; empty makes an

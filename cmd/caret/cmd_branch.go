@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -12,7 +13,7 @@ import (
 
 func branchCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "branch", Usage: "create, list, inspect and delete branches",
+		Name: "branch", Usage: "create, list, inspect, delete, restore, reset and protect branches",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
@@ -31,8 +32,8 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "inspect", Usage: "describe a branch", ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch inspect sales@master",
-				Flags:       clientFlags(outputFlags()...),
+				Description: "EXAMPLES:\n   caret branch inspect sales@master\n   caret branch inspect sales@master --history",
+				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "history", Usage: "where it was made to point, newest first"})...),
 				Action:      func(c *cli.Context) error { return branchInspect(c, p) },
 			},
 			{
@@ -40,6 +41,33 @@ func branchCommand(p process) *cli.Command {
 				Description: "EXAMPLES:\n   caret branch delete sales@dev --yes",
 				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
 				Action:      func(c *cli.Context) error { return branchDelete(c, p) },
+			},
+			{
+				Name: "restore", Usage: "bring a deleted branch back, and its repo with it", ArgsUsage: "REPO@BRANCH",
+				Description: "EXAMPLES:\n   caret branch restore sales@dev",
+				Flags:       clientFlags(),
+				Action:      func(c *cli.Context) error { return branchRestore(c, p) },
+			},
+			{
+				Name: "reset", Usage: "make another commit the head; what was there stays in history", ArgsUsage: "REPO@BRANCH",
+				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --yes\n   caret branch reset sales@master --to HEAD^3 --yes",
+				Flags: clientFlags(
+					&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"},
+					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
+				),
+				Action: func(c *cli.Context) error { return branchReset(c, p) },
+			},
+			{
+				Name: "protect", Usage: "refuse writes, resets and deletion", ArgsUsage: "REPO@BRANCH",
+				Description: "EXAMPLES:\n   caret branch protect sales@master",
+				Flags:       clientFlags(),
+				Action:      func(c *cli.Context) error { return branchProtect(c, p, true) },
+			},
+			{
+				Name: "unprotect", Usage: "take them again", ArgsUsage: "REPO@BRANCH",
+				Description: "EXAMPLES:\n   caret branch unprotect sales@master",
+				Flags:       clientFlags(),
+				Action:      func(c *cli.Context) error { return branchProtect(c, p, false) },
 			},
 		},
 	}
@@ -113,12 +141,18 @@ func branchInspect(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("history") {
+		moves := client.Each(func(string) (v1.Page[v1.Move], error) { return cl.Moves(c.Context, repo, branch) })
+		return list(pr, moves, "TIME\tACTION\tFROM\tTO\tAUTHOR", func(m v1.Move) []string {
+			return []string{pr.time(m.Time), m.Action, pr.short(m.From), pr.short(m.To), pr.cut(m.Author, 16)}
+		})
+	}
 	b, err := cl.Branch(c.Context, repo, branch)
 	if err != nil {
 		return err
 	}
 	return pr.details(b, "name", b.Name, "repo", b.Repo, "head", b.Head, "commits", fmt.Sprint(b.N),
-		"changed", pr.timeOf(b.Time), "created", pr.time(b.Created), "default", fmt.Sprint(b.Default))
+		"changed", pr.timeOf(b.Time), "created", pr.time(b.Created), "default", fmt.Sprint(b.Default), "protected", fmt.Sprint(b.Protected))
 }
 
 func branchDelete(c *cli.Context, p process) error {
@@ -136,6 +170,62 @@ func branchDelete(c *cli.Context, p process) error {
 	if _, err := cl.Repo(c.Context, repo); client.Code(err) == "no_such_repo" {
 		and = ", and with its last branch the repo"
 	}
-	fmt.Fprintf(p.stderr, "deleted branch %s of repo %s%s\n", branch, repo, and)
+	fmt.Fprintf(p.stderr, "deleted branch %s of repo %s%s; `caret branch restore %s@%s` brings it back\n", branch, repo, and, repo, branch)
+	return nil
+}
+
+func branchRestore(c *cli.Context, p process) error {
+	cl, repo, branch, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	b, err := cl.RestoreBranch(c.Context, repo, branch)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "restored branch %s of repo %s with %s\n", branch, repo, count(int(b.N), "commit"))
+	return nil
+}
+
+func branchReset(c *cli.Context, p process) error {
+	cl, repo, branch, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	to := c.String("to")
+	if to == "" {
+		return usagef("--to is missing: the commit that %s is to be at", branch)
+	}
+	if _, err := commits.ParseExpr(to); err != nil {
+		return usagef("--to: %v", err)
+	}
+	was, err := cl.Branch(c.Context, repo, branch)
+	if err != nil {
+		return err
+	}
+	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("reset branch %s of repo %s to %s", branch, repo, to)); err != nil {
+		return err
+	}
+	b, err := cl.ResetBranch(c.Context, repo, branch, to)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "branch %s of repo %s is at %s now; it was at %s\n", branch, repo, cmp.Or(b.Head, "no commit"), cmp.Or(was.Head, "no commit"))
+	return nil
+}
+
+func branchProtect(c *cli.Context, p process, protected bool) error {
+	cl, repo, branch, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	if _, err := cl.ProtectBranch(c.Context, repo, branch, protected); err != nil {
+		return err
+	}
+	state := "protected"
+	if !protected {
+		state = "no longer protected"
+	}
+	fmt.Fprintf(p.stderr, "branch %s of repo %s is %s\n", branch, repo, state)
 	return nil
 }

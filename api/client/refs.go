@@ -1,0 +1,45 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"caret/api/v1"
+)
+
+// ResetBranch makes the commit that to, an expression, means the head of a
+// branch.
+func (c *Client) ResetBranch(ctx context.Context, repo, name, to string) (v1.Branch, error) {
+	return post[v1.Branch](ctx, c, v1.ResetBranch{To: to}, "repos", repo, "branches", name, "reset")
+}
+
+// ProtectBranch makes a branch refuse writes, resets and its deletion, or
+// take them again.
+func (c *Client) ProtectBranch(ctx context.Context, repo, name string, protected bool) (v1.Branch, error) {
+	return post[v1.Branch](ctx, c, v1.ProtectBranch{Protected: protected}, "repos", repo, "branches", name, "protect")
+}
+
+// RestoreBranch brings a deleted branch back, and its repo with it.
+func (c *Client) RestoreBranch(ctx context.Context, repo, name string) (v1.Branch, error) {
+	return post[v1.Branch](ctx, c, struct{}{}, "repos", repo, "branches", name, "restore")
+}
+
+// Moves lists where a branch was made to point, newest first.
+func (c *Client) Moves(ctx context.Context, repo, name string) (v1.Page[v1.Move], error) {
+	return get[v1.Page[v1.Move]](ctx, c, nil, "repos", repo, "branches", name, "moves")
+}
+
+// Tags lists the tags of a repo by name.
+func (c *Client) Tags(ctx context.Context, repo, after string, limit int) (v1.Page[v1.Tag], error) {
+	return get[v1.Page[v1.Tag]](ctx, c, pageQuery(after, limit), "repos", repo, "tags")
+}
+
+// CreateTag names the commit that at, an expression, means.
+func (c *Client) CreateTag(ctx context.Context, repo, name, at string) (v1.Tag, error) {
+	return post[v1.Tag](ctx, c, v1.CreateTag{Name: name, At: at}, "repos", repo, "tags")
+}
+
+// DeleteTag removes a tag; the commit stays.
+func (c *Client) DeleteTag(ctx context.Context, repo, name string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "tags", name)
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"net/http"
+
+	"caret/api/v1"
+	"caret/pfs"
+)
+
+// branchRef is the branch that a request's path names.
+func (c *call) branchRef() pfs.Ref {
+	return pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}
+}
+
+func (s *server) resetBranch(c *call) error {
+	var in v1.ResetBranch
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.may(c, c.branchRef(), pfs.ActOwn); err != nil {
+		return err
+	}
+	to, err := s.refFor(c, in.To, pfs.ActList)
+	if err != nil {
+		return err
+	}
+	b, err := s.fs.ResetBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), to, c.options(""))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireBranch(b))
+}
+
+func (s *server) protectBranch(c *call) error {
+	var in v1.ProtectBranch
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.may(c, c.branchRef(), pfs.ActOwn); err != nil {
+		return err
+	}
+	b, err := s.fs.ProtectBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), in.Protected)
+	if err != nil {
+		return err
+	}
+	return c.ok(wireBranch(b))
+}
+
+func (s *server) restoreBranch(c *call) error {
+	repo := c.PathValue("repo")
+	if !c.caller.Unlimited() { // whose the deleted one was is not looked up for others
+		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
+			return err
+		}
+	}
+	b, err := s.fs.RestoreBranch(c.Context(), repo, c.PathValue("branch"), c.caller.Name)
+	if err != nil {
+		return err
+	}
+	return c.ok(wireBranch(b))
+}
+
+func (s *server) listMoves(c *call) error {
+	repo := c.PathValue("repo")
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
+		return err
+	}
+	list, err := s.fs.Moves(c.Context(), repo, c.PathValue("branch"))
+	if err != nil {
+		return err
+	}
+	wire := func(m pfs.Move) v1.Move { return v1.Move(m) }
+	return c.ok(wirePage(list, len(list), wire, nil))
+}
+
+func wireTag(t pfs.Tag) v1.Tag {
+	return v1.Tag{Name: t.Name, Repo: t.Repo, Commit: t.Commit.String(), Created: t.Created}
+}
+
+func (s *server) listTags(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo")}, pfs.ActList); err != nil {
+		return err
+	}
+	list, err := s.fs.Tags(c.Context(), c.PathValue("repo"), after, limit+1)
+	if err != nil {
+		return err
+	}
+	return c.ok(wirePage(list, limit, wireTag, func(t pfs.Tag) string { return t.Name }))
+}
+
+func (s *server) createTag(c *call) error {
+	var in v1.CreateTag
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+		return err
+	}
+	at, err := c.ref(in.At)
+	if err != nil {
+		return err
+	}
+	t, err := s.fs.CreateTag(c.Context(), c.PathValue("repo"), in.Name, at)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, wireTag(t))
+}
+
+func (s *server) deleteTag(c *call) error {
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+		return err
+	}
+	if err := s.fs.DeleteTag(c.Context(), c.PathValue("repo"), c.PathValue("tag")); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

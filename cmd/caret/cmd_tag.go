@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"caret/api/client"
+	"caret/api/v1"
+	"caret/commits"
+)
+
+func tagCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "tag", Usage: "create, list and delete tags: names for commits, which never move",
+		Subcommands: []*cli.Command{
+			{
+				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
+				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3",
+				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit; the default branch if not given", Value: "HEAD"}),
+				Action:      func(c *cli.Context) error { return tagCreate(c, p) },
+			},
+			{
+				Name: "list", Usage: "list the tags of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
+				Description: "EXAMPLES:\n   caret tag list sales",
+				Flags:       clientFlags(outputFlags()...),
+				Action:      func(c *cli.Context) error { return tagList(c, p) },
+			},
+			{
+				Name: "delete", Usage: "delete a tag; the commit stays", Aliases: []string{"rm"}, ArgsUsage: "REPO@TAG",
+				Description: "EXAMPLES:\n   caret tag delete sales@v1 --yes",
+				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Action:      func(c *cli.Context) error { return tagDelete(c, p) },
+			},
+		},
+	}
+}
+
+func tagCreate(c *cli.Context, p process) error {
+	cl, repo, tag, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	if _, err := commits.ParseExpr(c.String("at")); err != nil {
+		return usagef("--at: %v", err)
+	}
+	t, err := cl.CreateTag(c.Context, repo, tag, c.String("at"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "tag %s of repo %s is commit %s; read it at s3://%s.%s\n", tag, repo, t.Commit, tag, repo)
+	return nil
+}
+
+func tagList(c *cli.Context, p process) error {
+	pr, err := newPrinter(c, p)
+	if err != nil {
+		return err
+	}
+	cl, repo, err := onRepo(c, p)
+	if err != nil {
+		return err
+	}
+	tags := client.Each(func(after string) (v1.Page[v1.Tag], error) { return cl.Tags(c.Context, repo, after, 0) })
+	return list(pr, tags, "NAME\tCOMMIT\tCREATED", func(t v1.Tag) []string {
+		return []string{pr.cut(t.Name, 40), pr.short(t.Commit), pr.time(t.Created)}
+	})
+}
+
+func tagDelete(c *cli.Context, p process) error {
+	cl, repo, tag, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("delete tag %s of repo %s", tag, repo)); err != nil {
+		return err
+	}
+	if err := cl.DeleteTag(c.Context, repo, tag); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "deleted tag %s of repo %s\n", tag, repo)
+	return nil
+}

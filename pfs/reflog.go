@@ -1,0 +1,214 @@
+package pfs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// Move is a time at which a branch was made to point elsewhere than its own
+// commits lead to.
+type Move struct {
+	Time   time.Time `json:"time"`
+	Action string    `json:"action"` // create, reset, delete, restore
+	Author string    `json:"author,omitempty"`
+	From   string    `json:"from,omitempty"` // the head before, "" if there was none
+	To     string    `json:"to,omitempty"`   // the head after
+}
+
+func movesKey(repo repoRow, branch string) []byte {
+	return append(inRepo(keyMoves, repo.ID, branch), 0)
+}
+
+// logMove remembers a move of a branch.
+func (fs *FS) logMove(tx objstore.Writer, repo repoRow, branch, action, author string, from, to *branchRow) error {
+	m := Move{Time: fs.timestamp(), Action: action, Author: author}
+	for row, id := range map[*branchRow]*string{from: &m.From, to: &m.To} {
+		if row == nil {
+			continue
+		}
+		head, err := commits.ReadHead(tx, row.Line)
+		if err != nil {
+			return err
+		}
+		if head.N > 0 {
+			*id = head.ID.String()
+		}
+	}
+	n, err := nextNumber(tx, "move")
+	if err != nil {
+		return err
+	}
+	return setJSON(tx, binary.BigEndian.AppendUint64(movesKey(repo, branch), n), m)
+}
+
+// Moves lists where a branch was made to point, newest first. A name keeps
+// its moves when the branch goes and another one comes.
+func (fs *FS) Moves(ctx context.Context, repo, branch string) ([]Move, error) {
+	var list []Move
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		list = nil
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		in := objstore.Prefix(movesKey(r, branch))
+		in.Reverse = true
+		c := tx.Scan(in)
+		defer c.Close()
+		for c.Next() {
+			var m Move
+			if err := decodeJSON(c.Key(), c.Value(), &m); err != nil {
+				return err
+			}
+			list = append(list, m)
+		}
+		return c.Err()
+	})
+	return list, err
+}
+
+// ResetBranch makes to, a commit of the same repo, the head of a branch. What
+// the branch had is in its moves, and stays. Open commits of it cannot be
+// finished any more.
+func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt WriteOptions) (Branch, error) {
+	var b Branch
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		s, err := fs.target(tx, Ref{Repo: repo, Branch: name}, opt)
+		if err != nil {
+			return err
+		}
+		at, err := fs.resolve(tx, to)
+		if err != nil {
+			return err
+		}
+		if at.Open || at.Repo != repo {
+			return fmt.Errorf("%w: a branch is reset to a finished commit of its repo", ErrInvalidArgument)
+		}
+		old, err := readBranchRow(tx, s.repo, name)
+		if err != nil {
+			return err
+		}
+		n, err := nextNumber(tx, "line")
+		if err != nil {
+			return err
+		}
+		row := old
+		row.Home, row.Line = old.home(), commits.LineID(n)
+		if err := commits.CreateLine(tx, row.Line, s.repo.ID, at.pos); err != nil {
+			return err
+		}
+		if err := setJSON(tx, inRepo(keyBranch, s.repo.ID, name), row); err != nil {
+			return err
+		}
+		if err := fs.logMove(tx, s.repo, name, "reset", opt.Author, &old, &row); err != nil {
+			return err
+		}
+		b, err = describeBranch(tx, s.repo, name, row)
+		return err
+	})
+	return b, translate(err)
+}
+
+// ProtectBranch makes a branch refuse writes, resets and its deletion with
+// ErrDenied, or take them again.
+func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (Branch, error) {
+	var b Branch
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		row, err := readBranchRow(tx, r, name)
+		if err != nil {
+			return err
+		}
+		row.Protected = protected
+		if err := setJSON(tx, inRepo(keyBranch, r.ID, name), row); err != nil {
+			return err
+		}
+		b, err = describeBranch(tx, r, name, row)
+		return err
+	})
+	return b, err
+}
+
+// RestoreBranch brings back the branch of that name that was deleted last,
+// and its repo if that went with it. ErrBranchExists if there is one of the
+// name; ErrNoSuchBranch if none was deleted.
+func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Branch, error) {
+	if err := errors.Join(CheckName(repo), CheckName(name)); err != nil {
+		return Branch{}, err
+	}
+	var b Branch
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		r, err := readRepo(tx, repo)
+		if errors.Is(err, ErrNoSuchRepo) {
+			r, err = fs.restoreRepo(tx, repo)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := readBranchRow(tx, r, name); !errors.Is(err, ErrNoSuchBranch) {
+			if err == nil {
+				err = fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo)
+			}
+			return err
+		}
+		var row branchRow
+		key, err := lastUnder(tx, append(inRepo(keyDropped, r.ID, name), 0), &row)
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			return fmt.Errorf("%w: no branch %s of repo %s was deleted", ErrNoSuchBranch, name, repo)
+		}
+		if err := errors.Join(tx.Delete(key), setJSON(tx, inRepo(keyBranch, r.ID, name), row)); err != nil {
+			return err
+		}
+		if err := fs.logMove(tx, r, name, "restore", author, nil, &row); err != nil {
+			return err
+		}
+		b, err = describeBranch(tx, r, name, row)
+		return err
+	})
+	return b, err
+}
+
+func (fs *FS) restoreRepo(tx objstore.Writer, name string) (repoRow, error) {
+	var r repoRow
+	key, err := lastUnder(tx, droppedRepoKey(name), &r)
+	if err != nil {
+		return r, err
+	}
+	if key == nil {
+		return r, fmt.Errorf("%w: %s, nor was one deleted", ErrNoSuchRepo, name)
+	}
+	return r, errors.Join(tx.Delete(key), setJSON(tx, repoKey(name), r))
+}
+
+func droppedRepoKey(name string) []byte { return append(append([]byte{keyDroppedRepo}, name...), 0) }
+
+// dropRepo takes the name of a repo away.
+func (fs *FS) dropRepo(tx objstore.Writer, r repoRow) error {
+	key := binary.BigEndian.AppendUint64(droppedRepoKey(r.Name), uint64(fs.now().UnixNano()))
+	return errors.Join(setJSON(tx, key, r), tx.Delete(repoKey(r.Name)))
+}
+
+// lastUnder reads the last row under prefix; a nil key says there is none.
+func lastUnder(tx objstore.Reader, prefix []byte, v any) ([]byte, error) {
+	in := objstore.Prefix(prefix)
+	in.Reverse = true
+	c := tx.Scan(in)
+	defer c.Close()
+	if !c.Next() {
+		return nil, c.Err()
+	}
+	key := append([]byte(nil), c.Key()...)
+	return key, decodeJSON(key, c.Value(), v)
+}
