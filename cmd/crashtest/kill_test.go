@@ -187,7 +187,7 @@ func multipart(ctx context.Context, c *s3.Client, key, data string) (string, err
 	return *out.VersionId, nil
 }
 
-// get reads a key, "" if it is not there.
+// get reads a key, "" if it is not there or the version deleted it.
 func get(c *s3.Client, key, version string) (string, error) {
 	in := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key}
 	if version != "" {
@@ -195,7 +195,7 @@ func get(c *s3.Client, key, version string) (string, error) {
 	}
 	out, err := c.GetObject(context.Background(), in)
 	var e smithy.APIError
-	if errors.As(err, &e) && e.ErrorCode() == "NoSuchKey" {
+	if errors.As(err, &e) && (e.ErrorCode() == "NoSuchKey" || e.ErrorCode() == "MethodNotAllowed") {
 		return "", nil
 	}
 	if err != nil {
