@@ -59,6 +59,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/tags":                       s.listTags,
 		"POST repos/{repo}/tags":                      s.createTag,
 		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
+		"GET repos/{repo}/diff":                       s.diff,
 		"GET repos/{repo}/resolve":                    s.resolve,
 		"GET repos/{repo}/commits":                    s.log,
 		"POST repos/{repo}/commits":                   s.startCommit,
@@ -165,13 +166,18 @@ const maxPage = 1000
 
 // page reads after and limit.
 func (c *call) page() (after string, limit int, err error) {
-	limit = maxPage
+	return c.pageOf(maxPage)
+}
+
+// pageOf is page with another ceiling.
+func (c *call) pageOf(most int) (after string, limit int, err error) {
+	limit = most
 	if s := c.URL.Query().Get("limit"); s != "" {
 		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
 			return "", 0, fmt.Errorf("%w: limit %q", pfs.ErrInvalidArgument, s)
 		}
 	}
-	return c.URL.Query().Get("after"), min(limit, maxPage), nil
+	return c.URL.Query().Get("after"), min(limit, most), nil
 }
 
 // ref reads the state that a request is about.

@@ -43,3 +43,13 @@ func (c *Client) CreateTag(ctx context.Context, repo, name, at string) (v1.Tag, 
 func (c *Client) DeleteTag(ctx context.Context, repo, name string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "tags", name)
 }
+
+// Diff lists the files that differ between two commits, by path; from and to
+// are expressions.
+func (c *Client) Diff(ctx context.Context, repo, from, to, prefix, after string, limit int) (v1.Page[v1.Difference], error) {
+	q := pageQuery(after, limit)
+	q.Set("from", from)
+	q.Set("to", to)
+	q.Set("prefix", prefix)
+	return get[v1.Page[v1.Difference]](ctx, c, q, "repos", repo, "diff")
+}

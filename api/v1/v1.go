@@ -99,6 +99,14 @@ type Change struct {
 	Hash    string `json:"hash,omitempty"`
 }
 
+// Difference is a file that two commits have in different states.
+type Difference struct {
+	Path   string `json:"path"`
+	Change string `json:"change"` // added, removed or modified
+	Old    *File  `json:"old,omitempty"`
+	New    *File  `json:"new,omitempty"`
+}
+
 // OpenCommit is a commit that is still written to.
 type OpenCommit struct {
 	ID      string    `json:"id"`

@@ -281,6 +281,17 @@ func (b *bench) reads(e *engine) error {
 		}
 		b.add(tt.what, "ms", float64(took.Microseconds())/1000, tt.limit, false)
 	}
+	differ, err := timed(20, func(int) error {
+		list, err := e.fs.Diff(b.ctx, old(100), head, pfs.DiffOptions{})
+		if err == nil && len(list) != 100 {
+			err = fmt.Errorf("a diff of %d", len(list))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.add("diff of 100 changes in a branch of 1,000,000", "ms", float64(differ.Microseconds())/1000, 20, false)
 	took, err := timed(50, func(i int) error {
 		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head)
 		return err

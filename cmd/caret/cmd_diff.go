@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"caret/api/client"
+	"caret/api/v1"
+)
+
+func diffCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "diff", Usage: "show the files that differ between two states", ArgsUsage: "REPO@A REPO@B [PREFIX]",
+		Description: "EXAMPLES:\n   caret diff sales@master^ sales@master\n   caret diff sales@master sales@dev june/ --stat",
+		Flags: clientFlags(outputFlags(
+			&cli.BoolFlag{Name: "name-only", Usage: "paths alone"},
+			&cli.BoolFlag{Name: "stat", Usage: "totals alone"},
+		)...),
+		Action: func(c *cli.Context) error { return diff(c, p) },
+	}
+}
+
+func diff(c *cli.Context, p process) error {
+	pr, err := newPrinter(c, p)
+	if err != nil {
+		return err
+	}
+	names := []string{"REPO@A", "REPO@B", "PREFIX"}
+	args, err := arguments(c, names[:max(2, min(c.NArg(), 3))]...)
+	if err != nil {
+		return err
+	}
+	var sides [2]target
+	for i := range sides {
+		if sides[i], err = parseTarget(args[i]); err != nil {
+			return err
+		}
+		if sides[i].HasPath {
+			return usagef("%q has a path; the prefix is an argument of its own", args[i])
+		}
+	}
+	if sides[0].Repo != sides[1].Repo {
+		return usagef("%s and %s share no history: both sides are of one repo", sides[0].Repo, sides[1].Repo)
+	}
+	prefix := ""
+	if len(args) > 2 {
+		prefix = args[2]
+	}
+	cl, err := connect(c, p)
+	if err != nil {
+		return err
+	}
+	changes := client.Each(func(after string) (v1.Page[v1.Difference], error) {
+		return cl.Diff(c.Context, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix, after, 0)
+	})
+	return showDiff(c, pr, changes)
+}
+
+func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error]) error {
+	switch {
+	case c.Bool("stat"):
+		return diffStat(pr, changes)
+	case pr.json:
+		return list(pr, changes, "", nil)
+	case c.Bool("name-only"):
+		for d, err := range changes {
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(pr.w, oneLine(d.Path))
+		}
+		return nil
+	}
+	size := func(f *v1.File) string {
+		if f == nil {
+			return "-"
+		}
+		return pr.size(f.Size)
+	}
+	return list(pr, changes, "CHANGE\tOLD\tNEW\tPATH", func(d v1.Difference) []string {
+		return []string{d.Change, size(d.Old), size(d.New), oneLine(d.Path)}
+	})
+}
+
+// diffTotals are what a diff comes to.
+type diffTotals struct {
+	Added    int   `json:"added"`
+	Removed  int   `json:"removed"`
+	Modified int   `json:"modified"`
+	Old      int64 `json:"old_bytes"` // in removed and modified files before
+	New      int64 `json:"new_bytes"` // in added and modified files after
+}
+
+func diffStat(pr printer, changes iter.Seq2[v1.Difference, error]) error {
+	var t diffTotals
+	for d, err := range changes {
+		if err != nil {
+			return err
+		}
+		*map[string]*int{"added": &t.Added, "removed": &t.Removed, "modified": &t.Modified}[d.Change]++
+		if d.Old != nil {
+			t.Old += d.Old.Size
+		}
+		if d.New != nil {
+			t.New += d.New.Size
+		}
+	}
+	if pr.json {
+		return pr.value(t)
+	}
+	size := func(n int64) string {
+		if pr.exact {
+			return fmt.Sprint(n, " bytes")
+		}
+		return humanize.IBytes(uint64(max(n, 0)))
+	}
+	fmt.Fprintf(pr.w, "%d added, %d removed, %d modified; %s before, %s after\n", t.Added, t.Removed, t.Modified, size(t.Old), size(t.New))
+	return nil
+}
