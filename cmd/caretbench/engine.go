@@ -222,14 +222,16 @@ func timed(n int, fn func(i int) error) (time.Duration, error) {
 	return times[n/2], nil
 }
 
-func (b *bench) reads(e *engine) error {
-	old := func(back int) pfs.Ref {
-		x, err := commits.ParseExpr(fmt.Sprintf("HEAD^%d", back))
-		if err != nil {
-			panic(err)
-		}
-		return pfs.Ref{Repo: "bench", Version: x}
+// old is the head back commits ago.
+func old(back int) pfs.Ref {
+	x, err := commits.ParseExpr(fmt.Sprintf("HEAD^%d", back))
+	if err != nil {
+		panic(err)
 	}
+	return pfs.Ref{Repo: "bench", Version: x}
+}
+
+func (b *bench) reads(e *engine) error {
 	read := func(ref pfs.Ref) func(int) error {
 		return func(i int) error {
 			s, err := e.fs.Resolve(b.ctx, ref)
@@ -281,6 +283,11 @@ func (b *bench) reads(e *engine) error {
 		}
 		b.add(tt.what, "ms", float64(took.Microseconds())/1000, tt.limit, false)
 	}
+	return b.history(e)
+}
+
+// history measures what is done with commits rather than with files.
+func (b *bench) history(e *engine) error {
 	differ, err := timed(20, func(int) error {
 		list, err := e.fs.Diff(b.ctx, old(100), head, pfs.DiffOptions{})
 		if err == nil && len(list) != 100 {
