@@ -59,6 +59,8 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/tags":                       s.listTags,
 		"POST repos/{repo}/tags":                      s.createTag,
 		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
+		"POST repos/{repo}/revert":                    s.revert,
+		"POST repos/{repo}/restore":                   s.restoreFiles,
 		"GET repos/{repo}/diff":                       s.diff,
 		"GET repos/{repo}/resolve":                    s.resolve,
 		"GET repos/{repo}/commits":                    s.log,

@@ -105,10 +105,10 @@ func Diff(tx objstore.Reader, old, now Pos, prefix, after string, fn func(Differ
 			continue
 		}
 		d := Difference{Path: path}
-		if d.Old, err = before.file(path); err != nil {
+		if d.Old, err = before.File(path); err != nil {
 			return err
 		}
-		if d.New, err = behind.file(path); err != nil {
+		if d.New, err = behind.File(path); err != nil {
 			return err
 		}
 		if SameFile(d.Old, d.New) {
@@ -121,8 +121,8 @@ func Diff(tx objstore.Reader, old, now Pos, prefix, after string, fn func(Differ
 	return nil
 }
 
-// file is the file at path, nil if there is none.
-func (v *View) file(path string) (*State, error) {
+// File is the file at path, nil if there is none.
+func (v *View) File(path string) (*State, error) {
 	s, err := v.Lookup(path)
 	if errors.Is(err, ErrNoPath) || err == nil && s.Deleted {
 		return nil, nil

@@ -16,6 +16,7 @@ type Batch struct {
 	repo   string
 	id     CommitID
 	own    bool // the open commit was started here
+	strict bool // what changed on the branch meanwhile is a conflict
 	opt    WriteOptions
 	staged map[string]commits.Change
 	size   int
@@ -54,12 +55,16 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 	if err := checkPath(path); err != nil {
 		return err
 	}
+	return b.add(ctx, commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}})
+}
+
+func (b *Batch) add(ctx context.Context, ch commits.Change) error {
 	b.Files++
 	if b.opt.ACL != nil {
 		b.size += 500
 	}
-	b.staged[path] = commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}}
-	b.size += len(path) + attrsSize(&attrs)
+	b.staged[ch.Path] = ch
+	b.size += len(ch.Path) + attrsSize(&ch.Attrs)
 	if len(b.staged) >= batchRows || b.size >= batchBytes {
 		return b.flush(ctx)
 	}
@@ -103,7 +108,10 @@ func (b *Batch) Finish(ctx context.Context) (CommitID, error) {
 	if !b.own {
 		return b.id, nil
 	}
-	f := finish{fs: b.fs, id: b.id, opt: FinishOptions{Strategy: Theirs}, unmoved: b.opt.IfHead != ""}
+	f := finish{fs: b.fs, id: b.id, unmoved: b.opt.IfHead != ""}
+	if !b.strict {
+		f.opt.Strategy = Theirs
+	}
 	c, err := f.do(ctx, b.repo)
 	if err == nil {
 		b.own = false

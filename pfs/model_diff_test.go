@@ -1,12 +1,14 @@
 package pfs
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
 
+	"caret/commits"
 	"caret/objstore"
 )
 
@@ -51,5 +53,82 @@ func (m *machine) Diff(t *rapid.T) {
 	}
 	if len(got) > 0 {
 		t.Fatalf("diff of %v and %v has %q too", from, to, got[0].Path)
+	}
+}
+
+// RestoreFiles brings a prefix back as it was at some commit.
+func (m *machine) RestoreFiles(t *rapid.T) {
+	m.t = t
+	from, old, ok := m.version()
+	if !ok {
+		return
+	}
+	name := m.branch()
+	prefix := rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")
+	done, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{})
+	m.must(err)
+	changes := map[string]*modelFile{}
+	now := m.model.branches[name].state()
+	for p, f := range old.state {
+		if strings.HasPrefix(p, prefix) && now[p] != f {
+			changes[p] = &f
+		}
+	}
+	for p := range now {
+		if _, stays := old.state[p]; strings.HasPrefix(p, prefix) && !stays {
+			changes[p] = nil
+		}
+	}
+	if done.Files != len(changes) || done.Commit.IsZero() != (len(changes) == 0) {
+		t.Fatalf("restored %d files in %s, want %d", done.Files, done.Commit, len(changes))
+	}
+	if len(changes) > 0 {
+		m.commit(name, done.Commit, changes)
+	}
+}
+
+// Revert takes a commit back, unless its paths have changed since.
+func (m *machine) Revert(t *rapid.T) {
+	m.t = t
+	name := m.branch()
+	b := m.model.branches[name]
+	if len(b) == 0 {
+		return
+	}
+	i := rapid.IntRange(max(0, len(b)-4), len(b)-1).Draw(t, "commit")
+	before := modelState{}
+	if i > 0 {
+		before = b[i-1].state
+	}
+	changes := map[string]*modelFile{}
+	conflicts := 0
+	for _, p := range b[i].paths {
+		was, had := before[p]
+		did, has := b[i].state[p]
+		if had == has && was == did {
+			continue
+		}
+		if now, there := b.state()[p]; there != has || now != did {
+			conflicts++
+		}
+		changes[p] = nil
+		if had {
+			changes[p] = &was
+		}
+	}
+	done, err := m.fs.Revert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
+	if conflicts > 0 {
+		var conflict *ConflictError
+		if !errors.As(err, &conflict) || conflict.Total != conflicts {
+			t.Fatalf("reverting with %d conflicts: %v", conflicts, err)
+		}
+		return
+	}
+	m.must(err)
+	if done.Files != len(changes) {
+		t.Fatalf("reverted %d files, want %d", done.Files, len(changes))
+	}
+	if len(changes) > 0 {
+		m.commit(name, done.Commit, changes)
 	}
 }

@@ -53,3 +53,13 @@ func (c *Client) Diff(ctx context.Context, repo, from, to, prefix, after string,
 	q.Set("prefix", prefix)
 	return get[v1.Page[v1.Difference]](ctx, c, q, "repos", repo, "diff")
 }
+
+// Revert takes back on a branch what a commit changed, in a commit of its own.
+func (c *Client) Revert(ctx context.Context, repo string, in v1.Revert) (v1.Written, error) {
+	return post[v1.Written](ctx, c, in, "repos", repo, "revert")
+}
+
+// RestoreFiles makes a prefix of a branch what it was, in a commit of its own.
+func (c *Client) RestoreFiles(ctx context.Context, repo string, in v1.RestoreFiles) (v1.Written, error) {
+	return post[v1.Written](ctx, c, in, "repos", repo, "restore")
+}

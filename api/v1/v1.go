@@ -158,6 +158,22 @@ type Snapshot struct {
 	Open     bool   `json:"open,omitempty"`
 }
 
+// Revert asks for a commit to be taken back on a branch.
+type Revert struct {
+	Branch  string `json:"branch"`
+	Commit  string `json:"commit"`
+	Message string `json:"message,omitempty"`
+}
+
+// RestoreFiles asks for everything under Prefix on a branch to be what it is
+// in From, an expression.
+type RestoreFiles struct {
+	Branch  string `json:"branch"`
+	From    string `json:"from"`
+	Prefix  string `json:"prefix,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
 // Written is the outcome of a write.
 type Written struct {
 	Commit string `json:"commit,omitempty"` // empty if nothing was to be done

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"caret/api/v1"
+	"caret/commits"
+)
+
+func revertCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "revert", Usage: "take back what a commit changed, in a new commit", ArgsUsage: "REPO@COMMIT",
+		Description: "EXAMPLES:\n   caret revert sales@HEAD\n   caret revert sales@4f1d0123 --onto dev",
+		Flags:       clientFlags(ontoFlag(), messageFlag()),
+		Action:      func(c *cli.Context) error { return revert(c, p) },
+	}
+}
+
+func restoreCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "restore", Usage: "bring a file or a folder back as it was, in a new commit", ArgsUsage: "REPO@EXPR:PREFIX",
+		Description: "Everything that begins with PREFIX becomes what it was; what was not there goes.\n\n" +
+			"EXAMPLES:\n   caret restore sales@master^3:june/\n   caret restore sales@v1:a.csv --onto dev",
+		Flags:  clientFlags(ontoFlag(), messageFlag()),
+		Action: func(c *cli.Context) error { return restore(c, p) },
+	}
+}
+
+func messageFlag() cli.Flag {
+	return &cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` of the commit"}
+}
+
+func ontoFlag() cli.Flag {
+	return &cli.StringFlag{Name: "onto", Usage: "`BRANCH` that is written to; the one that EXPR begins with, or the default one"}
+}
+
+// onto is the branch to write to: the flag's, or the one that may be named by
+// the expression, which the server finds out.
+func onto(c *cli.Context, expr string) string {
+	if b := c.String("onto"); b != "" {
+		return b
+	}
+	x, err := commits.ParseExpr(expr)
+	if err != nil || x.Base == "HEAD" || commits.IsPrefix(x.Base) || commits.IsID(x.Base) {
+		return ""
+	}
+	return x.Base
+}
+
+func revert(c *cli.Context, p process) error {
+	cl, t, err := onTarget(c, p, "REPO@COMMIT")
+	if err != nil {
+		return err
+	}
+	if t.Expr == "" || t.HasPath {
+		return usagef("%q names no commit; write REPO@COMMIT", c.Args().First())
+	}
+	out, err := cl.Revert(c.Context, t.Repo, v1.Revert{Branch: onto(c, t.Expr), Commit: t.Expr, Message: c.String("message")})
+	if err != nil {
+		return err
+	}
+	return showUndone(p, out)
+}
+
+func restore(c *cli.Context, p process) error {
+	cl, t, err := onTarget(c, p, "REPO@EXPR:PREFIX")
+	if err != nil {
+		return err
+	}
+	if t.Expr == "" || !t.HasPath {
+		return usagef("%q names no state and prefix; write REPO@EXPR:PREFIX", c.Args().First())
+	}
+	message := c.String("message")
+	if message == "" {
+		message = strings.TrimSpace("restore " + t.Path + " from " + t.Expr)
+	}
+	out, err := cl.RestoreFiles(c.Context, t.Repo, v1.RestoreFiles{Branch: onto(c, t.Expr), From: t.Expr, Prefix: t.Path, Message: message})
+	if err != nil {
+		return err
+	}
+	return showUndone(p, out)
+}
+
+func showUndone(p process, out v1.Written) error {
+	if out.Commit == "" {
+		fmt.Fprintln(p.stderr, "nothing to do: it is like that already")
+		return nil
+	}
+	fmt.Fprintln(p.stdout, out.Commit)
+	fmt.Fprintf(p.stderr, "changed %s\n", count(out.Files, "file"))
+	return nil
+}
