@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 
@@ -188,7 +188,11 @@ func (c *call) ref(expr string) (pfs.Ref, error) {
 	if err != nil {
 		return pfs.Ref{}, err
 	}
-	return pfs.Ref{Repo: c.PathValue("repo"), Base: x}, nil
+	ref := pfs.Ref{Repo: c.PathValue("repo"), Base: x}
+	if x.Base == "" || x.Base == "HEAD" || pfs.IsCommit(x.Base) {
+		ref.Branch = c.caller.Branch // the one that a key is limited to, if it is
+	}
+	return ref, nil
 }
 
 // may says why the caller may not do something with what ref means.
@@ -231,5 +235,5 @@ func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 
 // options are those of a write.
 func (c *call) options(message string) pfs.WriteOptions {
-	return pfs.WriteOptions{Author: c.caller.Name, Message: message, IfHead: c.URL.Query().Get("if_head")}
+	return pfs.WriteOptions{Author: c.caller.Name, User: c.caller.ID, Message: message, IfHead: c.URL.Query().Get("if_head")}
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 

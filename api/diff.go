@@ -1,7 +1,7 @@
 package api
 
 import (
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 

@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 

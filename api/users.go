@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"caret/api/v1"
+	v1 "caret/api/v1"
 	"caret/pfs"
 )
 

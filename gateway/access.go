@@ -121,15 +121,12 @@ func (r *request) putACL() error {
 	}
 	a := pfs.ACL{Owner: old.Owner, Grants: grants}
 	if r.key != "" {
-		var version *pfs.Expr
-		if r.query.Has("versionId") {
-			if version, err = versionID(r.query.Get("versionId")); err != nil {
-				return err
-			}
+		var info pfs.Info
+		if info, err = s.Stat(r.Context(), r.key); err == nil {
+			err = r.g.fs.SetFileACL(r.Context(), ref, s, r.key, info.Commit, a)
 		}
-		err = r.g.fs.SetFileACL(r.Context(), ref, r.key, version, a)
 	} else {
-		err = r.g.fs.ChangeSettings(r.Context(), ref, func(s *pfs.Settings) error {
+		err = r.g.fs.ChangeSettings(r.Context(), ref, s, func(s *pfs.Settings) error {
 			s.ACL = a
 			return nil
 		})

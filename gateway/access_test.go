@@ -162,7 +162,7 @@ func (s server) makeBucket(t *testing.T, repo, owner, canned string) {
 		t.Fatal(err)
 	}
 	ref := pfs.Ref{Repo: repo}
-	err = s.fs.ChangeSettings(ctx, ref, func(set *pfs.Settings) error {
+	err = s.fs.ChangeSettings(ctx, ref, nil, func(set *pfs.Settings) error {
 		set.ACL = pfs.ACL{Owner: owner, Grants: grants}
 		return nil
 	})

@@ -152,6 +152,12 @@ func (r *request) createBucket() error {
 	if err := r.who.MayCreate(); err != nil && r.g.fs.AuthorizeRepo(r.Context(), r.who, repo) != nil {
 		return err
 	}
+	if err := r.refuseConditions("X-Amz-Object-Ownership"); err != nil {
+		return err
+	}
+	if strings.EqualFold(r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
+		return errNotImplemented.with("Object lock is not implemented.")
+	}
 	if err := r.checkLocation(); err != nil {
 		return err
 	}
@@ -163,7 +169,15 @@ func (r *request) createBucket() error {
 		return err
 	}
 	if access != nil || !r.who.Admin {
-		err := r.g.fs.ChangeSettings(r.Context(), pfs.Ref{Repo: repo, Branch: branch}, func(s *pfs.Settings) error {
+		ref := pfs.Ref{Repo: repo, Branch: branch}
+		s, err := r.g.fs.Resolve(r.Context(), ref)
+		if err == nil { // it may have been somebody else's already
+			err = s.Authorize(r.Context(), r.who, pfs.ActOwn, "")
+		}
+		if err != nil {
+			return err
+		}
+		err = r.g.fs.ChangeSettings(r.Context(), ref, s, func(s *pfs.Settings) error {
 			s.ACL = pfs.ACL{Owner: r.who.ID}
 			if access != nil {
 				s.ACL = *access

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -43,6 +44,9 @@ func (r *request) completeUpload() error {
 		return errMalformedXML.with("A CompleteMultipartUpload has at least one part.")
 	}
 	id := r.query.Get("uploadId")
+	if _, err := r.upload(ref); err != nil && !errors.Is(err, pfs.ErrNoSuchUpload) {
+		return err // one that is gone may have been completed already
+	}
 	u, stored, _, err := r.g.fs.Parts(r.Context(), ref, r.key, id, 0, pfs.MaxParts)
 	sum := pfs.Checksum{}
 	if err == nil {

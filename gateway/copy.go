@@ -24,6 +24,9 @@ func (r *request) copyObject() error {
 	if err != nil {
 		return err
 	}
+	if a := r.Header.Get("X-Amz-Checksum-Algorithm"); a != "" && !strings.EqualFold(a, info.Attrs.Checksum.Algorithm) {
+		return errNotImplemented.with("A copy keeps the checksum of its source; another one is not computed.")
+	}
 	attrs, replaced, err := r.copyAttrs(&info)
 	if err != nil {
 		return err
@@ -100,6 +103,11 @@ func (r *request) copySource() (*pfs.Snapshot, pfs.Info, string, error) {
 	s, err := r.snapshot(bucket, version, given)
 	if err != nil {
 		return nil, info, "", err
+	}
+	if want := r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); want != "" {
+		if err := r.expectOwner(bucket, want); err != nil {
+			return nil, info, "", err
+		}
 	}
 	if err := s.Authorize(r.Context(), r.who, pfs.ActRead, key); err != nil {
 		return nil, info, "", err

@@ -99,7 +99,11 @@ func (r *request) putCORS() error {
 	if err != nil {
 		return err
 	}
-	err = r.g.fs.ChangeSettings(r.Context(), ref, func(s *pfs.Settings) error {
+	on, err := r.own()
+	if err != nil {
+		return err
+	}
+	err = r.g.fs.ChangeSettings(r.Context(), ref, on, func(s *pfs.Settings) error {
 		s.CORS = b
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"caret/pfs"
@@ -26,7 +27,14 @@ func (r *request) deleteObject() error {
 			return err
 		}
 	}
-	done, err := r.g.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, r.writeOptions())
+	if err := r.refuseConditions("X-Amz-If-Match-Last-Modified-Time", "X-Amz-If-Match-Size"); err != nil {
+		return err
+	}
+	opt := r.writeOptions()
+	if item.Version != nil { // then they are about that version
+		item.If, opt.If = opt.If, pfs.Condition{}
+	}
+	done, err := r.g.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, opt)
 	if err != nil {
 		return err
 	}
@@ -49,6 +57,16 @@ func (r *request) deleteObject() error {
 		h.Set("X-Caret-Commit", done.Commit.String())
 	}
 	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// refuseConditions refuses what would otherwise be done without being met.
+func (r *request) refuseConditions(names ...string) error {
+	for _, name := range names {
+		if r.Header.Get(name) != "" {
+			return errNotImplemented.with("The condition %s is not implemented.", strings.ToLower(name))
+		}
+	}
 	return nil
 }
 
@@ -100,8 +118,11 @@ func (r *request) deleteObjects() error {
 		XMLName xml.Name `xml:"Delete"`
 		Quiet   bool
 		Objects []struct {
-			Key       string
-			VersionID string `xml:"VersionId"`
+			Key              string
+			VersionID        string `xml:"VersionId"`
+			ETag             string
+			LastModifiedTime string
+			Size             string
 		} `xml:"Object"`
 	}
 	if err := r.readXML(&doc); err != nil {
@@ -119,6 +140,12 @@ func (r *request) deleteObjects() error {
 	var ids []string
 	for _, o := range doc.Objects {
 		item, err := deletion(o.Key, o.VersionID)
+		if err == nil && o.LastModifiedTime+o.Size != "" {
+			err = errNotImplemented.with("Conditions on time and size are not implemented.")
+		}
+		if o.ETag != "" {
+			item.If.IfMatch = parseMatch(o.ETag)
+		}
 		var bad *apiError
 		if errors.As(err, &bad) && bad.code != errMalformedXML.code {
 			result.Error = append(result.Error, deleteError{o.Key, o.VersionID, bad.code, bad.message})

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -71,6 +72,9 @@ func (r *request) checkForm(form *postform.Form) (io.Reader, error) {
 	policy, err := postform.ParsePolicy(form.Fields.Get("policy"))
 	if err != nil {
 		return nil, err
+	}
+	if !policy.NamesBucket() {
+		return nil, fmt.Errorf("%w: it names no bucket", postform.ErrConditionFailed)
 	}
 	return policy.Reader(form.File), policy.Check(form, r.bucket, now)
 }

@@ -3,7 +3,10 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/md5"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -99,6 +102,13 @@ func TestForm(t *testing.T) {
 		if got := errorCode(t, body); status != tt.status || got != tt.code {
 			t.Errorf("%s: %d %s, want %d %s", name, status, got, tt.status, tt.code)
 		}
+	}
+	policy := base64.StdEncoding.EncodeToString([]byte(`{"expiration": "2999-01-01T00:00:00Z", "conditions": [["starts-with", "$key", ""]]}`))
+	mac := hmac.New(sha1.New, []byte(secretKey))
+	mac.Write([]byte(policy))
+	fields := map[string]string{"key": "k", "AWSAccessKeyId": accessKey, "policy": policy, "signature": base64.StdEncoding.EncodeToString(mac.Sum(nil))}
+	if status, body, _ := s.post(t, "/master.sales", fields, "x"); errorCode(t, body) != "AccessDenied" {
+		t.Errorf("a policy for any bucket: %d %s", status, body)
 	}
 	s.checkEmpty(t)
 	status, body, h := s.post(t, "/master.sales", with(), "content")

@@ -114,8 +114,8 @@ type request struct {
 	query       url.Values
 	signed      sigv4.Identity
 	who         pfs.Caller
-	// on is what the caller was found to be allowed to work on; nil if that
-	// is everything.
+	// on is the state that the request names, once it has been looked up: what
+	// the caller is allowed to do is found out for it.
 	on *pfs.Snapshot
 }
 
@@ -182,7 +182,26 @@ func (r *request) serve(on level) error {
 			return err
 		}
 	}
+	if want := r.Header.Get("X-Amz-Expected-Bucket-Owner"); want != "" && op.need != 0 {
+		if err := r.expectOwner(r.bucket, want); err != nil {
+			return err
+		}
+	}
 	return op.run(r)
+}
+
+// expectOwner refuses a bucket that is not whose the client thinks.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+func (r *request) expectOwner(bucket, want string) error {
+	s, err := r.snapshot(bucket, "", false)
+	if err != nil {
+		return err
+	}
+	set, err := s.Settings(r.Context())
+	if err == nil && set.ACL.Owner != want {
+		err = errAccessDenied.with("The bucket %s has another owner than expected.", bucket)
+	}
+	return err
 }
 
 // authenticate finds out who asks.
@@ -219,7 +238,6 @@ func (r *request) authorize(act pfs.Action) error {
 	if err != nil {
 		return err
 	}
-	r.on = s
 	return s.Authorize(r.Context(), r.who, act, r.key)
 }
 
@@ -304,7 +322,14 @@ func (r *request) snapshot(bucket, version string, given bool) (*pfs.Snapshot, e
 
 // own is the snapshot that the request itself names.
 func (r *request) own() (*pfs.Snapshot, error) {
-	return r.snapshot(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
+	if r.on != nil { // what was authorized is what is read
+		return r.on, nil
+	}
+	s, err := r.snapshot(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
+	if err == nil {
+		r.on = s
+	}
+	return s, err
 }
 
 // location is the time format of XML documents.

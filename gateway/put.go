@@ -88,6 +88,9 @@ func (r *request) putObject() error {
 	if r.Header.Get("X-Amz-Copy-Source") != "" {
 		return r.copyObject()
 	}
+	if r.query.Has("partNumber") {
+		return errInvalidArgument.with("A part needs an uploadId.")
+	}
 	to, attrs, opt, err := r.newObject()
 	if err != nil {
 		return err
@@ -150,7 +153,10 @@ func (r *request) writable() (pfs.Ref, error) {
 	if r.query.Has("versionId") {
 		return ref, errInvalidArgument.with("A write takes no versionId.")
 	}
-	_, err = r.g.fs.Target(r.Context(), ref)
+	s, err := r.g.fs.Target(r.Context(), ref)
+	if err == nil && r.on == nil {
+		r.on = s
+	}
 	return ref, bucketError(err)
 }
 

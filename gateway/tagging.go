@@ -207,7 +207,11 @@ func (r *request) changeSettings(change func(*pfs.Settings)) error {
 	if err != nil {
 		return err
 	}
-	err = r.g.fs.ChangeSettings(r.Context(), ref, func(s *pfs.Settings) error {
+	on, err := r.own()
+	if err != nil {
+		return err
+	}
+	err = r.g.fs.ChangeSettings(r.Context(), ref, on, func(s *pfs.Settings) error {
 		change(s)
 		return nil
 	})

@@ -63,6 +63,20 @@ func (r *request) uploadChecksum() (pfs.Checksum, error) {
 	return pfs.Checksum{Algorithm: string(a), Type: typ}, nil
 }
 
+// upload is the upload that the request names, which those who began it and
+// the owner of the bucket work on.
+func (r *request) upload(ref pfs.Ref) (pfs.Upload, error) {
+	u, err := r.g.fs.Upload(r.Context(), ref, r.key, r.query.Get("uploadId"))
+	if err != nil || r.who.Unlimited() || u.User == r.who.ID {
+		return u, err
+	}
+	s, err := r.own()
+	if err == nil {
+		err = s.Authorize(r.Context(), r.who, pfs.ActOwn, "")
+	}
+	return u, err
+}
+
 // uploadPart is UploadPart.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
 func (r *request) uploadPart() error {
@@ -75,7 +89,7 @@ func (r *request) uploadPart() error {
 		return errInvalidArgument.with("partNumber must be 1 to %d, not %q.", pfs.MaxParts, r.query.Get("partNumber"))
 	}
 	id := r.query.Get("uploadId")
-	u, err := r.g.fs.Upload(r.Context(), ref, r.key, id)
+	u, err := r.upload(ref)
 	if err != nil {
 		return err
 	}
@@ -122,6 +136,9 @@ func (r *request) uploadPart() error {
 func (r *request) abortUpload() error {
 	ref, err := r.ref()
 	if err != nil {
+		return err
+	}
+	if _, err := r.upload(ref); err != nil {
 		return err
 	}
 	if err := r.g.fs.AbortUpload(r.Context(), ref, r.key, r.query.Get("uploadId")); err != nil {
@@ -180,6 +197,9 @@ func (r *request) listParts() error {
 		if marker, err = strconv.Atoi(s); err != nil || marker < 0 || marker > pfs.MaxParts {
 			return errInvalidArgument.with("part-number-marker must be a part number, not %q.", s)
 		}
+	}
+	if _, err := r.upload(ref); err != nil {
+		return err
 	}
 	u, parts, more, err := r.g.fs.Parts(r.Context(), ref, r.key, r.query.Get("uploadId"), marker, limit)
 	if err != nil {

@@ -150,8 +150,23 @@ func (s *Snapshot) granted(tx objstore.Reader, who Caller, act Action, path stri
 	if act == ActOwn || act == ActInspect {
 		return denied(who, act, s.Repo)
 	}
-	if s.Open && act != ActReadACP && act != ActWriteACP {
-		act = ActWrite // what is staged is seen by those who write alone
+	if s.Open && (act == ActRead || act == ActList) {
+		// What is staged is seen by those who write alone; what its parent has
+		// by those who see it there.
+		staged := act == ActList
+		if act == ActRead {
+			_, err := commits.ReadStaged(tx, s.ID, path)
+			if err != nil && !errors.Is(err, commits.ErrNoPath) {
+				return err
+			}
+			staged = err == nil
+		}
+		if staged && !row.ACL.Allows(who.ID, PermWrite) {
+			return denied(who, act, s.Repo)
+		}
+		if staged && act == ActRead {
+			return nil
+		}
 	}
 	if path == "" || act == ActWrite || act == ActList {
 		if row.ACL.Allows(who.ID, act.permission()) {
@@ -240,10 +255,10 @@ func (s *Snapshot) MayFinish(ctx context.Context, who Caller) error {
 	if err := s.Authorize(ctx, who, ActWrite, ""); err != nil {
 		return err
 	}
-	if who.Admin || who.ID == s.repo.Owner || who.Name == s.author {
+	if who.Admin || who.ID == s.repo.Owner || who.ID != "" && who.ID == s.starter {
 		return nil
 	}
-	return fmt.Errorf("%w: commit %s was started by %s", ErrDenied, s.ID, s.author)
+	return fmt.Errorf("%w: commit %s was started by somebody else", ErrDenied, s.ID)
 }
 
 // Sees says whether the caller's list of branches has this one: it owns it,

@@ -3,6 +3,7 @@ package pfs
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"caret/commits"
 	"caret/objstore"
@@ -20,8 +21,13 @@ type Batch struct {
 	opt    WriteOptions
 	staged map[string]commits.Change
 	size   int
+	total  int // bytes of rows so far
 	Files  int // added so far
 }
+
+// maxBatch is how many bytes of paths and attributes a batch may have: they
+// are all rows, and take memory beyond their size until they are folded in.
+const maxBatch = 64 << 20
 
 // batchRows and batchBytes are when a batch is staged: well within a
 // transaction.
@@ -60,11 +66,15 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 
 func (b *Batch) add(ctx context.Context, ch commits.Change) error {
 	b.Files++
-	if b.opt.ACL != nil {
-		b.size += 500
-	}
 	b.staged[ch.Path] = ch
-	b.size += len(ch.Path) + attrsSize(&ch.Attrs)
+	size := len(ch.Path) + attrsSize(&ch.Attrs)
+	if b.opt.ACL != nil {
+		size += 200 + 120*len(b.opt.ACL.Grants)
+	}
+	b.size += size
+	if b.total += size - 200; b.total > maxBatch {
+		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", ErrTooLarge, maxBatch>>20)
+	}
 	if len(b.staged) >= batchRows || b.size >= batchBytes {
 		return b.flush(ctx)
 	}

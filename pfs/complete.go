@@ -87,6 +87,10 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, upload string, p
 // which writes what it finds there and returns the commit. The upload is then
 // done; if use fails it stays. Otherwise it is like CompleteUpload.
 func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, upload string, parts []CompletedPart, use func(io.Reader) (CommitID, error)) (CommitID, error) {
+	if _, busy := fs.completing.LoadOrStore(upload, true); busy {
+		return CommitID{}, fmt.Errorf("%w: upload %s is being completed", ErrConflict, upload)
+	}
+	defer fs.completing.Delete(upload)
 	_, rows, err := fs.chooseParts(ctx, to, path, upload, parts)
 	if errors.Is(err, ErrNoSuchUpload) {
 		done, err := fs.completed(ctx, to, path, upload, err)

@@ -19,6 +19,9 @@ type Deletion struct {
 	// deletion, that undoes it. History still has it: its commit reads as it
 	// did.
 	Version *Expr
+	// If is about what is deleted; what fails it has ErrPrecondition or
+	// ErrNoSuchPath in its DeletedItem, and the others are deleted.
+	If Condition
 }
 
 // Files are the deletions of files at paths.
@@ -41,7 +44,9 @@ type DeletedItem struct {
 	Existed bool     // there was something to delete
 	Version CommitID // that was removed, if one was asked for
 	Marker  bool     // that version was a deletion
-	Err     error    // ErrNoSuchVersion, ErrNoSuchCommit, ErrAmbiguous: the Version leads nowhere
+	// Err is ErrNoSuchVersion, ErrNoSuchCommit or ErrAmbiguous if the Version
+	// leads nowhere, and what If says.
+	Err error
 }
 
 // Delete deletes files and versions in one commit. What is not there is no
@@ -79,10 +84,32 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 	if errors.Is(err, objstore.ErrTooLarge) && !versions && len(list) > deleteStep {
 		done, err = fs.deleteInSteps(ctx, to, list, opt)
 	}
+	if errors.Is(err, objstore.ErrTooLarge) && versions && len(list) > 1 {
+		return fs.deleteInHalves(ctx, to, list, opt)
+	}
 	if err != nil {
 		return Deleted{}, translate(err)
 	}
 	return done, nil
+}
+
+// deleteInHalves removes versions in several commits, where their rows are too
+// long for one.
+func (fs *FS) deleteInHalves(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
+	first, err := fs.Delete(ctx, to, list[:len(list)/2], opt)
+	if err != nil {
+		return Deleted{}, err
+	}
+	opt.IfHead = "" // it was met
+	second, err := fs.Delete(ctx, to, list[len(list)/2:], opt)
+	if err != nil {
+		return Deleted{}, err
+	}
+	second.Items = append(first.Items, second.Items...)
+	if second.Commit.IsZero() {
+		second.Commit = first.Commit
+	}
+	return second, nil
 }
 
 // deleting is a Delete in its transaction.
@@ -132,6 +159,9 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 		if err := cond.check(p, cur); err != nil {
 			return nil, err
 		}
+		if d.items[i].Err = item.If.check(p, cur); d.items[i].Err != nil {
+			continue
+		}
 		d.items[i].Existed = cur != nil
 		switch {
 		case at > 0:
@@ -164,6 +194,11 @@ func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	}
 	if x := to.Version; x.Base == then.ID.String() && len(x.Steps) == 0 && target.Commit != then.ID {
 		return nil // a version id, but that of another path: what S3 clients send means no more
+	}
+	if !target.Deleted {
+		if d.items[i].Err = d.list[i].If.check(p, &Info{Path: p, State: *target}); d.items[i].Err != nil {
+			return nil
+		}
 	}
 	d.items[i].Version, d.items[i].Marker = target.Commit, target.Deleted
 	if !slices.Contains(gone[p], target.Commit) {

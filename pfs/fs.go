@@ -30,6 +30,8 @@ type FS struct {
 	maxDirect int // staged changes above it become a layer
 	foldPage  int // paths folded in by one transaction
 
+	completing sync.Map // uploads whose archives are being unpacked
+
 	folds   chan commits.LineID // lines with layers to fold in
 	stop    context.CancelFunc
 	stopped context.Context

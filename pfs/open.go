@@ -32,6 +32,7 @@ type openRow struct {
 	N         uint64         `json:"n"`
 	Started   time.Time      `json:"started"`
 	Author    string         `json:"author,omitempty"`
+	Starter   string         `json:"starter,omitempty"` // the user's ID
 	Message   string         `json:"message,omitempty"`
 	Finishing bool           `json:"finishing,omitempty"` // no more writes
 	Internal  bool           `json:"internal,omitempty"`  // of a request, which a restart ends
@@ -70,7 +71,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 		}
 		row := openRow{
 			Branch: s.Branch, Line: s.line, Home: s.home, Base: s.pos.Line, N: s.pos.N,
-			Started: fs.timestamp(), Author: opt.Author, Message: opt.Message, Internal: opt.internal,
+			Started: fs.timestamp(), Author: opt.Author, Starter: opt.User, Message: opt.Message, Internal: opt.internal,
 		}
 		o = row.describe(s.Repo, id, s.ID)
 		return setJSON(tx, openKey(s.repo, id), row)
@@ -99,6 +100,13 @@ func (fs *FS) OpenCommits(ctx context.Context, repo string) ([]OpenCommit, error
 			copy(id[:], raw)
 			var row openRow
 			if err := decodeJSON(openKey(r, id), value, &row); err != nil || row.Internal {
+				return err
+			}
+			b, err := readBranchRow(tx, r, row.Branch)
+			if errors.Is(err, ErrNoSuchBranch) || err == nil && b.home() != row.home() {
+				return nil // its branch is gone
+			}
+			if err != nil {
 				return err
 			}
 			if row.N > 0 {

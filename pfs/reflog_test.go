@@ -16,7 +16,7 @@ func TestReset(t *testing.T) {
 	ctx, on := t.Context(), Ref{Repo: "r"}
 	first := mustPut(t, fs, on, "f", "one")
 	second := mustPut(t, fs, on, "f", "two")
-	err := fs.ChangeSettings(ctx, on, func(s *Settings) error {
+	err := fs.ChangeSettings(ctx, on, nil, func(s *Settings) error {
 		s.Tags = map[string]string{"kept": "yes"}
 		return nil
 	})

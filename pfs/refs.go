@@ -57,7 +57,7 @@ type Snapshot struct {
 	fs        *FS
 	repo      repoRow
 	finishing bool           // an open commit that takes no more writes
-	author    string         // who started the open commit
+	starter   string         // the user who started the open commit
 	line      commits.LineID // of Branch; 0 if none
 	home      commits.LineID // names Branch for good; 0 if none
 	protected bool           // Branch takes merges only
@@ -116,6 +116,9 @@ func (s *Snapshot) start(tx objstore.Reader, ref Ref) error {
 		was := *s
 		if err := s.named(tx, name); err != nil {
 			return err
+		}
+		if s.Open && s.home != was.home {
+			return fmt.Errorf("%w: %s is not on branch %s", ErrNoSuchCommit, name, was.Branch)
 		}
 		if s.Branch != "" && s.Branch != was.Branch {
 			return fmt.Errorf("%w: %s is a branch itself, not a commit of %s", ErrNoSuchCommit, name, was.Branch)
@@ -236,7 +239,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 		s.Branch, s.line, s.home, s.protected = open.Branch, open.Line, open.home(), false
 		s.at(open.pos())
 		s.ID, s.Time, s.Open = id, open.Started, true
-		s.Writable, s.finishing, s.author = true, open.Finishing, open.Author
+		s.Writable, s.finishing, s.starter = true, open.Finishing, open.Starter
 		return nil
 	}
 	if !errors.Is(err, ErrNoSuchCommit) {

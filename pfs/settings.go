@@ -81,10 +81,11 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 }
 
 // ChangeSettings changes the settings of the branch that to means.
-// ErrReadOnly if to is history.
-func (fs *FS) ChangeSettings(ctx context.Context, to Ref, change func(*Settings) error) error {
+// ErrReadOnly if to is history. on, if not nil, is the branch that was
+// authorized.
+func (fs *FS) ChangeSettings(ctx context.Context, to Ref, on *Snapshot, change func(*Settings) error) error {
 	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, WriteOptions{})
+		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err
 		}
@@ -138,40 +139,35 @@ func (s *Snapshot) fileACL(tx objstore.Reader, path string) (ACL, error) {
 	return a, nil
 }
 
-// SetFileACL gives a version of a file another ACL: the one that version
-// leads to, the current one if it is nil.
-func (fs *FS) SetFileACL(ctx context.Context, to Ref, path string, version *Expr, a ACL) error {
+// SetFileACL gives a version of a file another ACL. on is the branch, or a
+// state of it, that was authorized.
+func (fs *FS) SetFileACL(ctx context.Context, to Ref, on *Snapshot, path string, version CommitID, a ACL) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
 	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, WriteOptions{})
+		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err
 		}
-		if version != nil {
-			to := to
-			to.Version = *version
-			if s, err = fs.resolve(tx, to); err != nil {
-				return err
-			}
-		}
-		st, err := s.stat(tx, path)
-		if err != nil {
-			return err
-		}
-		return s.setFileACL(tx, path, st.Commit, &a)
+		return s.setFileACL(tx, path, version, &a)
 	}))
 }
 
 // setFileACL gives a version an ACL, nil being the default.
 func (s *Snapshot) setFileACL(tx objstore.Writer, path string, version CommitID, a *ACL) error {
-	if a == nil {
-		return nil
+	if a == nil && !s.Open {
+		return nil // a version that is new has none
 	}
 	row, home, err := s.settings(tx)
 	if err != nil {
 		return err
+	}
+	if a == nil { // what is staged again is the same version
+		if !row.FileACLs {
+			return nil
+		}
+		return tx.Delete(fileACLKey(home, path, version))
 	}
 	if !row.FileACLs {
 		row.FileACLs = true

@@ -42,6 +42,10 @@ func ParseExpr(s string) (Expr, error) {
 	return x, translate(err)
 }
 
+// IsCommit says whether the base of an expression can be a commit's id, or
+// the beginning of one.
+func IsCommit(s string) bool { return commits.IsID(s) || commits.IsPrefix(s) }
+
 // ParseCommitID reads a whole commit id of 32 hex digits.
 func ParseCommitID(s string) (CommitID, error) {
 	id, err := commits.ParseID(s)

@@ -24,7 +24,8 @@ type Upload struct {
 	Attrs   commits.Attrs `json:"attrs"`
 	Author  string        `json:"author,omitempty"`
 	Message string        `json:"message,omitempty"`
-	ACL     *ACL          `json:"acl,omitempty"` // of the file to be
+	ACL     *ACL          `json:"acl,omitempty"`  // of the file to be
+	User    string        `json:"user,omitempty"` // the ID of who began it
 }
 
 // uploadScope is where the uploads into a branch or open commit are kept.
@@ -64,7 +65,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 	if err != nil {
 		return Upload{}, err
 	}
-	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL}
+	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL, User: opt.User}
 	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, opt)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 // WriteOptions are what a write may say besides what is written.
 type WriteOptions struct {
 	Author, Message string
+	User            string // the ID of who writes
 	// IfHead makes the write conditional: the branch's head must be the
 	// commit that this id or expression means. ErrPrecondition otherwise.
 	IfHead string

@@ -203,6 +203,12 @@ func (p *Policy) Check(f *Form, bucket string, now time.Time) error {
 	return nil
 }
 
+// NamesBucket says whether there is a condition on the bucket. A policy
+// without one would be good for every bucket of its maker; AWS refuses it.
+func (p *Policy) NamesBucket() bool {
+	return slices.ContainsFunc(p.conditions, func(c condition) bool { return strings.EqualFold(c.name, "bucket") })
+}
+
 // holds reports whether the value of a field meets the condition. A field
 // that is not there is empty.
 func (c condition) holds(name, value string) bool {
