@@ -145,6 +145,19 @@ func TestListVersions(t *testing.T) {
 		t.Error("removing it again names no version")
 	}
 
+	// Conditions on what is deleted hold.
+	cond, err := c.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: b, Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("a"), ETag: aws.String(tag("other"))}, {Key: aws.String("a"), VersionId: id("a2"), ETag: aws.String(tag("other"))},
+		{Key: aws.String("b"), Size: aws.Int64(1)},
+	}}})
+	if err != nil || len(cond.Deleted) != 0 || len(cond.Errors) != 3 || *cond.Errors[0].Code != "NotImplemented" || *cond.Errors[1].Code != "PreconditionFailed" || *cond.Errors[2].Code != "PreconditionFailed" {
+		t.Errorf("conditions: %+v, %v", cond, err)
+	}
+	if _, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b, Key: aws.String("a"), VersionId: id("a2"), IfMatch: aws.String(tag("other"))}); code(err) != "PreconditionFailed" {
+		t.Errorf("a condition on a version: %v", err)
+	}
+	check("a a2 latest", "b b1 latest")
+
 	// Several at once are one commit.
 	res, err := c.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: b, Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("a"), VersionId: id("a2")}, {Key: aws.String("b")}, {Key: aws.String("b"), VersionId: aws.String("HEAD^999999")},
