@@ -28,7 +28,9 @@ type Options struct {
 	// Authenticate finds out who made a request; an error is answered with
 	// 403 and its text.
 	Authenticate func(*http.Request) (Caller, error)
-	Log          *slog.Logger
+	// MD5 keeps the MD5 of files too, for a server whose S3 shows it.
+	MD5 bool
+	Log *slog.Logger
 }
 
 type server struct {

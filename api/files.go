@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -161,7 +163,11 @@ func (s *server) putFile(c *call) error {
 	}
 	w := s.fs.NewFile(c.Context(), c.caller.Length)
 	defer w.Abort()
-	if _, err := w.ReadFrom(bodyReader{c.caller.Body}); err != nil {
+	in, sum := io.Reader(bodyReader{c.caller.Body}), md5.New()
+	if s.opts.MD5 {
+		in = io.TeeReader(in, sum)
+	}
+	if _, err := w.ReadFrom(in); err != nil {
 		return err
 	}
 	part, err := w.Close()
@@ -169,6 +175,9 @@ func (s *server) putFile(c *call) error {
 		return err
 	}
 	attrs := pfs.Attrs{ContentType: c.Header.Get("Content-Type")}
+	if s.opts.MD5 {
+		attrs.Checksum.MD5 = hex.EncodeToString(sum.Sum(nil))
+	}
 	opt := c.options(q.Get("message"))
 	opt.On = on
 	done, err := s.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, opt)

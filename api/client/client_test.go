@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,11 @@ func serve() (url string, stop func()) {
 	if err != nil {
 		panic(err)
 	}
-	srv := httptest.NewServer(api.New(fs, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
+	return serveFS(fs)
+}
+
+func serveFS(fs *pfs.FS) (url string, stop func()) {
+	srv := httptest.NewServer(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
@@ -157,6 +162,32 @@ func TestPages(t *testing.T) {
 				t.Errorf("limit %d: %d %s, want %d", limit, k, what, n)
 			}
 		}
+	}
+}
+
+// TestMD5: a server that is asked to keeps MD5s of what comes by the API too.
+func TestMD5(t *testing.T) {
+	t.Parallel()
+	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := serveFS(fs)
+	defer stop()
+	c := client.New(url, "access key", "secret key")
+	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Put(t.Context(), "r", "", "f", "", "", strings.NewReader("data"), 4); err != nil {
+		t.Fatal(err)
+	}
+	s, err := fs.Resolve(t.Context(), pfs.Ref{Repo: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Stat(t.Context(), "f")
+	if want := fmt.Sprintf("%x", md5.Sum([]byte("data"))); err != nil || info.Attrs.Checksum.MD5 != want {
+		t.Errorf("%+v, %v, want %s", info.Attrs.Checksum, err, want)
 	}
 }
 

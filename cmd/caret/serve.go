@@ -155,7 +155,7 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 	s3 := gateway.New(fs, gateway.Options{
 		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, MD5: o.etag == "md5", Log: log,
 	})
-	calls := api.New(fs, api.Options{Log: log, Authenticate: func(r *http.Request) (api.Caller, error) {
+	calls := api.New(fs, api.Options{Log: log, MD5: o.etag == "md5", Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
 		if err == nil && id.Anonymous {
 			err = errors.New("the request is not signed")
