@@ -14,6 +14,7 @@ import (
 	"caret/commits"
 	"caret/objstore"
 	"caret/objstore/content"
+	"caret/objstore/local"
 	"caret/objstore/memory"
 )
 
@@ -558,5 +559,80 @@ func TestLongRows(t *testing.T) {
 	}
 	if id := d.Commit; id == before.ID || id == (commits.ID{}) {
 		t.Errorf("commit %s", id)
+	}
+}
+
+// TestUploadsSurvive: parts that were uploaded before a restart are completed
+// after it, by several at once, with one commit.
+func TestUploadsSurvive(t *testing.T) {
+	t.Parallel()
+	dir, ctx := t.TempDir(), t.Context()
+	open := func() (*FS, func()) {
+		on, err := local.Open(dir, local.Options{Reserve: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fs, err := Open(ctx, on, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fs, func() {
+			if err := errors.Join(fs.Close(), on.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	fs, stop := open()
+	mustRepo(t, fs, "r")
+	to := Ref{Repo: "r"}
+	u, err := fs.CreateUpload(ctx, to, "f", commits.Attrs{}, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	var parts []CompletedPart
+	for i, data := range []string{strings.Repeat("first ", 1<<20), "last"} {
+		want.WriteString(data)
+		w, err := fs.NewPart(ctx, to, "f", u.ID, i+1, int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, data); err != nil {
+			t.Fatal(err)
+		}
+		p, err := w.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fs.PutPart(ctx, to, "f", u.ID, i+1, p, commits.Checksum{}); err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, CompletedPart{Number: i + 1, Hash: &p.Hash})
+	}
+	stop()
+	fs, stop = open()
+	defer stop()
+	var wg sync.WaitGroup
+	ids := make([]commits.ID, 8)
+	for i := range ids {
+		wg.Go(func() {
+			done, err := fs.CompleteUpload(ctx, to, "f", u.ID, parts, commits.Checksum{}, WriteOptions{})
+			if err != nil {
+				t.Errorf("complete: %v", err)
+			}
+			ids[i] = done.Commit
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] || id.IsZero() {
+			t.Fatalf("commits %v", ids)
+		}
+	}
+	if got, err := read(fs, to, "f"); err != nil || got != want.String() {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if b, err := fs.Branch(ctx, "r", "master"); err != nil || b.N != 1 {
+		t.Errorf("%d commits, %v", b.N, err)
 	}
 }

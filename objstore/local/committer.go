@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,9 @@ func (s *Store) commitGroup(reqs []*request) {
 		for _, r := range g.ok {
 			r.done <- err
 		}
+		for _, f := range g.failed {
+			f.r.done <- cmp.Or(err, f.err)
+		}
 	}
 }
 
@@ -82,6 +86,15 @@ type group struct {
 	rows  map[string][]byte // what they write; nil deletes
 	bytes int
 	ok    []*request
+	// failed are those that returned an error. They are told when the group
+	// is durable, as they may have failed because of what is in it: who is
+	// told that something is there already must find it.
+	failed []failure
+}
+
+type failure struct {
+	r   *request
+	err error
 }
 
 // run runs what fits and returns the rest.
@@ -102,7 +115,7 @@ func (g *group) run(reqs []*request) []*request {
 		err := w.call(r.fn)
 		switch {
 		case err != nil:
-			r.done <- err
+			g.failed = append(g.failed, failure{r, err})
 			continue
 		case w.filled(1):
 			r.done <- fmt.Errorf("%w: %d rows, %d bytes", objstore.ErrTooLarge, len(w.own), w.bytes)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ type Reopen func(objstore.Store) objstore.Store
 func Run(t *testing.T, open func(testing.TB) (objstore.Store, Reopen)) {
 	for name, test := range map[string]func(*testing.T, objstore.Store, Reopen){
 		"Rows": testRows, "Scan": testScan, "Isolation": testIsolation, "Atomicity": testAtomicity, "Panic": testPanic,
-		"Counters": testCounters, "Limits": testLimits, "Cancel": testCancel, "Blobs": testBlobs, "SameBlob": testSameBlob,
+		"Counters": testCounters, "Limits": testLimits, "Refusals": testRefusals, "Cancel": testCancel, "Blobs": testBlobs, "SameBlob": testSameBlob,
 		"Durable": testDurable, "Closed": testClosed,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -338,6 +339,56 @@ func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
 		}); err != nil || !full {
 			t.Errorf("rows of %d bytes until the transaction is full (%t): %v", size, full, err)
 		}
+	}
+}
+
+// testRefusals: who is refused because of what another transaction wrote
+// finds that there, though a store may make many durable at once.
+func testRefusals(t *testing.T, s objstore.Store, _ Reopen) {
+	exists := errors.New("exists")
+	for round := range 10 {
+		key := binary.BigEndian.AppendUint32([]byte("once"), uint32(round))
+		gate := make(chan struct{})
+		var wg sync.WaitGroup
+		update := func(fn func(objstore.Writer) error) {
+			if err := s.Rows().Update(t.Context(), fn); err != nil && !errors.Is(err, exists) {
+				t.Errorf("update: %v", err)
+			} else if err == nil {
+				return
+			}
+			if err := s.Rows().View(t.Context(), func(tx objstore.Reader) error {
+				_, err := tx.Get(key)
+				return err
+			}); err != nil {
+				t.Errorf("what was said to exist: %v", err)
+			}
+		}
+		// While one waits at the gate the others gather behind it; slow ones
+		// among them keep what they share from becoming durable too soon.
+		wg.Go(func() { update(func(objstore.Writer) error { <-gate; return nil }) })
+		for i := range 24 {
+			wg.Go(func() {
+				update(func(tx objstore.Writer) error {
+					if i%8 == 7 {
+						for n := range 2000 {
+							if err := tx.Set(binary.BigEndian.AppendUint32([]byte("slow"), uint32(n)), nil); err != nil {
+								return err
+							}
+						}
+						return nil
+					}
+					if _, err := tx.Get(key); !errors.Is(err, objstore.ErrNotFound) {
+						return errors.Join(err, exists)
+					}
+					return tx.Set(key, []byte("there"))
+				})
+			})
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		close(gate)
+		wg.Wait()
 	}
 }
 
