@@ -385,6 +385,30 @@ func TestArchive(t *testing.T) {
 		t.Error("half an archive was taken")
 	}
 	s.checkEmpty(t)
+	// Nor is any of it staged in an open commit, which goes on.
+	o, err := s.fs.StartCommit(t.Context(), pfs.Ref{Repo: "sales"}, pfs.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	staged := o.ID.String() + ".master.sales"
+	for _, tt := range []struct {
+		body []byte
+		want int32
+	}{{zipped.Bytes()[:zipped.Len()*9/10], 0}, {zipped.Bytes(), 1000}} {
+		part := in(tt.body)
+		part.Bucket = &staged
+		if _, err := c.PutObject(t.Context(), part); (err == nil) != (tt.want > 0) {
+			t.Errorf("%d bytes of an archive in an open commit: %v", len(tt.body), err)
+		}
+		list, err := c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &staged})
+		if err != nil || *list.KeyCount != tt.want {
+			t.Errorf("%d files are staged, want %d, %v", *list.KeyCount, tt.want, err)
+		}
+	}
+	if err := s.fs.AbortCommit(t.Context(), "sales", o.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.checkEmpty(t)
 	out, err := c.PutObject(t.Context(), in(zipped.Bytes()))
 	if err != nil {
 		t.Fatal(err)

@@ -67,29 +67,53 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 func (b *Batch) add(ctx context.Context, ch commits.Change) error {
 	b.Files++
 	b.staged[ch.Path] = ch
-	size := len(ch.Path) + attrsSize(&ch.Attrs)
-	if b.opt.ACL != nil {
-		size += 200 + 120*len(b.opt.ACL.Grants)
-	}
+	size := b.sizeOf(&ch)
 	b.size += size
 	if b.total += size - 200; b.total > maxBatch {
 		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", ErrTooLarge, maxBatch>>20)
 	}
-	if len(b.staged) >= batchRows || b.size >= batchBytes {
+	// What goes into somebody's open commit waits for Finish: nobody would
+	// drop it if the batch fails.
+	if b.own && (len(b.staged) >= batchRows || b.size >= batchBytes) {
 		return b.flush(ctx)
 	}
 	return nil
 }
 
+// flush stages what was added, a transaction's worth at a time.
 func (b *Batch) flush(ctx context.Context) error {
-	changes := make([]commits.Change, 0, len(b.staged))
+	var step []commits.Change
+	size := 0
 	for _, ch := range b.staged {
-		changes = append(changes, ch)
+		step = append(step, ch)
+		size += b.sizeOf(&ch)
+		if len(step) < batchRows && size < batchBytes {
+			continue
+		}
+		if err := b.stage(ctx, step); err != nil {
+			return err
+		}
+		step, size = nil, 0
 	}
+	clear(b.staged)
+	b.size = 0
+	return b.stage(ctx, step)
+}
+
+// sizeOf is about how many bytes of rows a change takes.
+func (b *Batch) sizeOf(ch *commits.Change) int {
+	size := len(ch.Path) + attrsSize(&ch.Attrs)
+	if b.opt.ACL != nil {
+		size += 200 + 120*len(b.opt.ACL.Grants)
+	}
+	return size
+}
+
+func (b *Batch) stage(ctx context.Context, changes []commits.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	err := b.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return b.fs.rows.Update(ctx, func(tx objstore.Writer) error {
 		s, err := b.fs.target(tx, b.to, WriteOptions{})
 		if err != nil {
 			return err
@@ -105,9 +129,6 @@ func (b *Batch) flush(ctx context.Context) error {
 		}
 		return nil
 	})
-	clear(b.staged)
-	b.size = 0
-	return err
 }
 
 // Finish makes the files visible, and returns the commit that has them.
