@@ -61,6 +61,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/tags":                       s.listTags,
 		"POST repos/{repo}/tags":                      s.createTag,
 		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
+		"POST repos/{repo}/merge":                     s.merge,
 		"POST repos/{repo}/revert":                    s.revert,
 		"POST repos/{repo}/restore":                   s.restoreFiles,
 		"GET repos/{repo}/diff":                       s.diff,
