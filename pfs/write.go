@@ -239,7 +239,7 @@ func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []co
 		_, err := commits.Append(tx, s.line, changes, meta)
 		return id, err
 	}
-	return s.ID, s.stage(tx, changes)
+	return s.ID, errors.Join(s.touch(tx), s.stage(tx, changes))
 }
 
 // stage adds changes to an open commit. Deleting what its parent does not
