@@ -56,7 +56,9 @@ type LogOptions struct {
 
 // keeps says whether the log has the commit, by what is said of it.
 func (o *LogOptions) keeps(c *commits.Commit) bool {
-	has := func(s, part string) bool { return part == "" || strings.Contains(strings.ToLower(s), strings.ToLower(part)) }
+	has := func(s, part string) bool {
+		return part == "" || strings.Contains(strings.ToLower(s), strings.ToLower(part))
+	}
 	return has(c.Author, o.Author) && has(c.Message, o.Message)
 }
 
