@@ -160,7 +160,7 @@ func (d *fetch) tidy(names []string) {
 		if err != nil {
 			continue
 		}
-		list, _ := f.Readdirnames(-1) //nolint:errcheck // a leftover does no harm
+		list, _ := f.Readdirnames(-1) // a leftover does no harm
 		f.Close()
 		for _, name := range list {
 			if i := strings.LastIndexByte(name, '-'); i > 0 && prefixes[name[:i+1]] {

@@ -40,7 +40,7 @@ func (u *upload) tar(ctx context.Context) error {
 	defer bar.finish()
 	// Reading must end with ctx, whatever standard input waits for.
 	in, pipe := io.Pipe()
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // it has nothing to say
 	defer context.AfterFunc(ctx, func() { pipe.CloseWithError(ctx.Err()) })()
 	go func() {
 		_, err := io.Copy(pipe, u.p.stdin)
