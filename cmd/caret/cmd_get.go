@@ -90,11 +90,11 @@ func getFile(ctx context.Context, p process, cl *client.Client, t target, dest s
 		return err
 	}
 	defer root.Close() //nolint:errcheck // the files are closed
-	at, err := cl.Resolve(ctx, t.Repo, t.Expr)
-	if err != nil {
-		return err
+	// Who may read the file may not be one who is told of commits; then it is
+	// fetched as it is at the moment.
+	if at, err := cl.Resolve(ctx, t.Repo, t.Expr); err == nil {
+		t.Expr = pinned(at, t.Expr)
 	}
-	t.Expr = pinned(at, t.Expr)
 	f, err := cl.Stat(ctx, t.Repo, t.Expr, t.Path)
 	if err != nil {
 		return err

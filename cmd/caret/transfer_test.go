@@ -28,6 +28,8 @@ import (
 type store struct {
 	t   *testing.T
 	url string
+	fs  *pfs.FS
+	who pfs.Caller // who all requests are from
 	// through, if set, handles the requests for files in place of the server,
 	// which is next.
 	through func(w http.ResponseWriter, r *http.Request, next http.Handler)
@@ -43,10 +45,10 @@ func newStore(t *testing.T) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &store{t: t, fs: fs, who: pfs.Root}
 	next := api.New(fs, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
-		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
+		return api.Caller{Caller: s.who, Body: r.Body, Length: r.ContentLength}, nil
 	}})
-	s := &store{t: t}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.through != nil && strings.HasSuffix(r.URL.Path, "/file") {
 			s.through(w, r, next)
@@ -447,6 +449,41 @@ func TestComparesWhatIsNear(t *testing.T) {
 	}
 	if _, stderr := s.must(nil, "put", "r:", "-r", dir, "--delete", "--yes"); !strings.Contains(stderr, "; 7 unchanged; 4996 deleted") {
 		t.Error(stderr)
+	}
+}
+
+// Who may read one branch alone gets its files.
+func TestGetFromOneBranch(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.must(strings.NewReader("data"), "put", "r:other", "-")
+	s.must(nil, "branch", "create", "r@dev", "--empty")
+	s.must(strings.NewReader("data"), "put", "r@dev:d/f", "-")
+	dev := pfs.Ref{Repo: "r", Branch: "dev"}
+	at, err := s.fs.Resolve(t.Context(), dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acl := pfs.ACL{Owner: pfs.RootUser, Grants: []pfs.Grant{{User: "alice", Permission: pfs.PermRead}}}
+	if err := s.fs.SetFileACL(t.Context(), dev, nil, "d/f", at.ID, acl); err != nil {
+		t.Fatal(err)
+	}
+	s.who = pfs.Caller{ID: "alice", Name: "alice"}
+	s.must(nil, "get", "r@dev:d/f", t.TempDir())
+	if code, _, stderr := s.run(t.Context(), nil, "get", "r@dev:d/", "-r", t.TempDir()); code != exitError || !strings.Contains(stderr, "access denied") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if err := s.fs.ChangeSettings(t.Context(), dev, nil, func(set *pfs.Settings) error {
+		set.ACL = acl
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.must(nil, "get", "r@dev:d/", "-r", t.TempDir())
+	s.must(nil, "get", "r@dev:d/", "-r", "-")
+	s.must(nil, "get", "r@dev:d/f", t.TempDir())
+	if code, _, stderr := s.run(t.Context(), nil, "get", "r:other", t.TempDir()); code != exitError || !strings.Contains(stderr, "access denied") {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 
