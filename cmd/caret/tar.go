@@ -140,11 +140,10 @@ func (in input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tarDownload is a tar of what is stored.
+// tarDownload is a tar of what is stored on its way out.
 type tarDownload struct {
-	cl   *client.Client
+	fetch
 	tree tree
-	bar  *bar
 	w    *tar.Writer
 }
 
@@ -156,8 +155,9 @@ func getTar(ctx context.Context, p process, cl *client.Client, tr tree, parallel
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what is under way when writing fails
 	out := bufio.NewWriterSize(p.stdout, 64<<10)
-	d := tarDownload{cl: cl, tree: tr, bar: newBar(p, tr.bytes, "fetching "+count(len(tr.files), "file")), w: tar.NewWriter(out)}
-	defer d.bar.finish()
+	bar := newBar(p, tr.bytes, "fetching "+count(len(tr.files), "file"))
+	defer bar.finish()
+	d := tarDownload{fetch: fetch{cl: cl, from: tr.from, bar: bar}, tree: tr, w: tar.NewWriter(out)}
 	ahead := make(chan chan smallResult, parallel-1) // in the order of the files
 	go func() {
 		defer close(ahead)
@@ -184,7 +184,7 @@ func getTar(ctx context.Context, p process, cl *client.Client, tr tree, parallel
 	if err := errors.Join(d.w.Close(), out.Flush()); err != nil {
 		return err
 	}
-	d.bar.finish()
+	bar.finish()
 	fmt.Fprintf(p.stderr, "fetched %s, %s, of commit %s\n", count(len(tr.files), "file"), humanize.IBytes(uint64(tr.bytes)), tr.commit)
 	return nil
 }
@@ -201,14 +201,8 @@ func (d *tarDownload) small(ctx context.Context, f v1.File) smallResult {
 		return smallResult{}
 	}
 	var b bytes.Buffer
-	err := d.content(ctx, f, &b)
+	err := d.rest(ctx, f, &b, blake3.New(), 0)
 	return smallResult{b.Bytes(), err}
-}
-
-// content writes what f holds to w.
-func (d *tarDownload) content(ctx context.Context, f v1.File, w io.Writer) error {
-	one := fetch{cl: d.cl, from: d.tree.from, bar: d.bar}
-	return one.rest(ctx, f, w, blake3.New(), 0)
 }
 
 // write adds the i-th file to the tar.
@@ -225,7 +219,7 @@ func (d *tarDownload) write(ctx context.Context, i int, r smallResult) error {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
 	if f.Size > smallFile {
-		return d.content(ctx, f, d.w)
+		return d.rest(ctx, f, d.w, blake3.New(), 0)
 	}
 	_, err := d.w.Write(r.data)
 	return err

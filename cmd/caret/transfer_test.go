@@ -24,6 +24,9 @@ import (
 	"caret/pfs"
 )
 
+// The tests of this file run one by one: a command line writes to variables
+// of the library that reads it.
+
 // store is a server with one repo, r, and what the command line says to it.
 type store struct {
 	t   *testing.T
@@ -135,11 +138,9 @@ func names(t *testing.T, dir string) []string {
 // What was cut off goes on where it ended, as long as it is the beginning of
 // what is fetched.
 func TestGoOn(t *testing.T) {
-	t.Parallel()
 	const size, cut = 5 << 20, 3 << 20
 	for _, how := range []string{"cut off", "cut off, of a folder", "cut off and damaged", "cut off, then changed", "cut off early"} {
 		t.Run(how, func(t *testing.T) {
-			t.Parallel()
 			s, data, dir := newStore(t), noise(size), t.TempDir()
 			s.must(bytes.NewReader(data), "put", "r:d/big", "-")
 			cut := cut
@@ -233,7 +234,6 @@ func (f flipWriter) Write(p []byte) (int, error) {
 
 // Bytes that are not those of the listing become no file.
 func TestHashIsChecked(t *testing.T) {
-	t.Parallel()
 	s := newStore(t)
 	s.must(strings.NewReader("data"), "put", "r:d/small", "-")
 	s.must(bytes.NewReader(noise(2<<20)), "put", "r:d/big", "-")
@@ -292,7 +292,6 @@ func makeTar(t *testing.T, entries ...entry) []byte {
 }
 
 func TestTarForms(t *testing.T) {
-	t.Parallel()
 	big := noise(3 << 20)
 	entries := []entry{{name: "dir/", kind: tar.TypeDir}, {name: "./dir/big", data: big}, {name: "empty"}}
 	for i := range 200 {
@@ -357,7 +356,6 @@ func checkTar(t *testing.T, b string, want int) {
 // A tar with anything that cannot be stored leaves nothing behind, wherever
 // in it that is.
 func TestTarRefused(t *testing.T) {
-	t.Parallel()
 	s := newStore(t)
 	first := []entry{{name: "a", data: []byte("a")}, {name: "big", data: noise(3 << 20)}}
 	whole := makeTar(t, first...)
@@ -389,7 +387,6 @@ func TestTarRefused(t *testing.T) {
 // Whatever standard input waits for, an interrupt ends it and drops what was
 // staged.
 func TestTarInterrupted(t *testing.T) {
-	t.Parallel()
 	s := newStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	b := makeTar(t, entry{name: "a", data: []byte("a")}, entry{name: "b"})
@@ -409,7 +406,6 @@ func TestTarInterrupted(t *testing.T) {
 
 // Who reads no further is not told about it.
 func TestBrokenPipe(t *testing.T) {
-	t.Parallel()
 	s := newStore(t)
 	s.must(bytes.NewReader(noise(3<<20)), "put", "r:d/big", "-")
 	for _, args := range [][]string{{"get", "r:d/", "-r", "-"}, {"cat", "r:d/big"}} {
@@ -429,7 +425,9 @@ func TestBrokenPipe(t *testing.T) {
 
 // Only what lies near the files of a folder is read of a large branch.
 func TestComparesWhatIsNear(t *testing.T) {
-	t.Parallel()
+	if testing.Short() {
+		t.Skip("stores thousands of files")
+	}
 	s, dir := newStore(t), t.TempDir()
 	var entries []entry
 	for i := range 5000 {
@@ -454,7 +452,6 @@ func TestComparesWhatIsNear(t *testing.T) {
 
 // Who may read one branch alone gets its files.
 func TestGetFromOneBranch(t *testing.T) {
-	t.Parallel()
 	s := newStore(t)
 	s.must(strings.NewReader("data"), "put", "r:other", "-")
 	s.must(nil, "branch", "create", "r@dev", "--empty")
@@ -489,7 +486,9 @@ func TestGetFromOneBranch(t *testing.T) {
 
 // A copy of many files is one commit.
 func TestCopyMany(t *testing.T) {
-	t.Parallel()
+	if testing.Short() {
+		t.Skip("stores thousands of files")
+	}
 	s := newStore(t)
 	var entries []entry
 	for i := range 3000 {
