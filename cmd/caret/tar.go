@@ -36,6 +36,9 @@ type tarUpload struct {
 
 // tar stores all files of a tar on standard input in one commit.
 func (u *upload) tar(ctx context.Context) error {
+	if terminal(u.p.stdin) {
+		return usagef("a tar is not typed at a terminal; send one to standard input")
+	}
 	bar := newBar(u.p, -1, "storing a tar")
 	defer bar.finish()
 	// Reading must end with ctx, whatever standard input waits for.
