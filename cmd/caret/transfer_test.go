@@ -139,7 +139,7 @@ func names(t *testing.T, dir string) []string {
 // what is fetched.
 func TestGoOn(t *testing.T) {
 	const size, cut = 5 << 20, 3 << 20
-	for _, how := range []string{"cut off", "cut off, of a folder", "cut off and damaged", "cut off, then changed", "cut off early"} {
+	for _, how := range []string{"cut off", "cut off, of a folder", "cut off and damaged", "cut off, then changed", "cut off, then changed, of a folder", "cut off early"} {
 		t.Run(how, func(t *testing.T) {
 			s, data, dir := newStore(t), noise(size), t.TempDir()
 			s.must(bytes.NewReader(data), "put", "r:d/big", "-")
@@ -156,7 +156,7 @@ func TestGoOn(t *testing.T) {
 				next.ServeHTTP(w, r)
 			}
 			args := []string{"get", "r:d/big", filepath.Join(dir, "big")}
-			if how == "cut off, of a folder" {
+			if strings.HasSuffix(how, "of a folder") {
 				args = []string{"get", "r:d/", "-r", dir}
 			}
 			code, _, stderr := s.run(t.Context(), nil, args...)
@@ -182,7 +182,7 @@ func TestGoOn(t *testing.T) {
 				if err := os.WriteFile(filepath.Join(dir, left[0]), noise(cut + 1)[1:], 0o600); err != nil {
 					t.Fatal(err)
 				}
-			case "cut off, then changed":
+			case "cut off, then changed", "cut off, then changed, of a folder":
 				data[0]++
 				s.through = nil
 				s.must(bytes.NewReader(data), "put", "r:d/big", "-")
