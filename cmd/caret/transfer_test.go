@@ -423,8 +423,9 @@ func TestBrokenPipe(t *testing.T) {
 	}
 }
 
-// Only what lies near the files of a folder is read of a large branch.
-func TestComparesWhatIsNear(t *testing.T) {
+// A few files are found among the many of a branch, of which most pages are
+// passed over.
+func TestCompareWithMany(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stores thousands of files")
 	}
