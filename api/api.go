@@ -78,6 +78,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/file":                       s.getFile,
 		"PUT repos/{repo}/file":                       s.putFile,
 		"POST repos/{repo}/delete":                    s.deleteFiles,
+		"POST repos/{repo}/copy":                      s.copyFiles,
 		"GET users":                                   s.listUsers,
 		"POST users":                                  s.createUser,
 		"GET users/{user}":                            s.inspectUser,
