@@ -32,6 +32,10 @@ type FS struct {
 
 	completing sync.Map // uploads whose archives are being unpacked
 
+	bell       bell            // rings when rows have changed
+	watching   context.Context // of all watches
+	endWatches context.CancelFunc
+
 	folds   chan commits.LineID // lines with layers to fold in
 	stop    context.CancelFunc
 	stopped context.Context
@@ -57,12 +61,13 @@ type Options struct {
 // an earlier process left half done.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) {
 	fs := &FS{
-		store: store, rows: store.Rows(), blobs: store.Blobs(),
+		store: store, blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
 		maxDirect: cmp.Or(opts.LayerAbove, 1000),
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),
 	}
+	fs.rows = ringing{store.Rows(), &fs.bell}
 	if fs.now == nil {
 		fs.now = time.Now
 	}
@@ -73,6 +78,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.stopped, fs.stop = context.WithCancel(context.WithoutCancel(ctx))
+	fs.watching, fs.endWatches = context.WithCancel(fs.stopped)
 	if !opts.holdFolding {
 		fs.wg.Add(1)
 		go fs.foldLoop()
