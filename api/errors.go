@@ -50,6 +50,7 @@ var problems = []struct {
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
 	{pfs.ErrPrecondition, 412, "precondition_failed", ""},
 	{pfs.ErrConflict, 409, "conflict", ""},
+	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", ""},
 	{pfs.ErrPartOrder, 400, "invalid_part", ""},
 	{pfs.ErrPartTooSmall, 400, "invalid_part", ""},
@@ -60,10 +61,20 @@ var problems = []struct {
 	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log"},
 }
 
-// fail answers with an error, and logs those that are the server's own.
+// fail answers with an error.
 func (s *server) fail(c *call, err error) {
-	body := v1.Error{Code: "internal", Message: err.Error()}
-	status := http.StatusInternalServerError
+	if errors.Is(err, context.Canceled) {
+		return // there is nobody to tell
+	}
+	status, body := s.describe(c, err)
+	c.answer(status, body) //nolint:errcheck // the client is gone
+}
+
+// describe is an error as the API tells it; one that is the server's own is
+// logged.
+func (s *server) describe(c *call, err error) (status int, body v1.Error) {
+	body = v1.Error{Code: "internal", Message: err.Error()}
+	status = http.StatusInternalServerError
 	var p *problem
 	if errors.As(err, &p) {
 		status, body.Code, body.Hint = p.status, p.code, p.hint
@@ -75,17 +86,14 @@ func (s *server) fail(c *call, err error) {
 			}
 		}
 	}
-	if errors.Is(err, context.Canceled) {
-		return // there is nobody to tell
-	}
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
 		body.Paths = conflict.Paths
 		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
 		body.Hint = "finish with --strategy ours or theirs, or abort"
 	}
-	if status >= 500 && status != http.StatusInsufficientStorage && c.Context().Err() == nil {
+	if status >= 500 && status != http.StatusInsufficientStorage && !errors.Is(err, pfs.ErrClosed) && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
-	c.answer(status, body) //nolint:errcheck // the client is gone
+	return status, body
 }
