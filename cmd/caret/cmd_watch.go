@@ -47,12 +47,12 @@ func watch(c *cli.Context, p process) error {
 	if limit < 0 {
 		return usagef("--limit %d: it is a number of commits", limit)
 	}
-	if t.Expr == "" {
-		r, err := cl.Repo(c.Context, t.Repo)
+	if t.Expr == "" || t.Expr == "HEAD" {
+		s, err := cl.Resolve(c.Context, t.Repo, t.Expr)
 		if err != nil {
 			return err
 		}
-		t.Expr = r.DefaultBranch
+		t.Expr = s.Branch
 	}
 	for x, err := range first(cl.Watch(c.Context, t.Repo, t.Expr, c.String("path"), c.String("after")), limit) {
 		if err == nil {
