@@ -130,7 +130,14 @@ func showPlan(p process, pr printer, in v1.Merge, out v1.Merged) error {
 		fmt.Fprintf(p.stderr, "would fail with %s; decide with --strategy\n", count(out.ConflictCount, "conflict"))
 		return nil
 	}
-	fmt.Fprintln(p.stderr, "nothing was done: "+mergeDone(in, out))
+	switch n := count(out.Files, "file"); {
+	case out.UpToDate:
+		fmt.Fprintln(p.stderr, mergeDone(in, out))
+	case out.FastForward:
+		fmt.Fprintf(p.stderr, "would move %s on to %s, which changes %s\n", in.Into, in.From, n)
+	default:
+		fmt.Fprintf(p.stderr, "would merge %s into %s, which changes %s\n", in.From, in.Into, n)
+	}
 	return nil
 }
 

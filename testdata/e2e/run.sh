@@ -116,10 +116,14 @@ tour() {
   local pid=$!
   until grep -q ' at http' tour.log; do kill -0 $pid || { cat tour.log; return 1; }; done
   sed -n '/^```sh$/,/^```$/p' "$top/README.md" | grep -v '^```' >tour.sh
-  env -u AWS_ENDPOINT_URL -u CARET_ENDPOINT -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY bash -euo pipefail -x tour.sh
+  mkdir tmp # where the tour makes its folder
+  env -u AWS_ENDPOINT_URL -u CARET_ENDPOINT -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY TMPDIR="$PWD/tmp" bash -euo pipefail -x tour.sh >tour.out
   local status=$?
+  cat tour.out
   kill $pid && wait $pid
-  [ "$(cat old.csv)" = "june,100" ] && [ "$(cat back.csv)" = "june,120" ] && [ -f copy/2.txt ] && return $status
+  # What was read back, and what the second part is about.
+  cd tmp/* && [ "$(cat old.csv)" = "june,100" ] && [ "$(cat back.csv)" = "june,120" ] && [ -f copy/2.txt ] &&
+    grep -qx 'exit status 3' ../../tour.out && grep -qx 'our part 1' ../../tour.out && grep -qx refused ../../tour.out && return $status
 }
 step "run the README's tour" tour
 
