@@ -40,7 +40,7 @@ func newApp(p process) *cli.App {
 		UseShortOptionHandling:    true,
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			serveCommand(p), envCommand(p), versionCommand(p),
+			serveCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
 			userCommand(p), keyCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), diffCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), rmCommand(p),
@@ -122,12 +122,16 @@ func clientFlags(more ...cli.Flag) []cli.Flag {
 
 // connect makes the client that the flags and the environment ask for.
 func connect(c *cli.Context, p process) (*client.Client, error) {
-	endpoint := c.String("endpoint")
+	return dial(p, c.String("endpoint"), c.String("data"))
+}
+
+// dial makes a client of the server at endpoint.
+func dial(p process, endpoint, data string) (*client.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is not like %s", endpoint, defaultEndpoint)
 	}
-	k, err := findKey(p, c.String("data"))
+	k, err := findKey(p, data)
 	if err != nil {
 		return nil, err
 	}

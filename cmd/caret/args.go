@@ -16,49 +16,52 @@ func reorder(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
-	out := args[:1:1]
-	rest := args[1:]
-	cmds := app.Commands
-	flags := app.Flags
-	for len(rest) > 0 {
-		i := slices.IndexFunc(cmds, func(c *cli.Command) bool { return c.HasName(rest[0]) })
-		if i < 0 {
-			break
-		}
-		out = append(out, rest[0])
-		rest = rest[1:]
-		flags, cmds = cmds[i].Flags, cmds[i].Subcommands
-	}
-	var positional []string
-	for len(rest) > 0 {
-		a := rest[0]
-		rest = rest[1:]
-		if a == "--" {
-			positional = append(positional, rest...)
-			break
-		}
-		if len(a) < 2 || a[0] != '-' { // a lone - is standard input or output
-			positional = append(positional, a)
-			continue
-		}
-		if attached(flags, a) {
-			out = append(out, a[:2], a[2:])
-			continue
-		}
-		out = append(out, a)
-		if !takesValue(flags, a) {
-			continue
-		}
-		if len(rest) == 0 {
-			return out // the library says that the value is missing
-		}
-		out = append(out, rest[0])
-		rest = rest[1:]
-	}
-	if len(positional) > 0 {
+	cmd, n := leaf(app, args[1:])
+	given, positional, needs := split(cmd.Flags, args[1+n:])
+	out := append(args[:1+n:1+n], given...)
+	if len(positional) > 0 && needs == "" {
 		out = append(append(out, "--"), positional...)
 	}
 	return out
+}
+
+// leaf is the command that words begin with the names of, and how many words
+// that takes.
+func leaf(app *cli.App, words []string) (*cli.Command, int) {
+	cmd := &cli.Command{Name: app.Name, Subcommands: app.Commands, Flags: app.Flags}
+	for n, w := range words {
+		i := slices.IndexFunc(cmd.Subcommands, func(c *cli.Command) bool { return c.HasName(w) })
+		if i < 0 {
+			return cmd, n
+		}
+		cmd = cmd.Subcommands[i]
+	}
+	return cmd, len(words)
+}
+
+// split tells flags, with their values, from arguments. If the value of the
+// last flag is missing, needs is that flag, and the library will say so.
+func split(flags []cli.Flag, words []string) (given, positional []string, needs string) {
+	for len(words) > 0 {
+		w := words[0]
+		words = words[1:]
+		switch {
+		case w == "--":
+			return given, append(positional, words...), ""
+		case len(w) < 2 || w[0] != '-': // a lone - is standard input or output
+			positional = append(positional, w)
+		case attached(flags, w):
+			given = append(given, w[:2], w[2:])
+		case !takesValue(flags, w):
+			given = append(given, w)
+		case len(words) == 0:
+			return append(given, w), positional, w
+		default:
+			given = append(given, w, words[0])
+			words = words[1:]
+		}
+	}
+	return given, positional, ""
 }
 
 // attached says whether a is a short flag with its value behind it, as -n5.
@@ -69,16 +72,18 @@ func attached(flags []cli.Flag, a string) bool {
 // takesValue says whether the argument behind a belongs to it. a is a flag or
 // several short ones in one, of which the last may take a value.
 func takesValue(flags []cli.Flag, a string) bool {
+	f := findLast(flags, a)
+	_, isBool := f.(*cli.BoolFlag)
+	return f != nil && !isBool
+}
+
+// findLast is the flag that a is, or the last of the short ones in it.
+func findLast(flags []cli.Flag, a string) cli.Flag {
 	name := strings.TrimLeft(a, "-")
 	if find(flags, name) == nil && !strings.HasPrefix(a, "--") && !strings.Contains(a, "=") {
 		name = name[len(name)-1:]
 	}
-	f := find(flags, name)
-	if f == nil {
-		return false
-	}
-	_, isBool := f.(*cli.BoolFlag)
-	return !isBool
+	return find(flags, name)
 }
 
 func find(flags []cli.Flag, name string) cli.Flag {
