@@ -110,7 +110,7 @@ func logRun(c *cli.Context, p process) error {
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
 	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.cut(x.Message, 26)}
+		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.title(x.Message)}
 	})
 }
 
@@ -138,7 +138,7 @@ func commitList(c *cli.Context, p process) error {
 	}
 	open := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, t.Repo, after, 0) })
 	return list(pr, open, "COMMIT\tBRANCH\tSTARTED\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
-		return []string{pr.short(o.ID), pr.cut(o.Branch, 16), pr.time(o.Started), pr.cut(o.Author, 10), pr.cut(o.Message, 20)}
+		return []string{pr.short(o.ID), pr.cut(o.Branch, 16), pr.time(o.Started), pr.cut(o.Author, 10), pr.title(o.Message)}
 	})
 }
 

@@ -81,7 +81,8 @@ func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error
 		return pr.size(f.Size)
 	}
 	return list(pr, changes, "CHANGE\tOLD\tNEW\tPATH", func(d v1.Difference) []string {
-		return []string{d.Change, size(d.Old), size(d.New), oneLine(d.Path)}
+		s := map[string]style{"added": green, "removed": red, "modified": yellow}[d.Change]
+		return []string{paint(pr.color, s, d.Change), size(d.Old), size(d.New), paint(pr.color, s, oneLine(d.Path))}
 	})
 }
 

@@ -98,7 +98,7 @@ func keyList(c *cli.Context, p process) error {
 		if k.ReadOnly {
 			may = "read"
 		}
-		return []string{k.AccessKey, pr.cut(k.User, 16), may, pr.cut(scopeOf(k), 20), pr.time(k.Created)}
+		return []string{k.AccessKey, pr.cut(k.User, 16), may, pr.cut(scopeOf(k), 16), pr.time(k.Created)}
 	})
 }
 

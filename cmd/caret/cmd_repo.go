@@ -91,7 +91,7 @@ func repoList(c *cli.Context, p process) error {
 	}
 	repos := client.Each(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(c.Context, after, 0) })
 	return list(pr, repos, "NAME\tDEFAULT\tCREATED\tDESCRIPTION", func(r v1.Repo) []string {
-		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), pr.cut(r.Description, 24)}
+		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), oneLine(r.Description)}
 	})
 }
 

@@ -82,7 +82,7 @@ func userList(c *cli.Context, p process) error {
 	}
 	users := client.Each(func(after string) (v1.Page[v1.User], error) { return cl.Users(c.Context, after, 0) })
 	return list(pr, users, "USER\tADMIN\tCREATED\tNAME", func(u v1.User) []string {
-		return []string{pr.cut(u.Name, 24), yes(u.Admin), pr.time(u.Created), pr.cut(u.Display, 24)}
+		return []string{pr.cut(u.Name, 24), yes(u.Admin), pr.time(u.Created), oneLine(u.Display)}
 	})
 }
 

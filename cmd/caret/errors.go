@@ -57,11 +57,13 @@ const maxPaths = 20
 // report tells what went wrong and returns the exit code for it.
 func report(ctx context.Context, p process, err error) int {
 	w := p.stderr
+	color := p.colours(w)
+	name := paint(color, red, "caret:") + " "
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "caret: interrupted")
+		fmt.Fprintln(w, name+"interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(w, "caret: "+describe(err))
+	fmt.Fprintln(w, name+describe(err))
 	var e *client.Error
 	if errors.As(err, &e) {
 		for _, path := range e.Paths[:min(len(e.Paths), maxPaths)] {
@@ -76,7 +78,7 @@ func report(ctx context.Context, p process, err error) int {
 		hint += "; it was signed with the key " + keySource(p)
 	}
 	if hint != "" {
-		fmt.Fprintln(w, "hint: "+hint)
+		fmt.Fprintln(w, paint(color, cyan, "hint:")+" "+hint)
 	}
 	return exitCode(err)
 }
