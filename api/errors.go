@@ -81,6 +81,10 @@ func (s *server) fail(c *call, err error) {
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
 		body.Paths = conflict.Paths
+	}
+	if conflict != nil && p != nil {
+		body.Message = p.message
+	} else if conflict != nil {
 		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
 		body.Hint = "finish with --strategy ours or theirs, or abort"
 	}

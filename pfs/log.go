@@ -136,11 +136,18 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 }
 
 // Changes lists up to limit (0: all) paths behind after that the commit
-// changed, with the state it gave them.
+// changed, with the state it gave them; for an open commit what is staged.
 func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) ([]Info, error) {
 	var list []Info
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
+		add := func(ch commits.Change) (bool, error) {
+			list = append(list, Info{Path: ch.Path, State: ch.State})
+			return limit == 0 || len(list) < limit, nil
+		}
+		if s, err := fs.resolve(tx, ref); err == nil && s.Open {
+			return commits.Staged(tx, s.ID, after, add)
+		}
 		s, err := fs.finished(tx, ref)
 		if err != nil {
 			return err
@@ -149,10 +156,7 @@ func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) ([]
 		if err != nil {
 			return err
 		}
-		return commits.Changes(tx, c, after, func(ch commits.Change) (bool, error) {
-			list = append(list, Info{Path: ch.Path, State: ch.State})
-			return limit == 0 || len(list) < limit, nil
-		})
+		return commits.Changes(tx, c, after, add)
 	})
 	return list, translate(err)
 }

@@ -65,6 +65,8 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 	}
 	name := m.branch()
 	prefix := rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")
+	plan, err := m.fs.PlanRestore(m.ctx, m.ref(name), from, prefix, WriteOptions{})
+	m.must(err)
 	done, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{})
 	m.must(err)
 	changes := map[string]*modelFile{}
@@ -79,11 +81,25 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 			changes[p] = nil
 		}
 	}
+	m.samePlan(plan, changes)
 	if done.Files != len(changes) || done.Commit.IsZero() != (len(changes) == 0) {
 		t.Fatalf("restored %d files in %s, want %d", done.Files, done.Commit, len(changes))
 	}
 	if len(changes) > 0 {
 		m.commit(name, done.Commit, changes)
+	}
+}
+
+// samePlan checks that a plan is what is then done.
+func (m *machine) samePlan(plan []Difference, changes map[string]*modelFile) {
+	m.t.Helper()
+	if len(plan) != len(changes) {
+		m.t.Fatalf("planned %d changes, and made %d", len(plan), len(changes))
+	}
+	for _, d := range plan {
+		if f, ok := changes[d.Path]; !ok || (f == nil) != (d.New == nil) {
+			m.t.Fatalf("%q is planned to be %v, and becomes %v", d.Path, d.New, f)
+		}
 	}
 }
 
@@ -116,15 +132,18 @@ func (m *machine) Revert(t *rapid.T) {
 			changes[p] = &was
 		}
 	}
+	plan, planErr := m.fs.PlanRevert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
 	done, err := m.fs.Revert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
 	if conflicts > 0 {
 		var conflict *ConflictError
-		if !errors.As(err, &conflict) || conflict.Total != conflicts {
-			t.Fatalf("reverting with %d conflicts: %v", conflicts, err)
+		if !errors.As(err, &conflict) || conflict.Total != conflicts || planErr == nil || planErr.Error() != err.Error() {
+			t.Fatalf("reverting with %d conflicts: %v, and planned %v", conflicts, err, planErr)
 		}
 		return
 	}
 	m.must(err)
+	m.must(planErr)
+	m.samePlan(plan, changes)
 	if done.Files != len(changes) {
 		t.Fatalf("reverted %d files, want %d", done.Files, len(changes))
 	}

@@ -17,31 +17,58 @@ type Undone struct {
 // RestoreFiles makes everything under prefix on a branch what it is in from,
 // in one commit. What changes on the branch meanwhile is a ConflictError.
 func (fs *FS) RestoreFiles(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (Undone, error) {
-	head, err := fs.headOf(ctx, to, opt)
+	head, list, err := fs.planRestore(ctx, to, from, prefix, opt)
 	if err != nil {
 		return Undone{}, err
 	}
-	list, err := fs.Diff(ctx, head, from, DiffOptions{Prefix: prefix})
-	if err != nil {
-		return Undone{}, err
+	return fs.apply(ctx, to, head, list, opt)
+}
+
+// PlanRestore lists what RestoreFiles would change, and changes nothing. Its
+// errors are those of RestoreFiles.
+func (fs *FS) PlanRestore(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) ([]Difference, error) {
+	_, list, err := fs.planRestore(ctx, to, from, prefix, opt)
+	return list, err
+}
+
+func (fs *FS) planRestore(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (head Ref, list []Difference, err error) {
+	if head, err = fs.headOf(ctx, to, opt); err != nil {
+		return head, nil, err
 	}
-	changes := make([]commits.Change, len(list))
-	for i, d := range list {
-		changes[i] = stateOf(d.Path, d.New)
-	}
-	return fs.apply(ctx, to, head, changes, opt)
+	list, err = fs.Diff(ctx, head, from, DiffOptions{Prefix: prefix})
+	return head, list, err
 }
 
 // Revert takes back on a branch what a commit changed, in a commit of its
 // own. Paths that have changed since are a ConflictError.
 func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Undone, error) {
-	head, err := fs.headOf(ctx, to, opt)
+	head, list, err := fs.planRevert(ctx, to, commit, opt)
 	if err != nil {
 		return Undone{}, err
 	}
-	var changes []commits.Change
+	if opt.Message == "" {
+		c, err := fs.Commit(ctx, commit)
+		if err != nil {
+			return Undone{}, err
+		}
+		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
+	}
+	return fs.apply(ctx, to, head, list, opt)
+}
+
+// PlanRevert lists what Revert would change, and changes nothing. Its errors
+// are those of Revert.
+func (fs *FS) PlanRevert(ctx context.Context, to, commit Ref, opt WriteOptions) ([]Difference, error) {
+	_, list, err := fs.planRevert(ctx, to, commit, opt)
+	return list, err
+}
+
+func (fs *FS) planRevert(ctx context.Context, to, commit Ref, opt WriteOptions) (head Ref, list []Difference, err error) {
+	if head, err = fs.headOf(ctx, to, opt); err != nil {
+		return head, nil, err
+	}
 	err = fs.rows.View(ctx, func(tx objstore.Reader) error {
-		changes = nil
+		list = nil
 		s, err := fs.finished(tx, commit)
 		if err != nil {
 			return err
@@ -69,7 +96,7 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 					conflict.Paths = append(conflict.Paths, d.Path)
 				}
 			}
-			changes = append(changes, stateOf(d.Path, fileInfo(d.Path, d.Old)))
+			list = append(list, Difference{Path: d.Path, Old: fileInfo(d.Path, d.New), New: fileInfo(d.Path, d.Old)})
 			return true, ctx.Err()
 		})
 		if err == nil && conflict.Total > 0 {
@@ -77,17 +104,7 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 		}
 		return err
 	})
-	if err != nil {
-		return Undone{}, translate(err)
-	}
-	if opt.Message == "" {
-		c, err := fs.Commit(ctx, commit)
-		if err != nil {
-			return Undone{}, err
-		}
-		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
-	}
-	return fs.apply(ctx, to, head, changes, opt)
+	return head, list, translate(err)
 }
 
 // headOf is the head of a branch that may be written to, as it is now.
@@ -118,9 +135,10 @@ func stateOf(path string, was *Info) commits.Change {
 	return commits.Change{Path: path, State: commits.State{Entry: was.Entry}}
 }
 
-// apply makes changes that were computed against head a commit of the branch.
-func (fs *FS) apply(ctx context.Context, to, head Ref, changes []commits.Change, opt WriteOptions) (Undone, error) {
-	if len(changes) == 0 {
+// apply makes what is new in list, which was computed against head, a commit
+// of the branch.
+func (fs *FS) apply(ctx context.Context, to, head Ref, list []Difference, opt WriteOptions) (Undone, error) {
+	if len(list) == 0 {
 		return Undone{}, nil
 	}
 	if !head.Base.IsZero() {
@@ -132,8 +150,8 @@ func (fs *FS) apply(ctx context.Context, to, head Ref, changes []commits.Change,
 	}
 	b.opt.IfHead = ""
 	b.strict = true
-	for _, ch := range changes {
-		if err := b.add(ctx, ch); err != nil {
+	for _, d := range list {
+		if err := b.add(ctx, stateOf(d.Path, d.New)); err != nil {
 			return Undone{}, joinClose(err, b)
 		}
 	}
@@ -141,7 +159,7 @@ func (fs *FS) apply(ctx context.Context, to, head Ref, changes []commits.Change,
 	if err != nil {
 		return Undone{}, joinClose(err, b)
 	}
-	return Undone{Commit: id, Files: len(changes)}, nil
+	return Undone{Commit: id, Files: len(list)}, nil
 }
 
 func joinClose(err error, b *Batch) error {

@@ -38,8 +38,8 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "delete", Usage: "delete a branch; the last one takes its repo with it", Aliases: []string{"rm"}, ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch delete sales@dev --yes",
-				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Description: "EXAMPLES:\n   caret branch delete sales@dev --dry-run\n   caret branch delete sales@dev --yes",
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return branchDelete(c, p) },
 			},
 			{
@@ -50,12 +50,9 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "reset", Usage: "make another commit the head; what was there stays in history", ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --yes\n   caret branch reset sales@master --to HEAD^3 --yes",
-				Flags: clientFlags(
-					&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"},
-					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
-				),
-				Action: func(c *cli.Context) error { return branchReset(c, p) },
+				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --dry-run\n   caret branch reset sales@master --to HEAD^3 --yes",
+				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"}),
+				Action:      func(c *cli.Context) error { return branchReset(c, p) },
 			},
 			{
 				Name: "protect", Usage: "refuse writes, resets and deletion", ArgsUsage: "REPO@BRANCH",
@@ -160,7 +157,7 @@ func branchDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("delete branch %s of repo %s", branch, repo)); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) { return describeBranchRemoval(c, cl, repo, branch) }); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteBranch(c.Context, repo, branch); err != nil {
@@ -203,7 +200,7 @@ func branchReset(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("reset branch %s of repo %s to %s", branch, repo, to)); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) { return describeReset(c, p, cl, was, to) }); !ok || err != nil {
 		return err
 	}
 	b, err := cl.ResetBranch(c.Context, repo, branch, to)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"net/http"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -43,7 +44,7 @@ func commitCommand(p process) *cli.Command {
 			{
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
 				Description: "EXAMPLES:\n   caret commit abort sales@$id",
-				Flags:       clientFlags(),
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return commitAbort(c, p) },
 			},
 		},
@@ -230,9 +231,33 @@ func commitAbort(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need no --yes
+		if ok, err := mayAbort(c, p, cl, t); !ok || err != nil {
+			return err
+		}
+	}
 	if err := cl.AbortCommit(c.Context, t.Repo, t.Expr); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
 	return nil
+}
+
+// mayAbort is goAhead for an open commit, which is worth a question if
+// something is staged in it.
+func mayAbort(c *cli.Context, p process, cl *client.Client, t target) (bool, error) {
+	at, err := cl.Resolve(c.Context, t.Repo, t.Expr)
+	if err == nil && !at.Open {
+		err = &client.Error{Status: http.StatusConflict, Code: "conflict", Message: fmt.Sprintf("%s is not open: the commit is finished", t.Expr)}
+	}
+	if err != nil {
+		return false, err
+	}
+	n, err := staged(c.Context, cl, t.Repo, at.ID)
+	if err != nil || n == 0 && !c.Bool("dry-run") {
+		return err == nil, err
+	}
+	return goAhead(c, p, func() (string, error) {
+		return fmt.Sprintf("drop open commit %s of repo %s and %s", at.ID, t.Repo, count(n, "staged file")), nil
+	})
 }

@@ -37,7 +37,7 @@ func newPrinter(c *cli.Context, p process) (printer, error) {
 	switch o := c.String("output"); o {
 	case "json":
 		pr.json = true
-	case "table":
+	case "table", "": // or the command has no such flag
 	default:
 		return pr, usagef("--output %q: it is table or json", o)
 	}
