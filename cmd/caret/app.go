@@ -16,10 +16,11 @@ import (
 // run runs a command line and returns its exit code.
 func run(ctx context.Context, args []string, p process) int {
 	app := newApp(p)
-	if len(args) > 1 && args[1] == "help" {
-		args = append(append(args[:1:1], args[2:]...), "--help")
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
 	}
-	if err := app.RunContext(ctx, reorder(app, args)); err != nil {
+	if err != nil {
 		return report(ctx, p, err)
 	}
 	return exitOK
@@ -45,12 +46,7 @@ func newApp(p process) *cli.App {
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), diffCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), rmCommand(p),
 		},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return unknownCommand(c.App.Commands, "caret", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
+		Action: cli.ShowAppHelp,
 	}
 	app.OnUsageError = onUsage
 	finishCommands(p, app.Commands, "caret")
@@ -65,13 +61,7 @@ func finishCommands(p process, cmds []*cli.Command, path string) {
 		name := path + " " + c.Name
 		if len(c.Subcommands) > 0 {
 			finishCommands(p, c.Subcommands, name)
-			subs := c.Subcommands
-			c.Action = func(ctx *cli.Context) error {
-				if ctx.Args().Present() {
-					return unknownCommand(subs, name, ctx.Args().First())
-				}
-				return cli.ShowSubcommandHelp(ctx)
-			}
+			c.Action = cli.ShowSubcommandHelp
 			continue
 		}
 		c.UseShortOptionHandling = true

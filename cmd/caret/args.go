@@ -1,28 +1,53 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// reorder moves flags in front of arguments: the library takes flags behind
-// the first argument for arguments.
-func reorder(app *cli.App, args []string) []string {
+// arrange puts a command line in the one order that the library understands:
+// the command, flags, arguments. It takes flags behind the first argument for
+// arguments, and knows none of a command's in front of its name.
+func arrange(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
-		return args
+		return args, nil
 	}
-	cmd, n := leaf(app, args[1:])
-	given, positional, needs := split(cmd.Flags, args[1+n:])
-	out := append(args[:1+n:1+n], given...)
+	ahead, words := early(args[1:])
+	cmd, n := leaf(app, words)
+	out, rest := append(args[:1:1], words[:n]...), words[n:]
+	if len(cmd.Subcommands) > 0 && len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' {
+		if rest[0] == "help" { // caret help COMMAND, caret COMMAND help
+			return arrange(app, slices.Concat(out, rest[1:], []string{"--help"}))
+		}
+		return nil, unknownCommand(cmd.Subcommands, strings.Join(append([]string{"caret"}, words[:n]...), " "), rest[0])
+	}
+	given, positional, needs := split(cmd.Flags, slices.Concat(ahead, rest))
+	out = append(out, given...)
 	if len(positional) > 0 && needs == "" {
 		out = append(append(out, "--"), positional...)
 	}
-	return out
+	return out, nil
+}
+
+// early takes the flags in front of the command's name.
+func early(words []string) (flags, rest []string) {
+	known := clientFlags(outputFlags()...)
+	for len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' {
+		n := 1
+		if takesValue(known, words[0]) && len(words) > 1 {
+			n = 2
+		}
+		flags = append(flags, words[:n]...)
+		words = words[n:]
+	}
+	return flags, words
 }
 
 // leaf is the command that words begin with the names of, and how many words
@@ -111,15 +136,27 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 	if len(args) < want {
 		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
 	}
-	return nil, usagef("too many arguments: %q; usage: %s", strings.Join(args[want:], " "), usage)
+	hint := ""
+	if want > 0 {
+		hint = spread(c, want)
+	}
+	return nil, usagef("too many arguments: %q%s; usage: %s", strings.Join(args[want:], " "), hint, usage)
 }
+
+// flagName is how the library names a flag, and badValue what it says of a
+// number or a time that is none.
+var (
+	flagName = regexp.MustCompile(`(flag|:) -(\w[\w-]+)`)
+	badValue = regexp.MustCompile(`^invalid value (".*") for flag (-\S+): parse error$`)
+)
 
 // onUsage makes the library's complaints about flags readable.
 func onUsage(c *cli.Context, err error, _ bool) error {
 	const unknown = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), unknown)
 	if !ok || c == nil || c.Command == nil {
-		return &usageError{err.Error()}
+		text := flagName.ReplaceAllString(err.Error(), "$1 --$2")
+		return &usageError{badValue.ReplaceAllString(text, "$2 $1: a number is expected, with a unit such as 30s if it is a time")}
 	}
 	path, flags := c.Command.HelpName, c.Command.Flags
 	name = strings.TrimLeft(name, "-")
@@ -149,7 +186,11 @@ func unknownCommand(cmds []*cli.Command, path, name string) error {
 		names = append(names, c.Name)
 	}
 	text := fmt.Sprintf("there is no command %q; `%s --help` lists them", path+" "+name, path)
-	if best := nearest(name, names); best != "" {
+	best := nearest(name, names)
+	if path == "caret" {
+		best = cmp.Or(elsewhere[name], best)
+	}
+	if best != "" {
 		text += fmt.Sprintf(". Did you mean %q?", path+" "+best)
 	}
 	return &usageError{text}

@@ -70,13 +70,13 @@ func branchCommand(p process) *cli.Command {
 	}
 }
 
-// onBranch connects and reads the one argument, a branch.
+// onBranch connects and reads the one argument, a branch, or a tag.
 func onBranch(c *cli.Context, p process) (cl *client.Client, repo, branch string, err error) {
-	args, err := arguments(c, "REPO@BRANCH")
+	args, err := arguments(c, c.Command.ArgsUsage)
 	if err != nil {
 		return nil, "", "", err
 	}
-	if repo, branch, err = branchTarget(args[0]); err != nil {
+	if repo, branch, err = branchTarget(args[0], c.Command.ArgsUsage); err != nil {
 		return nil, "", "", err
 	}
 	cl, err = connect(c, p)

@@ -10,6 +10,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
+	"caret/commits"
 )
 
 func commitCommand(p process) *cli.Command {
@@ -98,15 +99,19 @@ func logRun(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	commits, err := readLog(c, cl, t, c.Int("limit"))
+	log, err := readLog(c, cl, t, c.Int("limit"))
 	if err != nil {
 		return err
 	}
 	n := 0
-	if err := listCommits(pr, counted(&n, commits)); err != nil || n > 0 || t.Path == "" {
+	if err := listCommits(pr, counted(&n, log)); err != nil || n > 0 || t.Path == "" {
 		return err
 	}
-	return notFound("no commit that leads there changed %q", t.Path)
+	text := fmt.Sprintf("no commit that leads there changed %q", t.Path)
+	if commits.CheckName(t.Path) == nil && t.Expr == "" {
+		text += fmt.Sprintf("; the commits of a branch are %s@%s", t.Repo, t.Path)
+	}
+	return notFound("%s", text)
 }
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
@@ -128,11 +133,11 @@ func commitList(c *cli.Context, p process) error {
 		return usagef("%q has a path; `caret log` shows the commits that changed one", c.Args().First())
 	}
 	if !c.Bool("open") {
-		commits, err := readLog(c, cl, t, c.Int("limit"))
+		log, err := readLog(c, cl, t, c.Int("limit"))
 		if err != nil {
 			return err
 		}
-		return listCommits(pr, commits)
+		return listCommits(pr, log)
 	}
 	if t.Expr != "" {
 		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)

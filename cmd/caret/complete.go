@@ -43,14 +43,14 @@ func complete(ctx context.Context, p process, app *cli.App, words []string) []ca
 	ctx, cancel := context.WithTimeout(ctx, completeWithin)
 	defer cancel()
 	last := words[len(words)-1]
-	words = words[min(1, len(words)-1) : len(words)-1]
+	ahead, words := early(words[min(1, len(words)-1) : len(words)-1])
 	if len(words) > 0 && words[0] == "help" {
 		words = words[1:]
 	}
 	cmd, n := leaf(app, words)
 	q := query{ctx: ctx, p: p, cmd: cmd, names: words[:n]}
 	var needs string
-	q.given, q.args, needs = split(cmd.Flags, words[n:])
+	q.given, q.args, needs = split(cmd.Flags, slices.Concat(ahead, words[n:]))
 	var found []candidate
 	switch name, value, assigned := strings.Cut(last, "="); {
 	case needs != "":

@@ -50,7 +50,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
-			&cli.DurationFlag{Name: "grace", Usage: "how long requests under way may take to finish at shutdown", Value: 30 * time.Second, Destination: &o.grace},
+			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"caret/commits"
+)
+
+// s3Name is a bucket, [commit.][branch.]repo, as an address or not, and what
+// is in it; slashName is a target with a slash for its colon.
+var (
+	s3Name    = regexp.MustCompile(`^(s3://)?((?:[\w^~-]+\.)*)([\w-]+)(/.*)?$`)
+	slashName = regexp.MustCompile(`^([^:/]+)/([^:]*)$`)
+)
+
+// bucketTarget is what a bucket's name, or an address in it, means.
+func bucketTarget(s string) (target, bool) {
+	m := s3Name.FindStringSubmatch(s)
+	if m == nil || m[1] == "" && m[2] == "" {
+		return target{}, false
+	}
+	t := target{Repo: m[3], HasPath: m[4] != "", Path: strings.TrimPrefix(m[4], "/")}
+	first, branch, _ := strings.Cut(strings.TrimSuffix(m[2], "."), ".")
+	t.Expr = first
+	if steps, ok := strings.CutPrefix(first, "HEAD"); ok && branch != "" {
+		t.Expr = branch + strings.Replace(steps, "-", "~", 1)
+	}
+	return t, checkTarget(target{Repo: t.Repo, Expr: t.Expr}.String()) == nil
+}
+
+// notTarget is the error of parseTarget with what was meant, if that shows.
+func notTarget(s string, err error) error {
+	t, ok := bucketTarget(s)
+	repo, rest, _ := strings.Cut(s, "@")
+	slashed := slashName.FindStringSubmatch(s)
+	switch {
+	case s == "":
+		return usagef("an empty name; write REPO@EXPR:PATH")
+	case ok && t.HasPath:
+		return usagef("%q is S3's name for what is %s here; write that", s, t)
+	case ok && (strings.HasPrefix(s, "s3://") || strings.Count(s, ".") > 1):
+		return usagef("%q is a bucket; write %s", s, t)
+	case ok:
+		return &hinted{usagef("%q is a bucket; write %s", s, t), "for a file of that name write REPO:" + s}
+	case slashed != nil && checkTarget(slashed[1]) == nil:
+		text := fmt.Sprintf("%q has no colon before a path; write %s:%s", s, slashed[1], slashed[2])
+		if rest == "" {
+			text += ", or REPO:" + s
+		}
+		if rest == "" && commits.CheckName(slashed[2]) == nil {
+			text += fmt.Sprintf(", or %s@%s if %s is a branch", slashed[1], slashed[2], slashed[2])
+		}
+		return usagef("%s", text)
+	case repo == "":
+		return usagef("%q names no repo; write REPO%s", s, s)
+	case s[0] == ':':
+		return usagef("%q names no repo; write REPO%s", s, s)
+	case strings.HasPrefix(rest, ":"):
+		return usagef("%q has nothing behind the @; write %s%s", s, repo, rest)
+	case isExpr(s):
+		return usagef("%q names no repo; write REPO@%s", s, s)
+	}
+	return err
+}
+
+// isExpr says whether s means something behind an @ alone.
+func isExpr(s string) bool {
+	_, err := commits.ParseExpr(s)
+	return err == nil && commits.CheckName(s) != nil
+}
+
+// spread tells how to write what stands in one argument too many.
+func spread(c *cli.Context, want int) string {
+	args := c.Args().Slice()
+	first, extra := args[0], args[want]
+	for _, f := range c.Command.Flags {
+		doc, ok := f.(cli.DocGenerationFlag)
+		if m := placeholder.FindStringSubmatch(doc.GetUsage()); ok && m != nil && want == 1 &&
+			(m[1] == "EXPR" || strings.HasPrefix(m[1], "REPO") && strings.Contains(extra, "@")) && strings.Contains(first, "@") == (m[1] == "EXPR") {
+			return fmt.Sprintf("; write --%s %s", f.Names()[0], extra)
+		}
+	}
+	m := targetUsage.FindStringSubmatch(strings.Fields(c.Command.ArgsUsage + " -")[0])
+	switch {
+	case want != 1 || m == nil || checkTarget(first) != nil:
+		return ""
+	case m[2] != "" && commits.CheckName(first) == nil && commits.CheckName(extra) == nil:
+		return fmt.Sprintf("; REPO@%s is one word, the repo first: %s@%s or %s@%s", m[2], first, extra, extra, first)
+	case m[2] != "" && commits.CheckName(first) == nil && isExpr(extra):
+		return fmt.Sprintf("; write %s@%s", first, extra)
+	case m[4] != "":
+		return fmt.Sprintf("; write %s:%s", first, extra)
+	}
+	return ""
+}
+
+// elsewhere is how caret says what other tools have commands for.
+var elsewhere = map[string]string{
+	"mb": "repo create", "rb": "repo delete", "init": "repo create",
+	"add": "put", "push": "put", "sync": "put", "upload": "put",
+	"clone": "get", "pull": "get", "fetch": "get", "checkout": "get", "download": "get",
+	"status": "log", "history": "log", "show": "commit inspect", "start": "serve", "server": "serve",
+}
