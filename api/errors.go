@@ -38,7 +38,7 @@ var problems = []struct {
 	{pfs.ErrNoSuchRepo, 404, "no_such_repo", "`caret repo list` shows what there is"},
 	{pfs.ErrNoSuchBranch, 404, "no_such_branch", "`caret branch list` shows what there is"},
 	{pfs.ErrNoSuchTag, 404, "no_such_tag", ""},
-	{pfs.ErrNoSuchCommit, 404, "no_such_commit", "`caret branch list` and `caret log` show what there is"},
+	{pfs.ErrNoSuchCommit, 404, "no_such_commit", "`caret log` shows what there is"},
 	{pfs.ErrNoSuchVersion, 404, "no_such_version", "`caret log` shows what there is"},
 	{pfs.ErrNoSuchPath, 404, "no_such_path", "`caret ls` shows what there is"},
 	{pfs.ErrNoSuchUpload, 404, "no_such_upload", ""},
@@ -81,10 +81,6 @@ func (s *server) fail(c *call, err error) {
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
 		body.Paths = conflict.Paths
-	}
-	if conflict != nil && p != nil {
-		body.Message = p.message
-	} else if conflict != nil {
 		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
 		body.Hint = "finish with --strategy ours or theirs, or abort"
 	}

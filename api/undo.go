@@ -1,46 +1,22 @@
 package api
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
-
 	v1 "caret/api/v1"
 	"caret/pfs"
 )
 
-// undone answers with what was done.
-func (c *call) undone(u pfs.Undone, err error) error {
-	if err != nil {
-		return sinceThen(err)
-	}
+// undone is what was done, or what a dry run found.
+func undone(u pfs.Undone, dry bool) v1.Written {
 	w := v1.Written{Files: u.Files}
+	if dry {
+		for _, d := range u.Changes[:min(len(u.Changes), maxDiff)] {
+			w.Changes = append(w.Changes, wireDifference(d))
+		}
+	}
 	if !u.Commit.IsZero() {
 		w.Commit = u.Commit.String()
 	}
-	return c.ok(w)
-}
-
-// planned answers with what would be done.
-func (c *call) planned(list []pfs.Difference, err error) error {
-	if err != nil {
-		return sinceThen(err)
-	}
-	w := v1.Written{Files: len(list)}
-	for _, d := range list[:min(len(list), maxDiff)] {
-		w.Changes = append(w.Changes, wireDifference(d))
-	}
-	return c.ok(w)
-}
-
-// sinceThen says of a conflict what it is when there is no open commit.
-func sinceThen(err error) error {
-	var conflict *pfs.ConflictError
-	if !errors.As(err, &conflict) {
-		return err
-	}
-	text := fmt.Sprintf("%d of its paths changed on the branch since then", conflict.Total)
-	return errors.Join(&problem{http.StatusConflict, "conflict", text, "`caret restore REPO@EXPR:PATH` brings single files back"}, conflict)
+	return w
 }
 
 func (s *server) revert(c *call) error {
@@ -56,13 +32,17 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !in.DryRun {
-		return c.undone(s.fs.Revert(c.Context(), to, commit, c.options(in.Message)))
+	opt := c.options(in.Message)
+	if opt.DryRun = in.DryRun; in.DryRun {
+		if err := s.may(c, to, pfs.ActList); err != nil {
+			return err
+		}
 	}
-	if err := s.may(c, to, pfs.ActList); err != nil {
+	done, err := s.fs.Revert(c.Context(), to, commit, opt)
+	if err != nil {
 		return err
 	}
-	return c.planned(s.fs.PlanRevert(c.Context(), to, commit, c.options("")))
+	return c.ok(undone(done, in.DryRun))
 }
 
 // restoreFiles brings content back, so it takes who may read all of it.
@@ -79,8 +59,11 @@ func (s *server) restoreFiles(c *call) error {
 	if err != nil {
 		return err
 	}
-	if in.DryRun {
-		return c.planned(s.fs.PlanRestore(c.Context(), to, from, in.Prefix, c.options("")))
+	opt := c.options(in.Message)
+	opt.DryRun = in.DryRun
+	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
+	if err != nil {
+		return err
 	}
-	return c.undone(s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, c.options(in.Message)))
+	return c.ok(undone(done, in.DryRun))
 }

@@ -65,7 +65,7 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 	}
 	name := m.branch()
 	prefix := rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")
-	plan, err := m.fs.PlanRestore(m.ctx, m.ref(name), from, prefix, WriteOptions{})
+	plan, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{DryRun: true})
 	m.must(err)
 	done, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{})
 	m.must(err)
@@ -90,13 +90,12 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 	}
 }
 
-// samePlan checks that a plan is what is then done.
-func (m *machine) samePlan(plan []Difference, changes map[string]*modelFile) {
-	m.t.Helper()
-	if len(plan) != len(changes) {
-		m.t.Fatalf("planned %d changes, and made %d", len(plan), len(changes))
+// samePlan checks that what a dry run found is what is then done.
+func (m *machine) samePlan(plan Undone, changes map[string]*modelFile) {
+	if plan.Files != len(changes) || len(plan.Changes) != len(changes) || !plan.Commit.IsZero() {
+		m.t.Fatalf("planned %+v, for %d changes", plan, len(changes))
 	}
-	for _, d := range plan {
+	for _, d := range plan.Changes {
 		if f, ok := changes[d.Path]; !ok || (f == nil) != (d.New == nil) {
 			m.t.Fatalf("%q is planned to be %v, and becomes %v", d.Path, d.New, f)
 		}
@@ -132,8 +131,9 @@ func (m *machine) Revert(t *rapid.T) {
 			changes[p] = &was
 		}
 	}
-	plan, planErr := m.fs.PlanRevert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
-	done, err := m.fs.Revert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
+	commit := Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}
+	plan, planErr := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{DryRun: true})
+	done, err := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{})
 	if conflicts > 0 {
 		var conflict *ConflictError
 		if !errors.As(err, &conflict) || conflict.Total != conflicts || planErr == nil || planErr.Error() != err.Error() {

@@ -10,63 +10,34 @@ import (
 
 // Undone is the outcome of a Revert or a RestoreFiles.
 type Undone struct {
-	Commit CommitID // zero if there was nothing to do, as then no commit was made
+	Commit CommitID // zero if no commit was made: nothing was to be done, or in a dry run
 	Files  int
+	// Changes are what was changed, or would be.
+	Changes []Difference
 }
 
 // RestoreFiles makes everything under prefix on a branch what it is in from,
 // in one commit. What changes on the branch meanwhile is a ConflictError.
 func (fs *FS) RestoreFiles(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (Undone, error) {
-	head, list, err := fs.planRestore(ctx, to, from, prefix, opt)
+	head, err := fs.headOf(ctx, to, opt)
+	if err != nil {
+		return Undone{}, err
+	}
+	list, err := fs.Diff(ctx, head, from, DiffOptions{Prefix: prefix})
 	if err != nil {
 		return Undone{}, err
 	}
 	return fs.apply(ctx, to, head, list, opt)
-}
-
-// PlanRestore lists what RestoreFiles would change, and changes nothing. Its
-// errors are those of RestoreFiles.
-func (fs *FS) PlanRestore(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) ([]Difference, error) {
-	_, list, err := fs.planRestore(ctx, to, from, prefix, opt)
-	return list, err
-}
-
-func (fs *FS) planRestore(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (head Ref, list []Difference, err error) {
-	if head, err = fs.headOf(ctx, to, opt); err != nil {
-		return head, nil, err
-	}
-	list, err = fs.Diff(ctx, head, from, DiffOptions{Prefix: prefix})
-	return head, list, err
 }
 
 // Revert takes back on a branch what a commit changed, in a commit of its
 // own. Paths that have changed since are a ConflictError.
 func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Undone, error) {
-	head, list, err := fs.planRevert(ctx, to, commit, opt)
+	head, err := fs.headOf(ctx, to, opt)
 	if err != nil {
 		return Undone{}, err
 	}
-	if opt.Message == "" {
-		c, err := fs.Commit(ctx, commit)
-		if err != nil {
-			return Undone{}, err
-		}
-		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
-	}
-	return fs.apply(ctx, to, head, list, opt)
-}
-
-// PlanRevert lists what Revert would change, and changes nothing. Its errors
-// are those of Revert.
-func (fs *FS) PlanRevert(ctx context.Context, to, commit Ref, opt WriteOptions) ([]Difference, error) {
-	_, list, err := fs.planRevert(ctx, to, commit, opt)
-	return list, err
-}
-
-func (fs *FS) planRevert(ctx context.Context, to, commit Ref, opt WriteOptions) (head Ref, list []Difference, err error) {
-	if head, err = fs.headOf(ctx, to, opt); err != nil {
-		return head, nil, err
-	}
+	var list []Difference
 	err = fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
 		s, err := fs.finished(tx, commit)
@@ -104,7 +75,17 @@ func (fs *FS) planRevert(ctx context.Context, to, commit Ref, opt WriteOptions) 
 		}
 		return err
 	})
-	return head, list, translate(err)
+	if err != nil {
+		return Undone{}, translate(err)
+	}
+	if opt.Message == "" {
+		c, err := fs.Commit(ctx, commit)
+		if err != nil {
+			return Undone{}, err
+		}
+		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
+	}
+	return fs.apply(ctx, to, head, list, opt)
 }
 
 // headOf is the head of a branch that may be written to, as it is now.
@@ -138,8 +119,8 @@ func stateOf(path string, was *Info) commits.Change {
 // apply makes what is new in list, which was computed against head, a commit
 // of the branch.
 func (fs *FS) apply(ctx context.Context, to, head Ref, list []Difference, opt WriteOptions) (Undone, error) {
-	if len(list) == 0 {
-		return Undone{}, nil
+	if len(list) == 0 || opt.DryRun {
+		return Undone{Files: len(list), Changes: list}, nil
 	}
 	if !head.Base.IsZero() {
 		opt.IfHead = head.Base.Base // what comes from here on is a conflict by path
@@ -159,7 +140,7 @@ func (fs *FS) apply(ctx context.Context, to, head Ref, list []Difference, opt Wr
 	if err != nil {
 		return Undone{}, joinClose(err, b)
 	}
-	return Undone{Commit: id, Files: len(list)}, nil
+	return Undone{Commit: id, Files: len(list), Changes: list}, nil
 }
 
 func joinClose(err error, b *Batch) error {

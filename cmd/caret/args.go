@@ -229,6 +229,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+func yesFlag() cli.Flag { return &cli.BoolFlag{Name: "yes", Usage: "do not ask"} }
+
 // confirm asks before something goes away.
 func confirm(ctx context.Context, p process, yes bool, what string) error {
 	if yes {

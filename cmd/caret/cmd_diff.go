@@ -77,9 +77,7 @@ func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error
 	switch {
 	case c.Bool("stat"):
 		return diffStat(pr, changes)
-	case pr.json:
-		return list(pr, changes, "", nil)
-	case c.Bool("name-only"):
+	case c.Bool("name-only") && !pr.json:
 		for d, err := range changes {
 			if err != nil {
 				return err
@@ -88,10 +86,10 @@ func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error
 		}
 		return nil
 	}
-	return listDifferences(pr, changes)
+	return listDiff(pr, changes)
 }
 
-func listDifferences(pr printer, changes iter.Seq2[v1.Difference, error]) error {
+func listDiff(pr printer, changes iter.Seq2[v1.Difference, error]) error {
 	size := func(f *v1.File) string {
 		if f == nil {
 			return "-"

@@ -95,7 +95,7 @@ func showUndone(c *cli.Context, p process, out v1.Written) error {
 			return err
 		}
 		fmt.Fprintf(p.stderr, "would change %s\n", count(out.Files, "file"))
-		return listDifferences(pr, items(out.Changes))
+		return listDiff(pr, each(out.Changes))
 	}
 	fmt.Fprintln(p.stdout, out.Commit)
 	fmt.Fprintf(p.stderr, "changed %s\n", count(out.Files, "file"))

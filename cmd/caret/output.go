@@ -109,6 +109,17 @@ func listJSON[T any](to io.Writer, items iter.Seq2[T, error]) error {
 	return w.Flush()
 }
 
+// each goes through items that are there already.
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, it := range items {
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
 // first is the first n items, all if n is 0.
 func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 	if n == 0 {
@@ -142,8 +153,13 @@ func (p printer) details(v any, pairs ...string) error {
 	}
 	t := table{w: p.w}
 	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			t.rows = append(t.rows, []string{pairs[i] + ":", oneLine(pairs[i+1])})
+		if pairs[i+1] == "" {
+			continue
+		}
+		name := pairs[i] + ":"
+		for line := range strings.SplitSeq(strings.TrimRight(pairs[i+1], "\n"), "\n") {
+			t.rows = append(t.rows, []string{name, oneLine(line)})
+			name = ""
 		}
 	}
 	return t.flush()

@@ -13,8 +13,6 @@ import (
 	"caret/api/v1"
 )
 
-func yesFlag() cli.Flag { return &cli.BoolFlag{Name: "yes", Usage: "do not ask"} }
-
 func dryRunFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"}
 }
@@ -150,7 +148,7 @@ func describeReset(c *cli.Context, p process, cl *client.Client, b v1.Branch, to
 	if c.Bool("dry-run") && len(gone) > 0 {
 		pr, err := newPrinter(c, p)
 		if err == nil {
-			err = listCommits(pr, items(gone))
+			err = listCommits(pr, each(gone))
 		}
 		if err != nil {
 			return "", err
@@ -158,17 +156,6 @@ func describeReset(c *cli.Context, p process, cl *client.Client, b v1.Branch, to
 	}
 	return fmt.Sprintf("reset branch %s of repo %s to %s; %s would no longer lead to the head",
 		b.Name, b.Repo, x.ID, count(len(gone), "commit")), nil
-}
-
-// items is list as listings take it.
-func items[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, it := range list {
-			if !yield(it, nil) {
-				return
-			}
-		}
-	}
 }
 
 // staged is how many files are staged in an open commit.
