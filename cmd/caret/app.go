@@ -67,8 +67,11 @@ func finishCommands(p process, cmds []*cli.Command, path string) {
 		c.UseShortOptionHandling = true
 		c.Description += exitStatus
 		for _, f := range c.Flags {
-			if s, ok := f.(*cli.StringFlag); ok {
-				readEnv(p, s)
+			switch f := f.(type) {
+			case *cli.StringFlag:
+				readEnv(p, f)
+			case *cli.BoolFlag:
+				f.DisableDefaultText = true
 			}
 		}
 	}

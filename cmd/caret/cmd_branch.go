@@ -13,7 +13,7 @@ import (
 
 func branchCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "branch", Usage: "create, list, inspect, delete, restore, reset and protect branches",
+		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore branches",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",

@@ -115,7 +115,7 @@ func shellWords(line, breaks string) (words []string, cut int, quote byte) {
 		case c == '\\' && quote != '\'' && i+1 < len(line):
 			i++
 			word = append(word, line[i])
-		case c == quote:
+		case quote != 0 && c == quote:
 			quote = 0
 		case quote != 0:
 			word = append(word, c)

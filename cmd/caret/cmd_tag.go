@@ -12,7 +12,7 @@ import (
 
 func tagCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "tag", Usage: "create, list, inspect and delete tags: names for commits, which never move",
+		Name: "tag", Usage: "create, list, inspect and delete tags: fixed names for commits",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",

@@ -36,6 +36,7 @@ func TestShellWords(t *testing.T) {
 func FuzzBashWord(f *testing.F) {
 	f.Add("june/with space.csv", "@:")
 	f.Add(`it's "odd" \$5`, ":")
+	f.Add("\x00", "")
 	f.Fuzz(func(t *testing.T, s, breaks string) {
 		if s == "" || strings.ContainsAny(s, "\n") {
 			return
