@@ -48,9 +48,8 @@ func complete(ctx context.Context, p process, app *cli.App, words []string) []ca
 		words = words[1:]
 	}
 	cmd, n := leaf(app, words)
-	q := query{ctx: ctx, p: p, cmd: cmd, names: words[:n]}
-	var needs string
-	q.given, q.args, needs = split(cmd.Flags, slices.Concat(ahead, words[n:]))
+	given, args, needs := split(cmd.Flags, words[n:])
+	q := query{ctx: ctx, p: p, cmd: cmd, names: words[:n], given: append(ahead, given...), args: args}
 	var found []candidate
 	switch name, value, assigned := strings.Cut(last, "="); {
 	case needs != "":
@@ -101,7 +100,7 @@ func (q *query) flags() []candidate {
 	var found []candidate
 	for _, f := range q.cmd.Flags {
 		name := "--" + f.Names()[0]
-		if !slices.Contains(q.given, name) {
+		if name != "--help" && !slices.Contains(q.given, name) {
 			usage, _ := f.(cli.DocGenerationFlag)
 			found = append(found, candidate{name, strings.ReplaceAll(usage.GetUsage(), "`", "")})
 		}

@@ -80,7 +80,9 @@ func TestCompleteAlone(t *testing.T) {
 		"caret repo create ":                       "",
 		"caret ls sa":                              "",
 		"caret ls --endpoint http://127.0.0.1:1 s": "",
-		"caret": "",
+		"caret --endpoint http://127.0.0.1:1 bra":  "branch",
+		"caret branch --":                          "--help",
+		"caret":                                    "",
 	} {
 		words, _, _ := shellWords(line, "")
 		got := []string{}
