@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -184,13 +183,13 @@ func (q *query) named(kind string, where target, last string) []candidate {
 	}
 	switch kind {
 	case "USER":
-		return collect(client.Each(func(after string) (v1.Page[v1.User], error) { return cl.Users(q.ctx, after, 0) }), last,
+		return collect(func(after string) (v1.Page[v1.User], error) { return cl.Users(q.ctx, after, 0) }, last,
 			func(u v1.User) candidate { return candidate{u.Name, u.Display} })
 	case "ACCESS_KEY":
-		return collect(client.Each(func(string) (v1.Page[v1.Key], error) { return cl.Keys(q.ctx, "") }), last,
+		return collect(func(string) (v1.Page[v1.Key], error) { return cl.Keys(q.ctx, "") }, last,
 			func(k v1.Key) candidate { return candidate{k.AccessKey, k.User + ", " + scopeOf(k)} })
 	case "REPO":
-		return collect(client.Each(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(q.ctx, after, 0) }), last,
+		return collect(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(q.ctx, after, 0) }, last,
 			func(r v1.Repo) candidate { return candidate{r.Name, r.Description} })
 	}
 	if where.Repo == "" {
@@ -198,18 +197,18 @@ func (q *query) named(kind string, where target, last string) []candidate {
 	}
 	switch kind {
 	case "PATH", "PREFIX":
-		return collect(client.Each(func(after string) (v1.Page[v1.File], error) {
+		return collect(func(after string) (v1.Page[v1.File], error) {
 			return cl.Files(q.ctx, where.Repo, where.Expr, last, "/", after, 0)
-		}), last, func(f v1.File) candidate { return candidate{word: f.Prefix + f.Path} })
+		}, last, func(f v1.File) candidate { return candidate{word: f.Prefix + f.Path} })
 	case "ID":
-		return collect(client.Each(func(after string) (v1.Page[v1.OpenCommit], error) {
+		return collect(func(after string) (v1.Page[v1.OpenCommit], error) {
 			return cl.OpenCommits(q.ctx, where.Repo, after, 0)
-		}), last, func(o v1.OpenCommit) candidate { return candidate{o.ID, strings.TrimSpace(o.Branch + " " + o.Message)} })
-	case "BRANCH", "FROM", "INTO":
+		}, last, func(o v1.OpenCommit) candidate { return candidate{o.ID, strings.TrimSpace(o.Branch + " " + o.Message)} })
+	case "BRANCH", "INTO":
 		return branches(q.ctx, cl, where.Repo, last)
 	case "TAG":
 		return tags(q.ctx, cl, where.Repo, last)
-	case "EXPR", "COMMIT", "A", "B":
+	case "EXPR", "COMMIT", "FROM", "A", "B":
 		found := slices.Concat([]candidate{{"HEAD", "the default branch"}}, branches(q.ctx, cl, where.Repo, last), tags(q.ctx, cl, where.Repo, last))
 		if x, err := commits.ParseExpr(last); err == nil && len(x.Steps) > 0 {
 			found = append(found, candidate{word: last}) // whatever it means, a path may follow
@@ -220,19 +219,19 @@ func (q *query) named(kind string, where target, last string) []candidate {
 }
 
 func branches(ctx context.Context, cl *client.Client, repo, last string) []candidate {
-	return collect(client.Each(func(after string) (v1.Page[v1.Branch], error) { return cl.Branches(ctx, repo, after, 0) }), last,
+	return collect(func(after string) (v1.Page[v1.Branch], error) { return cl.Branches(ctx, repo, after, 0) }, last,
 		func(b v1.Branch) candidate { return candidate{b.Name, "branch, " + count(int(b.N), "commit")} })
 }
 
 func tags(ctx context.Context, cl *client.Client, repo, last string) []candidate {
-	return collect(client.Each(func(after string) (v1.Page[v1.Tag], error) { return cl.Tags(ctx, repo, after, 0) }), last,
+	return collect(func(after string) (v1.Page[v1.Tag], error) { return cl.Tags(ctx, repo, after, 0) }, last,
 		func(t v1.Tag) candidate { return candidate{t.Name, "tag"} })
 }
 
 // collect takes what begins with prefix, until an error or the time ends it.
-func collect[T any](items iter.Seq2[T, error], prefix string, as func(T) candidate) []candidate {
+func collect[T any](list func(after string) (v1.Page[T], error), prefix string, as func(T) candidate) []candidate {
 	var found []candidate
-	for it, err := range items {
+	for it, err := range client.Each(list) {
 		if err != nil || len(found) == maxCandidates {
 			break
 		}
@@ -261,25 +260,20 @@ func (q *query) target(usage, last string) []candidate {
 	if path == "" || m[3] != "" {
 		ends = append(ends, "")
 	}
+	if path != "" {
+		ends = append(ends, ":")
+	}
 	if repo, expr, ok := strings.Cut(last, "@"); ok {
 		if ref == "" || q.makes(ref) {
 			return nil
 		}
-		if path != "" {
-			ends = append(ends, ":")
-		}
 		return prefixed(repo+"@", ended(q.named(ref, target{Repo: repo}, expr), expr, ends))
 	}
-	switch {
-	case ref != "" && m[1] == "":
-		ends = []string{"@"}
-	case ref != "":
+	if ref != "" && m[1] == "" {
+		ends = nil
+	}
+	if ref != "" {
 		ends = append(ends, "@")
-		fallthrough
-	default:
-		if path != "" {
-			ends = append(ends, ":")
-		}
 	}
 	return ended(q.named("REPO", target{}, last), last, ends)
 }
