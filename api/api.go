@@ -62,6 +62,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"POST repos/{repo}/tags":                      s.createTag,
 		"GET repos/{repo}/tags/{tag}":                 s.inspectTag,
 		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
+		"POST repos/{repo}/merge":                     s.merge,
 		"POST repos/{repo}/revert":                    s.revert,
 		"POST repos/{repo}/restore":                   s.restoreFiles,
 		"GET repos/{repo}/diff":                       s.diff,

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	v1 "caret/api/v1"
@@ -60,6 +59,26 @@ var problems = []struct {
 	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log"},
 }
 
+// advised is an error with what to do about it in its place.
+type advised struct {
+	error
+	hint string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// advise adds to a conflict what to do about it.
+func advise(err error, hint string) error {
+	if conflict := (*pfs.ConflictError)(nil); errors.As(err, &conflict) {
+		return &advised{err, hint}
+	}
+	return err
+}
+
+func wireConflict(c pfs.Conflict) v1.Conflict {
+	return v1.Conflict{Path: c.Path, Base: side(c.Base), Ours: side(c.Ours), Theirs: side(c.Theirs)}
+}
+
 // fail answers with an error, and logs those that are the server's own.
 func (s *server) fail(c *call, err error) {
 	body := v1.Error{Code: "internal", Message: err.Error()}
@@ -80,9 +99,15 @@ func (s *server) fail(c *call, err error) {
 	}
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
-		body.Paths = conflict.Paths
-		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
-		body.Hint = "finish with --strategy ours or theirs, or abort"
+		body.Message = conflict.Summary()
+		for _, x := range conflict.Conflicts {
+			body.Paths = append(body.Paths, x.Path)
+			body.Conflicts = append(body.Conflicts, wireConflict(x))
+		}
+	}
+	var advised *advised
+	if errors.As(err, &advised) {
+		body.Hint = advised.hint
 	}
 	if status >= 500 && status != http.StatusInsufficientStorage && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)

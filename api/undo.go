@@ -40,7 +40,7 @@ func (s *server) revert(c *call) error {
 	}
 	done, err := s.fs.Revert(c.Context(), to, commit, opt)
 	if err != nil {
-		return err
+		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done, in.DryRun))
 }
@@ -63,7 +63,7 @@ func (s *server) restoreFiles(c *call) error {
 	opt.DryRun = in.DryRun
 	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
 	if err != nil {
-		return err
+		return advise(err, "the branch was written to meanwhile; try again")
 	}
 	return c.ok(undone(done, in.DryRun))
 }

@@ -58,11 +58,15 @@ type Snapshot struct {
 	repo      repoRow
 	finishing bool           // an open commit that takes no more writes
 	starter   string         // the user who started the open commit
+	touched   time.Time      // when the open commit was last written to
 	line      commits.LineID // of Branch; 0 if none
 	home      commits.LineID // names Branch for good; 0 if none
 	protected bool           // Branch takes merges only
 	pos       commits.Pos    // of an open commit, its parent
 }
+
+// Protected says that the branch takes merges only.
+func (s *Snapshot) Protected() bool { return s.protected }
 
 // Resolve finds what ref means at this moment.
 func (fs *FS) Resolve(ctx context.Context, ref Ref) (*Snapshot, error) {
@@ -240,6 +244,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 		s.at(open.pos())
 		s.ID, s.Time, s.Open = id, open.Started, true
 		s.Writable, s.finishing, s.starter = true, open.Finishing, open.Starter
+		s.touched = open.touched()
 		return nil
 	}
 	if !errors.Is(err, ErrNoSuchCommit) {
@@ -350,9 +355,6 @@ func (s *Snapshot) describe(tx objstore.Reader) error {
 
 // view reads the snapshot in a transaction.
 func (s *Snapshot) view(tx objstore.Reader) (*commits.View, error) {
-	open := commits.ID{}
-	if s.Open {
-		open = s.ID
-	}
-	return commits.NewView(tx, s.pos, open)
+	at := s.side()
+	return s.fs.lines.View(tx, at.Pos, at.Open)
 }

@@ -58,6 +58,8 @@ type Error struct {
 	Message string
 	Hint    string   // what to do about it, "" if there is nothing
 	Paths   []string // of a conflict
+	// Conflicts are the first of those of a conflict, with their states.
+	Conflicts []v1.Conflict
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -148,7 +150,7 @@ func readError(resp *http.Response) error {
 	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
 		body = v1.Error{Code: "unknown", Message: "the server answered " + resp.Status + "; is it a caret?"}
 	}
-	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths}
+	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths, Conflicts: body.Conflicts}
 }
 
 // call sends in, if not nil, as JSON and reads the answer into out, if not
@@ -279,12 +281,29 @@ func (c *Client) Resolve(ctx context.Context, repo, ref string) (v1.Snapshot, er
 	return get[v1.Snapshot](ctx, c, url.Values{"ref": {ref}}, "repos", repo, "resolve")
 }
 
-// Log lists the commits that lead to ref, newest first; path, if not "",
-// keeps those that changed it, or anything under it if it ends in a slash.
-func (c *Client) Log(ctx context.Context, repo, ref, path, after string, limit int) (v1.Page[v1.Commit], error) {
+// LogFilter keeps some commits of a log; what is zero keeps all.
+type LogFilter struct {
+	// Path keeps commits that changed it, or anything under it if it ends in a
+	// slash.
+	Path            string
+	Since, Until    time.Time // both included
+	Author, Message string    // has that text, whatever its case
+}
+
+// Log lists the commits that lead to ref, newest first.
+func (c *Client) Log(ctx context.Context, repo, ref string, f LogFilter, after string, limit int) (v1.Page[v1.Commit], error) {
 	q := pageQuery(after, limit)
 	q.Set("ref", ref)
-	q.Set("path", path)
+	for name, v := range map[string]string{"path": f.Path, "author": f.Author, "message": f.Message} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	for name, t := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !t.IsZero() {
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
 	return get[v1.Page[v1.Commit]](ctx, c, q, "repos", repo, "commits")
 }
 

@@ -2,26 +2,25 @@ package main
 
 import (
 	"fmt"
-	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
 )
 
 func commitCommand(p process) *cli.Command {
-	message := &cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` of the commit"}
+	message := messageFlag()
 	return &cli.Command{
 		Name: "commit", Usage: "list and inspect commits; start, finish and abort open ones",
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "list commits, newest first; --open lists those still written to", Aliases: []string{"ls"}, ArgsUsage: "REPO[@EXPR]",
 				Description: "EXAMPLES:\n   caret commit list sales@master -n 10\n   caret commit list sales --open",
-				Flags:       clientFlags(outputFlags(logLimit(), &cli.BoolFlag{Name: "open", Usage: "open commits"})...),
+				Flags:       clientFlags(outputFlags(append(logFlags(), &cli.BoolFlag{Name: "open", Usage: "open commits"})...)...),
 				Action:      func(c *cli.Context) error { return commitList(c, p) },
 			},
 			{
@@ -44,24 +43,11 @@ func commitCommand(p process) *cli.Command {
 			},
 			{
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
-				Description: "EXAMPLES:\n   caret commit abort sales@$id",
+				Description: "On a terminal it asks first, if something is staged.\n\nEXAMPLES:\n   caret commit abort sales@$id\n   caret commit abort sales@$id --dry-run",
 				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return commitAbort(c, p) },
 			},
 		},
-	}
-}
-
-func logLimit() cli.Flag {
-	return &cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` commits", Value: 0}
-}
-
-func logCommand(p process) *cli.Command {
-	return &cli.Command{
-		Name: "log", Usage: "show the commits that lead to a state, or changed a path", ArgsUsage: "REPO[@EXPR][:PATH]",
-		Description: "A PATH that ends in a slash stands for everything under it.\n\nEXAMPLES:\n   caret log sales\n   caret log sales@dev:june/ -n 5\n   caret log sales@master:a.csv -o json",
-		Flags:       clientFlags(outputFlags(logLimit())...),
-		Action:      func(c *cli.Context) error { return logRun(c, p) },
 	}
 }
 
@@ -79,47 +65,6 @@ func onTarget(c *cli.Context, p process, name string) (*client.Client, target, e
 	return cl, t, err
 }
 
-// readLog goes through the commits that lead to a target, newest first, up
-// to limit of them (0: all).
-func readLog(c *cli.Context, cl *client.Client, t target, limit int) (iter.Seq2[v1.Commit, error], error) {
-	if limit < 0 {
-		return nil, usagef("--limit %d: it is a number of commits", limit)
-	}
-	return first(client.Each(func(after string) (v1.Page[v1.Commit], error) {
-		return cl.Log(c.Context, t.Repo, t.Expr, t.Path, after, limit)
-	}), limit), nil
-}
-
-func logRun(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@EXPR][:PATH]")
-	if err != nil {
-		return err
-	}
-	log, err := readLog(c, cl, t, c.Int("limit"))
-	if err != nil {
-		return err
-	}
-	n := 0
-	if err := listCommits(pr, counted(&n, log)); err != nil || n > 0 || t.Path == "" {
-		return err
-	}
-	text := fmt.Sprintf("no commit that leads there changed %q", t.Path)
-	if commits.CheckName(t.Path) == nil && t.Expr == "" {
-		text += fmt.Sprintf("; the commits of a branch are %s@%s", t.Repo, t.Path)
-	}
-	return notFound("%s", text)
-}
-
-func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
-	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.title(x.Message)}
-	})
-}
-
 func commitList(c *cli.Context, p process) error {
 	pr, err := newPrinter(c, p)
 	if err != nil {
@@ -133,20 +78,34 @@ func commitList(c *cli.Context, p process) error {
 		return usagef("%q has a path; `caret log` shows the commits that changed one", c.Args().First())
 	}
 	if !c.Bool("open") {
-		log, err := readLog(c, cl, t, c.Int("limit"))
+		commits, err := readLog(c, cl, t, c.Int("limit"))
 		if err != nil {
 			return err
 		}
-		return listCommits(pr, log)
+		return listCommits(pr, commits)
 	}
 	if t.Expr != "" {
 		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)
 	}
 	open := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, t.Repo, after, 0) })
-	return list(pr, open, "COMMIT\tBRANCH\tSTARTED\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
-		return []string{pr.short(o.ID), pr.cut(o.Branch, 16), pr.time(o.Started), pr.cut(o.Author, 10), pr.title(o.Message)}
+	soon := 0
+	open = observed(open, func(o v1.OpenCommit) {
+		if o.Expires != nil && time.Until(*o.Expires) < expiresSoon {
+			soon++
+		}
 	})
+	err = list(pr, open, "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
+		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.title(o.Message)}
+	})
+	if soon > 0 {
+		fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
+			count(soon, "open commit is dropped", "open commits are dropped"), expiresSoon)
+	}
+	return err
 }
+
+// expiresSoon is when an open commit that nobody writes to is warned about.
+const expiresSoon = 24 * time.Hour
 
 func commitInspect(c *cli.Context, p process) error {
 	pr, err := newPrinter(c, p)
@@ -178,7 +137,11 @@ func commitInspect(c *cli.Context, p process) error {
 			Changes []v1.Change `json:"changes"`
 		}{x, all})
 	}
-	if err := pr.details(x, "commit", x.ID, "number", fmt.Sprint(x.N), "parents", strings.Join(x.Parents, " "),
+	state, expires, number := "", "", fmt.Sprint(x.N)
+	if x.Open {
+		state, expires, number = "open on branch "+x.Branch, pr.timeOf(x.Expires), ""
+	}
+	if err := pr.details(x, "commit", x.ID, "state", state, "expires", expires, "number", number, "parents", strings.Join(x.Parents, " "),
 		"time", x.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"), "author", x.Author, "message", x.Message, "hash", x.Hash); err != nil {
 		return err
 	}
@@ -251,18 +214,14 @@ func commitAbort(c *cli.Context, p process) error {
 // mayAbort is goAhead for an open commit, which is worth a question if
 // something is staged in it.
 func mayAbort(c *cli.Context, p process, cl *client.Client, t target) (bool, error) {
-	at, err := cl.Resolve(c.Context, t.Repo, t.Expr)
-	if err == nil && !at.Open {
-		err = &client.Error{Status: http.StatusConflict, Code: "conflict", Message: fmt.Sprintf("%s is not open: the commit is finished", t.Expr)}
+	x, err := cl.Commit(c.Context, t.Repo, t.Expr)
+	if err == nil && !x.Open {
+		err = refused(http.StatusConflict, "conflict", fmt.Sprintf("%s is not open: the commit is finished", t.Expr), "")
 	}
-	if err != nil {
-		return false, err
-	}
-	n, err := staged(c.Context, cl, t.Repo, at.ID)
-	if err != nil || n == 0 && !c.Bool("dry-run") {
+	if err != nil || x.Files == 0 && !c.Bool("dry-run") {
 		return err == nil, err
 	}
 	return goAhead(c, p, func() (string, error) {
-		return fmt.Sprintf("drop open commit %s of repo %s and %s", at.ID, t.Repo, count(n, "staged file")), nil
+		return fmt.Sprintf("drop open commit %s of repo %s and %s", x.ID, t.Repo, count(x.Files, "staged file")), nil
 	})
 }

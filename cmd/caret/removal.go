@@ -99,7 +99,9 @@ func describeBranchRemoval(c *cli.Context, cl *client.Client, repo, branch strin
 // commit to. It reads both logs at the same pace, until they meet.
 func left(ctx context.Context, cl *client.Client, repo, from, to string) ([]v1.Commit, error) {
 	log := func(id string) (func() (v1.Commit, error, bool), func()) {
-		return iter.Pull2(client.Each(func(after string) (v1.Page[v1.Commit], error) { return cl.Log(ctx, repo, id, "", after, 0) }))
+		return iter.Pull2(client.Each(func(after string) (v1.Page[v1.Commit], error) {
+			return cl.Log(ctx, repo, id, client.LogFilter{}, after, 0)
+		}))
 	}
 	if from == "" {
 		return nil, nil
@@ -156,16 +158,4 @@ func describeReset(c *cli.Context, p process, cl *client.Client, b v1.Branch, to
 	}
 	return fmt.Sprintf("reset branch %s of repo %s to %s; %s would no longer lead to the head",
 		b.Name, b.Repo, x.ID, count(len(gone), "commit")), nil
-}
-
-// staged is how many files are staged in an open commit.
-func staged(ctx context.Context, cl *client.Client, repo, id string) (int, error) {
-	n := 0
-	for _, err := range client.Each(func(after string) (v1.Page[v1.Change], error) { return cl.Changes(ctx, repo, id, after, 0) }) {
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }
