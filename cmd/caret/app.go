@@ -32,7 +32,8 @@ func newApp(p process) *cli.App {
 		Usage: "a version-controlled object gateway: every S3 write is a commit",
 		Description: "Start a server with `caret serve`. The other commands talk to one.\n" +
 			"REPO@EXPR:PATH names a file: EXPR is a branch, a tag, a commit or a way\n" +
-			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n\n" +
+			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n" +
+			"A terminal shows colours, unless NO_COLOR is set.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
 		HideHelpCommand: true,

@@ -137,8 +137,8 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
 	}
 	hint := ""
-	if want > 0 {
-		hint = spread(c, want)
+	if want == 1 {
+		hint = spread(c)
 	}
 	return nil, usagef("too many arguments: %q%s; usage: %s", strings.Join(args[want:], " "), hint, usage)
 }

@@ -52,11 +52,11 @@ func complete(ctx context.Context, p process, app *cli.App, words []string) []ca
 	var found []candidate
 	switch name, value, assigned := strings.Cut(last, "="); {
 	case needs != "":
-		found = q.value(findLast(cmd.Flags, needs), last)
+		found = q.kind(valueKind(findLast(cmd.Flags, needs)), last)
 	case slices.Contains(words, "--"):
 		found = q.argument(last)
 	case assigned && strings.HasPrefix(name, "-"):
-		for _, c := range q.value(findLast(cmd.Flags, name), value) {
+		for _, c := range q.kind(valueKind(findLast(cmd.Flags, name)), value) {
 			if c.word != localFiles {
 				c.word = name + "=" + c.word
 			}
@@ -107,22 +107,21 @@ func (q *query) flags() []candidate {
 	return append(found, candidate{"--help", "show help"})
 }
 
-// placeholder is what the usage of a flag calls its value.
 var placeholder = regexp.MustCompile("`(.*)`")
 
-// value is what the value of a flag may be.
-func (q *query) value(f cli.Flag, last string) []candidate {
+// valueKind is what the usage of a flag calls its value, "" if nothing.
+func valueKind(f cli.Flag) string {
 	doc, ok := f.(cli.DocGenerationFlag)
 	if !ok {
-		return nil
+		return ""
 	}
 	if values, ok := choices[f.Names()[0]]; ok {
-		return q.kind(strings.Join(values, "|"), last)
+		return strings.Join(values, "|")
 	}
 	if m := placeholder.FindStringSubmatch(doc.GetUsage()); m != nil {
-		return q.kind(m[1], last)
+		return m[1]
 	}
-	return nil
+	return ""
 }
 
 // argument is what the next argument may be.
@@ -146,6 +145,7 @@ func (q *query) argument(last string) []candidate {
 func (q *query) kind(kind, last string) []candidate {
 	var found []candidate
 	switch {
+	case kind == "":
 	case strings.Contains(kind, "|"):
 		for k := range strings.SplitSeq(kind, "|") {
 			found = append(found, q.kind(k, last)...)

@@ -55,9 +55,7 @@ func notTarget(s string, err error) error {
 			text += fmt.Sprintf(", or %s@%s if %s is a branch", slashed[1], slashed[2], slashed[2])
 		}
 		return usagef("%s", text)
-	case repo == "":
-		return usagef("%q names no repo; write REPO%s", s, s)
-	case s[0] == ':':
+	case repo == "" || s[0] == ':':
 		return usagef("%q names no repo; write REPO%s", s, s)
 	case strings.HasPrefix(rest, ":"):
 		return usagef("%q has nothing behind the @; write %s%s", s, repo, rest)
@@ -73,26 +71,28 @@ func isExpr(s string) bool {
 	return err == nil && commits.CheckName(s) != nil
 }
 
-// spread tells how to write what stands in one argument too many.
-func spread(c *cli.Context, want int) string {
-	args := c.Args().Slice()
-	first, extra := args[0], args[want]
+// spread tells how to write what stands in a second argument, where one is
+// expected.
+func spread(c *cli.Context) string {
+	first, extra := c.Args().Get(0), c.Args().Get(1)
+	named := strings.Contains(first, "@")
 	for _, f := range c.Command.Flags {
-		doc, ok := f.(cli.DocGenerationFlag)
-		if m := placeholder.FindStringSubmatch(doc.GetUsage()); ok && m != nil && want == 1 &&
-			(m[1] == "EXPR" || strings.HasPrefix(m[1], "REPO") && strings.Contains(extra, "@")) && strings.Contains(first, "@") == (m[1] == "EXPR") {
+		kind := valueKind(f)
+		if named && kind == "EXPR" || !named && strings.HasPrefix(kind, "REPO") && strings.Contains(extra, "@") {
 			return fmt.Sprintf("; write --%s %s", f.Names()[0], extra)
 		}
 	}
-	m := targetUsage.FindStringSubmatch(strings.Fields(c.Command.ArgsUsage + " -")[0])
-	switch {
-	case want != 1 || m == nil || checkTarget(first) != nil:
+	m := targetUsage.FindStringSubmatch(c.Command.ArgsUsage)
+	if m == nil || checkTarget(first) != nil {
 		return ""
-	case m[2] != "" && commits.CheckName(first) == nil && commits.CheckName(extra) == nil:
-		return fmt.Sprintf("; REPO@%s is one word, the repo first: %s@%s or %s@%s", m[2], first, extra, extra, first)
-	case m[2] != "" && commits.CheckName(first) == nil && isExpr(extra):
+	}
+	ref, path := m[2], m[4]
+	switch {
+	case ref != "" && !named && commits.CheckName(extra) == nil:
+		return fmt.Sprintf("; REPO@%s is one word, the repo first: %s@%s or %s@%s", ref, first, extra, extra, first)
+	case ref != "" && !named && isExpr(extra):
 		return fmt.Sprintf("; write %s@%s", first, extra)
-	case m[4] != "":
+	case path != "":
 		return fmt.Sprintf("; write %s:%s", first, extra)
 	}
 	return ""

@@ -74,8 +74,12 @@ func describeRepoRemoval(c *cli.Context, cl *client.Client, repo string) (string
 	if commits > 0 && c.Bool("dry-run") && !c.Bool("force") {
 		return "", refused(http.StatusConflict, "not_empty", fmt.Sprintf("repo %s has commits", repo), "use --force if that is meant")
 	}
+	some := strings.Join(names[:min(len(names), 5)], ", ")
+	if len(names) > 5 {
+		some += ", ..."
+	}
 	return fmt.Sprintf("delete repo %s with %s (%s) and %s", repo,
-		count(len(names), "branch", "branches"), strings.Join(names, ", "), count(commits, "commit")), nil
+		count(len(names), "branch", "branches"), some, count(commits, "commit")), nil
 }
 
 // describeBranchRemoval says what goes with a branch.
