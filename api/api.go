@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
@@ -21,6 +23,9 @@ type Caller struct {
 	Body io.ReadCloser
 	// Length is that of the body in bytes, -1 if it is not known.
 	Length int64
+	// Again finds out who that is by now, for answers that take long; nil
+	// stands for one who stays the same.
+	Again func(context.Context) (pfs.Caller, error)
 }
 
 // Options configure the API.
@@ -31,6 +36,8 @@ type Options struct {
 	// MD5 keeps the MD5 of files too, for a server whose S3 shows it.
 	MD5 bool
 	Log *slog.Logger
+	// Ticker makes a channel that ticks, and stops it; time's if nil.
+	Ticker func(time.Duration) (tick <-chan time.Time, stop func())
 }
 
 type server struct {
@@ -42,6 +49,9 @@ type server struct {
 func New(fs *pfs.FS, opts Options) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Ticker == nil {
+		opts.Ticker = newTicker
 	}
 	s := &server{fs: fs, opts: opts}
 	mux := http.NewServeMux()
@@ -58,6 +68,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"POST repos/{repo}/branches/{branch}/protect": s.protectBranch,
 		"POST repos/{repo}/branches/{branch}/restore": s.restoreBranch,
 		"GET repos/{repo}/branches/{branch}/moves":    s.listMoves,
+		"GET repos/{repo}/branches/{branch}/events":   s.watch,
 		"GET repos/{repo}/tags":                       s.listTags,
 		"POST repos/{repo}/tags":                      s.createTag,
 		"GET repos/{repo}/tags/{tag}":                 s.inspectTag,
@@ -79,6 +90,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/file":                       s.getFile,
 		"PUT repos/{repo}/file":                       s.putFile,
 		"POST repos/{repo}/delete":                    s.deleteFiles,
+		"POST repos/{repo}/copy":                      s.copyFiles,
 		"GET users":                                   s.listUsers,
 		"POST users":                                  s.createUser,
 		"GET users/{user}":                            s.inspectUser,

@@ -49,6 +49,7 @@ var problems = []struct {
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
 	{pfs.ErrPrecondition, 412, "precondition_failed", ""},
 	{pfs.ErrConflict, 409, "conflict", ""},
+	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", ""},
 	{pfs.ErrPartOrder, 400, "invalid_part", ""},
 	{pfs.ErrPartTooSmall, 400, "invalid_part", ""},
@@ -79,10 +80,20 @@ func wireConflict(c pfs.Conflict) v1.Conflict {
 	return v1.Conflict{Path: c.Path, Base: side(c.Base), Ours: side(c.Ours), Theirs: side(c.Theirs)}
 }
 
-// fail answers with an error, and logs those that are the server's own.
+// fail answers with an error.
 func (s *server) fail(c *call, err error) {
-	body := v1.Error{Code: "internal", Message: err.Error()}
-	status := http.StatusInternalServerError
+	if errors.Is(err, context.Canceled) {
+		return // there is nobody to tell
+	}
+	status, body := s.describe(c, err)
+	c.answer(status, body) //nolint:errcheck // the client is gone
+}
+
+// describe is an error as the API tells it; one that is the server's own is
+// logged.
+func (s *server) describe(c *call, err error) (status int, body v1.Error) {
+	body = v1.Error{Code: "internal", Message: err.Error()}
+	status = http.StatusInternalServerError
 	var p *problem
 	if errors.As(err, &p) {
 		status, body.Code, body.Hint = p.status, p.code, p.hint
@@ -93,9 +104,6 @@ func (s *server) fail(c *call, err error) {
 				break
 			}
 		}
-	}
-	if errors.Is(err, context.Canceled) {
-		return // there is nobody to tell
 	}
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
@@ -109,8 +117,8 @@ func (s *server) fail(c *call, err error) {
 	if errors.As(err, &advised) {
 		body.Hint = advised.hint
 	}
-	if status >= 500 && status != http.StatusInsufficientStorage && c.Context().Err() == nil {
+	if status >= 500 && status != http.StatusInsufficientStorage && !errors.Is(err, pfs.ErrClosed) && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
-	c.answer(status, body) //nolint:errcheck // the client is gone
+	return status, body
 }

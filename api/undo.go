@@ -6,12 +6,10 @@ import (
 )
 
 // undone is what was done, or what a dry run found.
-func undone(u pfs.Undone, dry bool) v1.Written {
+func undone(u pfs.Undone) v1.Written {
 	w := v1.Written{Files: u.Files}
-	if dry {
-		for _, d := range u.Changes[:min(len(u.Changes), maxDiff)] {
-			w.Changes = append(w.Changes, wireDifference(d))
-		}
+	for _, d := range u.Changes[:min(len(u.Changes), maxDiff)] {
+		w.Changes = append(w.Changes, wireDifference(d))
 	}
 	if !u.Commit.IsZero() {
 		w.Commit = u.Commit.String()
@@ -42,7 +40,7 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
-	return c.ok(undone(done, in.DryRun))
+	return c.ok(undone(done))
 }
 
 // restoreFiles brings content back, so it takes who may read all of it.
@@ -65,5 +63,5 @@ func (s *server) restoreFiles(c *call) error {
 	if err != nil {
 		return advise(err, "the branch was written to meanwhile; try again")
 	}
-	return c.ok(undone(done, in.DryRun))
+	return c.ok(undone(done))
 }

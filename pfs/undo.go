@@ -11,10 +11,9 @@ import (
 
 // Undone is the outcome of a Revert or a RestoreFiles.
 type Undone struct {
-	Commit CommitID // zero if no commit was made: nothing was to be done, or in a dry run
-	Files  int
-	// Changes are what was changed, or would be.
-	Changes []Difference
+	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
+	Files   int
+	Changes []Difference // of a dry run
 }
 
 // undoing is what a Revert or a RestoreFiles does.
@@ -145,7 +144,7 @@ func (fs *FS) apply(ctx context.Context, u *undoing, opt WriteOptions) (Undone, 
 	if err != nil {
 		return Undone{}, joinClose(err, b)
 	}
-	return Undone{Commit: id, Files: len(u.changes), Changes: u.changes}, nil
+	return Undone{Commit: id, Files: len(u.changes)}, nil
 }
 
 func joinClose(err error, b *Batch) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -63,10 +64,14 @@ func report(ctx context.Context, p process, err error) int {
 		fmt.Fprintln(w, name+"interrupted")
 		return exitInterrupted
 	}
+	var out *fs.PathError
+	if errors.As(err, &out) && errors.Is(out, syscall.EPIPE) {
+		return exitError // who read the output has had enough
+	}
 	fmt.Fprintln(w, name+describe(err))
 	var e *client.Error
 	if errors.As(err, &e) && len(e.Conflicts) > 0 {
-		listConflicts(printer{w: w}, e.Conflicts[:min(len(e.Conflicts), maxPaths)]) //nolint:errcheck // there is nowhere else to say it
+		listConflicts(printer{w: w, color: color}, e.Conflicts[:min(len(e.Conflicts), maxPaths)]) //nolint:errcheck // there is nowhere else to say it
 		if more := len(e.Conflicts) - maxPaths; more > 0 {
 			fmt.Fprintf(w, "and %d more\n", more)
 		}
@@ -103,6 +108,10 @@ func describe(err error) string {
 	var e *url.Error
 	if !errors.As(err, &e) {
 		return err.Error()
+	}
+	var in *inputError
+	if errors.As(e, &in) {
+		return strings.Replace(err.Error(), e.Error(), in.Error(), 1)
 	}
 	u, parseErr := url.Parse(e.URL)
 	if parseErr != nil {

@@ -34,6 +34,9 @@ func TestHelp(t *testing.T) {
 
 var takesNone = regexp.MustCompile(`^caret (serve|env|version|gc|\w+ list)$`)
 
+// behind is what a shell does with the output of a command, and after it.
+var behind = regexp.MustCompile(` (\||&&|>).*`)
+
 func checkHelp(t *testing.T, app *cli.App, name string, c *cli.Command) {
 	t.Helper()
 	if c.ArgsUsage == "" && !takesNone.MatchString(name) {
@@ -61,6 +64,7 @@ func checkHelp(t *testing.T, app *cli.App, name string, c *cli.Command) {
 		if !ok {
 			continue
 		}
+		words = behind.ReplaceAllString(words, "")
 		line, _, _ := shellWords(strings.TrimRight(words, `)"`)+closing(words), "")
 		cmd, n := leaf(app, line)
 		own = own || cmd == c
