@@ -130,7 +130,7 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 			return args, nil
 		}
 	} else if len(args) == want {
-		return args, nil
+		return args, checkOrder(args, names)
 	}
 	usage := strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
 	if len(args) < want {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -29,7 +30,7 @@ func bucketTarget(s string) (target, bool) {
 	if steps, ok := strings.CutPrefix(first, "HEAD"); ok && branch != "" {
 		t.Expr = branch + strings.Replace(steps, "-", "~", 1)
 	}
-	return t, checkTarget(target{Repo: t.Repo, Expr: t.Expr}.String()) == nil
+	return t, !strings.Contains(branch, ".") && checkTarget(target{Repo: t.Repo, Expr: t.Expr}.String()) == nil
 }
 
 // notTarget is the error of parseTarget with what was meant, if that shows.
@@ -96,6 +97,18 @@ func spread(c *cli.Context) string {
 		return fmt.Sprintf("; write %s:%s", first, extra)
 	}
 	return ""
+}
+
+// checkOrder finds a local file in front of what it is to be in the store.
+func checkOrder(args, names []string) error {
+	if len(names) != 2 || names[1] != "SOURCE" || strings.ContainsAny(args[0], "@:") {
+		return nil
+	}
+	t, err := parseTarget(args[1])
+	if _, missing := os.Lstat(args[1]); err != nil || missing == nil || t.Expr == "" && !t.HasPath {
+		return nil
+	}
+	return usagef("%q comes first, and %q behind it", args[1], args[0])
 }
 
 // elsewhere is how caret says what other tools have commands for.

@@ -55,10 +55,10 @@ func list[T any](p printer, items iter.Seq2[T, error], header string, row func(T
 		return listJSON(p.w, items)
 	}
 	t := table{w: p.w, fit: p.width}
-	if p.exact || strings.HasSuffix(header, "PATH") {
+	titles := strings.Split(header, "\t")
+	if last := titles[len(titles)-1]; p.exact || last == "PATH" || last == "CONFLICT" {
 		t.fit = 0
 	}
-	titles := strings.Split(header, "\t")
 	for i, title := range titles {
 		titles[i] = paint(p.color, bold, title)
 	}
