@@ -71,6 +71,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"GET repos/{repo}/branches/{branch}/events":   s.watch,
 		"GET repos/{repo}/tags":                       s.listTags,
 		"POST repos/{repo}/tags":                      s.createTag,
+		"GET repos/{repo}/tags/{tag}":                 s.inspectTag,
 		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
 		"POST repos/{repo}/merge":                     s.merge,
 		"POST repos/{repo}/revert":                    s.revert,
@@ -96,6 +97,7 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 		"DELETE users/{user}":                         s.deleteUser,
 		"GET keys":                                    s.listKeys,
 		"POST keys":                                   s.createKey,
+		"GET keys/{key}":                              s.inspectKey,
 		"DELETE keys/{key}":                           s.deleteKey,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")

@@ -92,6 +92,17 @@ func (s *server) listTags(c *call) error {
 	return c.ok(wirePage(list, limit, wireTag, func(t pfs.Tag) string { return t.Name }))
 }
 
+func (s *server) inspectTag(c *call) error {
+	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo")}, pfs.ActList); err != nil {
+		return err
+	}
+	t, err := s.fs.Tag(c.Context(), c.PathValue("repo"), c.PathValue("tag"))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireTag(t))
+}
+
 func (s *server) createTag(c *call) error {
 	var in v1.CreateTag
 	if err := c.read(&in); err != nil {

@@ -5,8 +5,12 @@ import (
 	"caret/pfs"
 )
 
+// undone is what was done, or what a dry run found.
 func undone(u pfs.Undone) v1.Written {
 	w := v1.Written{Files: u.Files}
+	for _, d := range u.Changes[:min(len(u.Changes), maxDiff)] {
+		w.Changes = append(w.Changes, wireDifference(d))
+	}
 	if !u.Commit.IsZero() {
 		w.Commit = u.Commit.String()
 	}
@@ -26,7 +30,13 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.Revert(c.Context(), to, commit, c.options(in.Message))
+	opt := c.options(in.Message)
+	if opt.DryRun = in.DryRun; in.DryRun {
+		if err := s.may(c, to, pfs.ActList); err != nil {
+			return err
+		}
+	}
+	done, err := s.fs.Revert(c.Context(), to, commit, opt)
 	if err != nil {
 		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
@@ -47,7 +57,9 @@ func (s *server) restoreFiles(c *call) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, c.options(in.Message))
+	opt := c.options(in.Message)
+	opt.DryRun = in.DryRun
+	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
 	if err != nil {
 		return advise(err, "the branch was written to meanwhile; try again")
 	}

@@ -120,18 +120,32 @@ func (s *server) createKey(c *call) error {
 	return c.answer(http.StatusCreated, wireKey(k))
 }
 
+// key is the key that a request is about, without its secret, if the caller
+// manages it.
+func (s *server) key(c *call) (pfs.Key, error) {
+	k, _, err := s.fs.Key(c.Context(), c.PathValue("key"))
+	if err == nil {
+		err = c.forUser(k.User)
+	}
+	k.Secret = ""
+	return k, err
+}
+
+func (s *server) inspectKey(c *call) error {
+	k, err := s.key(c)
+	if err != nil {
+		return err
+	}
+	return c.ok(wireKey(k))
+}
+
 func (s *server) deleteKey(c *call) error {
-	key := c.PathValue("key")
 	if !c.caller.Unlimited() {
-		k, _, err := s.fs.Key(c.Context(), key)
-		if err != nil {
-			return err
-		}
-		if err := c.forUser(k.User); err != nil {
+		if _, err := s.key(c); err != nil {
 			return err
 		}
 	}
-	if err := s.fs.DeleteKey(c.Context(), key); err != nil {
+	if err := s.fs.DeleteKey(c.Context(), c.PathValue("key")); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

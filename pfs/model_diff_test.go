@@ -65,6 +65,8 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 	}
 	name := m.branch()
 	prefix := rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")
+	plan, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{DryRun: true})
+	m.must(err)
 	done, err := m.fs.RestoreFiles(m.ctx, m.ref(name), from, prefix, WriteOptions{})
 	m.must(err)
 	changes := map[string]*modelFile{}
@@ -79,11 +81,24 @@ func (m *machine) RestoreFiles(t *rapid.T) {
 			changes[p] = nil
 		}
 	}
+	m.samePlan(plan, changes)
 	if done.Files != len(changes) || done.Commit.IsZero() != (len(changes) == 0) {
 		t.Fatalf("restored %d files in %s, want %d", done.Files, done.Commit, len(changes))
 	}
 	if len(changes) > 0 {
 		m.commit(name, done.Commit, changes)
+	}
+}
+
+// samePlan checks that what a dry run found is what is then done.
+func (m *machine) samePlan(plan Undone, changes map[string]*modelFile) {
+	if plan.Files != len(changes) || len(plan.Changes) != len(changes) || !plan.Commit.IsZero() {
+		m.t.Fatalf("planned %+v, for %d changes", plan, len(changes))
+	}
+	for _, d := range plan.Changes {
+		if f, ok := changes[d.Path]; !ok || (f == nil) != (d.New == nil) {
+			m.t.Fatalf("%q is planned to be %v, and becomes %v", d.Path, d.New, f)
+		}
 	}
 }
 
@@ -116,15 +131,19 @@ func (m *machine) Revert(t *rapid.T) {
 			changes[p] = &was
 		}
 	}
-	done, err := m.fs.Revert(m.ctx, m.ref(name), Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}, WriteOptions{})
+	commit := Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}
+	plan, planErr := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{DryRun: true})
+	done, err := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{})
 	if conflicts > 0 {
 		var conflict *ConflictError
-		if !errors.As(err, &conflict) || conflict.Total != conflicts {
-			t.Fatalf("reverting with %d conflicts: %v", conflicts, err)
+		if !errors.As(err, &conflict) || conflict.Total != conflicts || planErr == nil || planErr.Error() != err.Error() {
+			t.Fatalf("reverting with %d conflicts: %v, and planned %v", conflicts, err, planErr)
 		}
 		return
 	}
 	m.must(err)
+	m.must(planErr)
+	m.samePlan(plan, changes)
 	if done.Files != len(changes) {
 		t.Fatalf("reverted %d files, want %d", done.Files, len(changes))
 	}

@@ -64,6 +64,26 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (Tag, er
 	return t, translate(err)
 }
 
+// Tag describes a tag. ErrNoSuchTag.
+func (fs *FS) Tag(ctx context.Context, repo, name string) (Tag, error) {
+	var t Tag
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		r, err := readRepo(tx, repo)
+		if err != nil {
+			return err
+		}
+		var row tagRow
+		if err = getJSON(tx, inRepo(keyTag, r.ID, name), &row); errors.Is(err, objstore.ErrNotFound) {
+			return fmt.Errorf("%w: %s in repo %s", ErrNoSuchTag, name, repo)
+		}
+		if err == nil {
+			t, err = describeTag(tx, r, name, row)
+		}
+		return err
+	})
+	return t, translate(err)
+}
+
 // Tags lists up to limit tags of a repo (0: all) whose names sort after after.
 func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) ([]Tag, error) {
 	var list []Tag

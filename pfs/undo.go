@@ -11,14 +11,15 @@ import (
 
 // Undone is the outcome of a Revert or a RestoreFiles.
 type Undone struct {
-	Commit CommitID // zero if there was nothing to do, as then no commit was made
-	Files  int
+	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
+	Files   int
+	Changes []Difference // of a dry run
 }
 
 // undoing is what a Revert or a RestoreFiles does.
 type undoing struct {
 	head      *Snapshot // the branch's when it was looked at
-	changes   []commits.Change
+	changes   []Difference
 	conflicts ConflictError
 	// about says what it would have changed too, had it been there: what the
 	// branch changes of it meanwhile is a conflict.
@@ -35,7 +36,7 @@ func (fs *FS) RestoreFiles(ctx context.Context, to, from Ref, prefix string, opt
 			return err
 		}
 		return fs.diff(ctx, tx, u.head, then, DiffOptions{Prefix: prefix}, func(d Difference) (bool, error) {
-			u.changes = append(u.changes, stateOf(d.Path, d.New))
+			u.changes = append(u.changes, d)
 			return true, nil
 		})
 	})
@@ -89,7 +90,7 @@ func (fs *FS) revert(ctx context.Context, tx objstore.Reader, s *Snapshot, u *un
 		if !commits.SameFile(cur, did) {
 			u.conflicts.add(Conflict{Path: d.Path, Base: d.New, Ours: fileInfo(d.Path, cur), Theirs: d.Old})
 		}
-		u.changes = append(u.changes, stateOf(d.Path, d.Old))
+		u.changes = append(u.changes, Difference{Path: d.Path, Old: d.New, New: d.Old})
 		return true, nil
 	})
 }
@@ -109,8 +110,11 @@ func (fs *FS) undo(ctx context.Context, to Ref, u *undoing, opt WriteOptions, fi
 	if err == nil && u.conflicts.Total > 0 {
 		err = &u.conflicts
 	}
-	if err != nil || len(u.changes) == 0 {
+	if err != nil {
 		return Undone{}, translate(err)
+	}
+	if len(u.changes) == 0 || opt.DryRun {
+		return Undone{Files: len(u.changes), Changes: u.changes}, nil
 	}
 	done, err := fs.apply(ctx, u, opt)
 	return done, translate(err)
@@ -131,8 +135,8 @@ func (fs *FS) apply(ctx context.Context, u *undoing, opt WriteOptions) (Undone, 
 		return Undone{}, err
 	}
 	b.strict, b.decided = true, u.about
-	for _, ch := range u.changes {
-		if err := b.add(ctx, ch); err != nil {
+	for _, d := range u.changes {
+		if err := b.add(ctx, stateOf(d.Path, d.New)); err != nil {
 			return Undone{}, joinClose(err, b)
 		}
 	}

@@ -26,6 +26,9 @@ type WriteOptions struct {
 	// On, if set, must be of the branch that is written to, which was then
 	// authorized: another one of the name may have taken its place.
 	On *Snapshot
+	// DryRun makes a Revert and a RestoreFiles only find out what they would
+	// change. Their errors are the same.
+	DryRun bool
 
 	internal bool      // an open commit that is part of one request
 	merges   bool      // a merge, which protected branches take too

@@ -34,6 +34,11 @@ func (c *Client) Tags(ctx context.Context, repo, after string, limit int) (v1.Pa
 	return get[v1.Page[v1.Tag]](ctx, c, pageQuery(after, limit), "repos", repo, "tags")
 }
 
+// Tag describes a tag.
+func (c *Client) Tag(ctx context.Context, repo, name string) (v1.Tag, error) {
+	return get[v1.Tag](ctx, c, nil, "repos", repo, "tags", name)
+}
+
 // CreateTag names the commit that at, an expression, means.
 func (c *Client) CreateTag(ctx context.Context, repo, name, at string) (v1.Tag, error) {
 	return post[v1.Tag](ctx, c, v1.CreateTag{Name: name, At: at}, "repos", repo, "tags")
@@ -59,12 +64,14 @@ func (c *Client) Merge(ctx context.Context, repo string, in v1.Merge) (v1.Merged
 	return post[v1.Merged](ctx, c, in, "repos", repo, "merge")
 }
 
-// Revert takes back on a branch what a commit changed, in a commit of its own.
+// Revert takes back on a branch what a commit changed, in a commit of its own,
+// or only says what would change.
 func (c *Client) Revert(ctx context.Context, repo string, in v1.Revert) (v1.Written, error) {
 	return post[v1.Written](ctx, c, in, "repos", repo, "revert")
 }
 
-// RestoreFiles makes a prefix of a branch what it was, in a commit of its own.
+// RestoreFiles makes a prefix of a branch what it was, in a commit of its own,
+// or only says what would change.
 func (c *Client) RestoreFiles(ctx context.Context, repo string, in v1.RestoreFiles) (v1.Written, error) {
 	return post[v1.Written](ctx, c, in, "repos", repo, "restore")
 }

@@ -38,6 +38,11 @@ func (c *Client) CreateKey(ctx context.Context, k v1.Key) (v1.Key, error) {
 	return post[v1.Key](ctx, c, k, "keys")
 }
 
+// Key describes a key, without its secret.
+func (c *Client) Key(ctx context.Context, accessKey string) (v1.Key, error) {
+	return get[v1.Key](ctx, c, nil, "keys", accessKey)
+}
+
 // DeleteKey removes a key.
 func (c *Client) DeleteKey(ctx context.Context, accessKey string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "keys", accessKey)

@@ -226,6 +226,7 @@ type Revert struct {
 	Branch  string `json:"branch"`
 	Commit  string `json:"commit"`
 	Message string `json:"message,omitempty"`
+	DryRun  bool   `json:"dry_run,omitempty"` // only say what would change
 }
 
 // RestoreFiles asks for everything under Prefix on a branch to be what it is
@@ -235,6 +236,7 @@ type RestoreFiles struct {
 	From    string `json:"from"`
 	Prefix  string `json:"prefix,omitempty"`
 	Message string `json:"message,omitempty"`
+	DryRun  bool   `json:"dry_run,omitempty"` // only say what would change
 }
 
 // Copy asks for a file to be stored once more, which moves no content.
@@ -254,6 +256,8 @@ type Copy struct {
 type Written struct {
 	Commit string `json:"commit,omitempty"` // empty if nothing was to be done
 	Files  int    `json:"files"`
+	// Changes are what a dry run would change, the first 20,000 of Files.
+	Changes []Difference `json:"changes,omitempty"`
 }
 
 // Delete asks for the removal of files in one commit.

@@ -16,10 +16,11 @@ import (
 // run runs a command line and returns its exit code.
 func run(ctx context.Context, args []string, p process) int {
 	app := newApp(p)
-	if len(args) > 1 && args[1] == "help" {
-		args = append(append(args[:1:1], args[2:]...), "--help")
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
 	}
-	if err := app.RunContext(ctx, reorder(app, args)); err != nil {
+	if err != nil {
 		return report(ctx, p, err)
 	}
 	return exitOK
@@ -31,7 +32,8 @@ func newApp(p process) *cli.App {
 		Usage: "a version-controlled object gateway: every S3 write is a commit",
 		Description: "Start a server with `caret serve`. The other commands talk to one.\n" +
 			"REPO@EXPR:PATH names a file: EXPR is a branch, a tag, a commit or a way\n" +
-			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n\n" +
+			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n" +
+			"A terminal shows colours, unless NO_COLOR is set.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
 		HideHelpCommand: true,
@@ -40,17 +42,12 @@ func newApp(p process) *cli.App {
 		UseShortOptionHandling:    true,
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			serveCommand(p), envCommand(p), versionCommand(p),
+			serveCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
 			userCommand(p), keyCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),
 		},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return unknownCommand(c.App.Commands, "caret", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
+		Action: cli.ShowAppHelp,
 	}
 	app.OnUsageError = onUsage
 	finishCommands(p, app.Commands, "caret")
@@ -65,20 +62,17 @@ func finishCommands(p process, cmds []*cli.Command, path string) {
 		name := path + " " + c.Name
 		if len(c.Subcommands) > 0 {
 			finishCommands(p, c.Subcommands, name)
-			subs := c.Subcommands
-			c.Action = func(ctx *cli.Context) error {
-				if ctx.Args().Present() {
-					return unknownCommand(subs, name, ctx.Args().First())
-				}
-				return cli.ShowSubcommandHelp(ctx)
-			}
+			c.Action = cli.ShowSubcommandHelp
 			continue
 		}
 		c.UseShortOptionHandling = true
 		c.Description += exitStatus
 		for _, f := range c.Flags {
-			if s, ok := f.(*cli.StringFlag); ok {
-				readEnv(p, s)
+			switch f := f.(type) {
+			case *cli.StringFlag:
+				readEnv(p, f)
+			case *cli.BoolFlag:
+				f.DisableDefaultText = true
 			}
 		}
 	}
@@ -122,12 +116,16 @@ func clientFlags(more ...cli.Flag) []cli.Flag {
 
 // connect makes the client that the flags and the environment ask for.
 func connect(c *cli.Context, p process) (*client.Client, error) {
-	endpoint := c.String("endpoint")
+	return dial(p, c.String("endpoint"), c.String("data"))
+}
+
+// dial makes a client of the server at endpoint.
+func dial(p process, endpoint, data string) (*client.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is not like %s", endpoint, defaultEndpoint)
 	}
-	k, err := findKey(p, c.String("data"))
+	k, err := findKey(p, data)
 	if err != nil {
 		return nil, err
 	}

@@ -1,64 +1,92 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// reorder moves flags in front of arguments: the library takes flags behind
-// the first argument for arguments.
-func reorder(app *cli.App, args []string) []string {
+// arrange puts a command line in the one order that the library understands:
+// the command, flags, arguments. It takes flags behind the first argument for
+// arguments, and knows none of a command's in front of its name.
+func arrange(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
-		return args
+		return args, nil
 	}
-	out := args[:1:1]
-	rest := args[1:]
-	cmds := app.Commands
-	flags := app.Flags
-	for len(rest) > 0 {
-		i := slices.IndexFunc(cmds, func(c *cli.Command) bool { return c.HasName(rest[0]) })
-		if i < 0 {
-			break
+	ahead, words := early(args[1:])
+	cmd, n := leaf(app, words)
+	out, rest := append(args[:1:1], words[:n]...), words[n:]
+	if len(cmd.Subcommands) > 0 && len(rest) > 0 && rest[0] != "" && rest[0][0] != '-' {
+		if rest[0] == "help" { // caret help COMMAND, caret COMMAND help
+			return arrange(app, slices.Concat(out, rest[1:], []string{"--help"}))
 		}
-		out = append(out, rest[0])
-		rest = rest[1:]
-		flags, cmds = cmds[i].Flags, cmds[i].Subcommands
+		return nil, unknownCommand(cmd.Subcommands, strings.Join(append([]string{"caret"}, words[:n]...), " "), rest[0])
 	}
-	var positional []string
-	for len(rest) > 0 {
-		a := rest[0]
-		rest = rest[1:]
-		if a == "--" {
-			positional = append(positional, rest...)
-			break
-		}
-		if len(a) < 2 || a[0] != '-' { // a lone - is standard input or output
-			positional = append(positional, a)
-			continue
-		}
-		if attached(flags, a) {
-			out = append(out, a[:2], a[2:])
-			continue
-		}
-		out = append(out, a)
-		if !takesValue(flags, a) {
-			continue
-		}
-		if len(rest) == 0 {
-			return out // the library says that the value is missing
-		}
-		out = append(out, rest[0])
-		rest = rest[1:]
-	}
-	if len(positional) > 0 {
+	given, positional, needs := split(cmd.Flags, slices.Concat(ahead, rest))
+	out = append(out, given...)
+	if len(positional) > 0 && needs == "" {
 		out = append(append(out, "--"), positional...)
 	}
-	return out
+	return out, nil
+}
+
+// early takes the flags in front of the command's name.
+func early(words []string) (flags, rest []string) {
+	known := clientFlags(outputFlags()...)
+	for len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' {
+		n := 1
+		if takesValue(known, words[0]) && len(words) > 1 {
+			n = 2
+		}
+		flags = append(flags, words[:n]...)
+		words = words[n:]
+	}
+	return flags, words
+}
+
+// leaf is the command that words begin with the names of, and how many words
+// that takes.
+func leaf(app *cli.App, words []string) (*cli.Command, int) {
+	cmd := &cli.Command{Name: app.Name, Subcommands: app.Commands, Flags: app.Flags}
+	for n, w := range words {
+		i := slices.IndexFunc(cmd.Subcommands, func(c *cli.Command) bool { return c.HasName(w) })
+		if i < 0 {
+			return cmd, n
+		}
+		cmd = cmd.Subcommands[i]
+	}
+	return cmd, len(words)
+}
+
+// split tells flags, with their values, from arguments. If the value of the
+// last flag is missing, needs is that flag, and the library will say so.
+func split(flags []cli.Flag, words []string) (given, positional []string, needs string) {
+	for len(words) > 0 {
+		w := words[0]
+		words = words[1:]
+		switch {
+		case w == "--":
+			return given, append(positional, words...), ""
+		case len(w) < 2 || w[0] != '-': // a lone - is standard input or output
+			positional = append(positional, w)
+		case attached(flags, w):
+			given = append(given, w[:2], w[2:])
+		case !takesValue(flags, w):
+			given = append(given, w)
+		case len(words) == 0:
+			return append(given, w), positional, w
+		default:
+			given = append(given, w, words[0])
+			words = words[1:]
+		}
+	}
+	return given, positional, ""
 }
 
 // attached says whether a is a short flag with its value behind it, as -n5.
@@ -69,16 +97,18 @@ func attached(flags []cli.Flag, a string) bool {
 // takesValue says whether the argument behind a belongs to it. a is a flag or
 // several short ones in one, of which the last may take a value.
 func takesValue(flags []cli.Flag, a string) bool {
+	f := findLast(flags, a)
+	_, isBool := f.(*cli.BoolFlag)
+	return f != nil && !isBool
+}
+
+// findLast is the flag that a is, or the last of the short ones in it.
+func findLast(flags []cli.Flag, a string) cli.Flag {
 	name := strings.TrimLeft(a, "-")
 	if find(flags, name) == nil && !strings.HasPrefix(a, "--") && !strings.Contains(a, "=") {
 		name = name[len(name)-1:]
 	}
-	f := find(flags, name)
-	if f == nil {
-		return false
-	}
-	_, isBool := f.(*cli.BoolFlag)
-	return !isBool
+	return find(flags, name)
 }
 
 func find(flags []cli.Flag, name string) cli.Flag {
@@ -100,21 +130,33 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 			return args, nil
 		}
 	} else if len(args) == want {
-		return args, nil
+		return args, checkOrder(args, names)
 	}
 	usage := strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
 	if len(args) < want {
 		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
 	}
-	return nil, usagef("too many arguments: %q; usage: %s", strings.Join(args[want:], " "), usage)
+	hint := ""
+	if want == 1 {
+		hint = spread(c)
+	}
+	return nil, usagef("too many arguments: %q%s; usage: %s", strings.Join(args[want:], " "), hint, usage)
 }
+
+// flagName is how the library names a flag, and badValue what it says of a
+// number or a time that is none.
+var (
+	flagName = regexp.MustCompile(`(flag|:) -(\w[\w-]+)`)
+	badValue = regexp.MustCompile(`^invalid value (".*") for flag (-\S+): parse error$`)
+)
 
 // onUsage makes the library's complaints about flags readable.
 func onUsage(c *cli.Context, err error, _ bool) error {
 	const unknown = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), unknown)
 	if !ok || c == nil || c.Command == nil {
-		return &usageError{err.Error()}
+		text := flagName.ReplaceAllString(err.Error(), "$1 --$2")
+		return &usageError{badValue.ReplaceAllString(text, "$2 $1: a number is expected, with a unit such as 30s if it is a time")}
 	}
 	path, flags := c.Command.HelpName, c.Command.Flags
 	name = strings.TrimLeft(name, "-")
@@ -144,7 +186,11 @@ func unknownCommand(cmds []*cli.Command, path, name string) error {
 		names = append(names, c.Name)
 	}
 	text := fmt.Sprintf("there is no command %q; `%s --help` lists them", path+" "+name, path)
-	if best := nearest(name, names); best != "" {
+	best := nearest(name, names)
+	if path == "caret" {
+		best = cmp.Or(elsewhere[name], best)
+	}
+	if best != "" {
 		text += fmt.Sprintf(". Did you mean %q?", path+" "+best)
 	}
 	return &usageError{text}

@@ -13,7 +13,7 @@ import (
 
 func branchCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "branch", Usage: "create, list, inspect, delete, restore, reset and protect branches",
+		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore branches",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
@@ -38,8 +38,8 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "delete", Usage: "delete a branch; the last one takes its repo with it", Aliases: []string{"rm"}, ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch delete sales@dev --yes",
-				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Description: "EXAMPLES:\n   caret branch delete sales@dev --dry-run\n   caret branch delete sales@dev --yes",
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return branchDelete(c, p) },
 			},
 			{
@@ -50,12 +50,9 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "reset", Usage: "make another commit the head; what was there stays in history", ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --yes\n   caret branch reset sales@master --to HEAD^3 --yes",
-				Flags: clientFlags(
-					&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"},
-					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
-				),
-				Action: func(c *cli.Context) error { return branchReset(c, p) },
+				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --dry-run\n   caret branch reset sales@master --to HEAD^3 --yes",
+				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"}),
+				Action:      func(c *cli.Context) error { return branchReset(c, p) },
 			},
 			{
 				Name: "protect", Usage: "refuse writes, resets and deletion", ArgsUsage: "REPO@BRANCH",
@@ -73,13 +70,13 @@ func branchCommand(p process) *cli.Command {
 	}
 }
 
-// onBranch connects and reads the one argument, a branch.
+// onBranch connects and reads the one argument, a branch, or a tag.
 func onBranch(c *cli.Context, p process) (cl *client.Client, repo, branch string, err error) {
-	args, err := arguments(c, "REPO@BRANCH")
+	args, err := arguments(c, c.Command.ArgsUsage)
 	if err != nil {
 		return nil, "", "", err
 	}
-	if repo, branch, err = branchTarget(args[0]); err != nil {
+	if repo, branch, err = branchTarget(args[0], c.Command.ArgsUsage); err != nil {
 		return nil, "", "", err
 	}
 	cl, err = connect(c, p)
@@ -160,7 +157,7 @@ func branchDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("delete branch %s of repo %s", branch, repo)); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) { return describeBranchRemoval(c, cl, repo, branch) }); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteBranch(c.Context, repo, branch); err != nil {
@@ -203,7 +200,7 @@ func branchReset(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("reset branch %s of repo %s to %s", branch, repo, to)); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) { return describeReset(c, p, cl, was, to) }); !ok || err != nil {
 		return err
 	}
 	b, err := cl.ResetBranch(c.Context, repo, branch, to)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -42,8 +43,8 @@ func commitCommand(p process) *cli.Command {
 			},
 			{
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
-				Description: "EXAMPLES:\n   caret commit abort sales@$id",
-				Flags:       clientFlags(),
+				Description: "On a terminal it asks first, if something is staged.\n\nEXAMPLES:\n   caret commit abort sales@$id\n   caret commit abort sales@$id --dry-run",
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return commitAbort(c, p) },
 			},
 		},
@@ -94,7 +95,7 @@ func commitList(c *cli.Context, p process) error {
 		}
 	})
 	err = list(pr, open, "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
-		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.cut(o.Message, 14)}
+		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.title(o.Message)}
 	})
 	if soon > 0 {
 		fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
@@ -198,9 +199,29 @@ func commitAbort(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need no --yes
+		if ok, err := mayAbort(c, p, cl, t); !ok || err != nil {
+			return err
+		}
+	}
 	if err := cl.AbortCommit(c.Context, t.Repo, t.Expr); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
 	return nil
+}
+
+// mayAbort is goAhead for an open commit, which is worth a question if
+// something is staged in it.
+func mayAbort(c *cli.Context, p process, cl *client.Client, t target) (bool, error) {
+	x, err := cl.Commit(c.Context, t.Repo, t.Expr)
+	if err == nil && !x.Open {
+		err = refused(http.StatusConflict, "conflict", fmt.Sprintf("%s is not open: the commit is finished", t.Expr), "")
+	}
+	if err != nil || x.Files == 0 && !c.Bool("dry-run") {
+		return err == nil, err
+	}
+	return goAhead(c, p, func() (string, error) {
+		return fmt.Sprintf("drop open commit %s of repo %s and %s", x.ID, t.Repo, count(x.Files, "staged file")), nil
+	})
 }

@@ -43,7 +43,7 @@ func diff(c *cli.Context, p process) error {
 		}
 	}
 	if sides[0].Repo != sides[1].Repo {
-		return usagef("%s and %s share no history: both sides are of one repo", sides[0].Repo, sides[1].Repo)
+		return otherRepo(sides, args[2:])
 	}
 	prefix := ""
 	if len(args) > 2 {
@@ -57,6 +57,20 @@ func diff(c *cli.Context, p process) error {
 		return cl.Diff(c.Context, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix, after, 0)
 	})
 	return showDiff(c, pr, changes)
+}
+
+// otherRepo is the error of two sides that are not of one repo, with what may
+// have been meant by them, and by the arguments behind them.
+func otherRepo(sides [2]target, more []string) error {
+	a, b := sides[0], sides[1]
+	text := fmt.Sprintf("%s and %s share no history: both sides are of one repo", a.Repo, b.Repo)
+	switch {
+	case a.Expr == "" && b.Expr == "" && len(more) > 0:
+		text += fmt.Sprintf("; write %s@%s %s@%s", a.Repo, b.Repo, a.Repo, more[0])
+	case b.Expr == "":
+		text += fmt.Sprintf("; write %s %s@%s", a, a.Repo, b.Repo)
+	}
+	return usagef("%s", text)
 }
 
 func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error]) error {
@@ -83,7 +97,8 @@ func listDiff(pr printer, changes iter.Seq2[v1.Difference, error]) error {
 		return pr.size(f.Size)
 	}
 	return list(pr, changes, "CHANGE\tOLD\tNEW\tPATH", func(d v1.Difference) []string {
-		return []string{d.Change, size(d.Old), size(d.New), oneLine(d.Path)}
+		s := map[string]style{"added": green, "removed": red, "modified": yellow}[d.Change]
+		return []string{paint(pr.color, s, d.Change), size(d.Old), size(d.New), paint(pr.color, s, oneLine(d.Path))}
 	})
 }
 

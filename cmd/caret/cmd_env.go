@@ -11,7 +11,7 @@ import (
 
 func envCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "env", Usage: "print the variables that let S3 clients on this machine use the server",
+		Name: "env", Usage: "print the variables that let S3 clients here use the server",
 		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
 		Flags: []cli.Flag{
 			dataFlag("`DIR` of the server, with its root key"), endpointFlag(),

@@ -11,7 +11,7 @@ import (
 
 func keyCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "key", Usage: "create, list and delete access keys",
+		Name: "key", Usage: "create, list, inspect and delete access keys",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make an access key; its secret is shown this once", ArgsUsage: "USER",
@@ -29,9 +29,15 @@ func keyCommand(p process) *cli.Command {
 				Action:      func(c *cli.Context) error { return keyList(c, p) },
 			},
 			{
+				Name: "inspect", Usage: "describe a key, without its secret", ArgsUsage: "ACCESS_KEY",
+				Description: "EXAMPLES:\n   caret key inspect CARETABCDEFGHIJKLMNO",
+				Flags:       clientFlags(outputFlags()...),
+				Action:      func(c *cli.Context) error { return keyInspect(c, p) },
+			},
+			{
 				Name: "delete", Usage: "delete a key", Aliases: []string{"rm"}, ArgsUsage: "ACCESS_KEY",
 				Description: "EXAMPLES:\n   caret key delete CARETABCDEFGHIJKLMNO --yes",
-				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return keyDelete(c, p) },
 			},
 		},
@@ -75,6 +81,14 @@ func scopeOf(k v1.Key) string {
 	return k.Repo + "@" + k.Branch
 }
 
+// may is what a key is good for.
+func may(k v1.Key) string {
+	if k.ReadOnly {
+		return "read"
+	}
+	return "write"
+}
+
 func keyList(c *cli.Context, p process) error {
 	pr, err := newPrinter(c, p)
 	if err != nil {
@@ -94,12 +108,24 @@ func keyList(c *cli.Context, p process) error {
 	}
 	keys := client.Each(func(string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, user) })
 	return list(pr, keys, "ACCESS KEY\tUSER\tMAY\tFOR\tCREATED", func(k v1.Key) []string {
-		may := "write"
-		if k.ReadOnly {
-			may = "read"
-		}
-		return []string{k.AccessKey, pr.cut(k.User, 16), may, pr.cut(scopeOf(k), 20), pr.time(k.Created)}
+		return []string{k.AccessKey, pr.cut(k.User, 16), may(k), pr.cut(scopeOf(k), 16), pr.time(k.Created)}
 	})
+}
+
+func keyInspect(c *cli.Context, p process) error {
+	pr, err := newPrinter(c, p)
+	if err != nil {
+		return err
+	}
+	cl, key, err := onName(c, p, "ACCESS_KEY")
+	if err != nil {
+		return err
+	}
+	k, err := cl.Key(c.Context, key)
+	if err != nil {
+		return err
+	}
+	return pr.details(k, "access_key", k.AccessKey, "user", k.User, "may", may(k), "for", scopeOf(k), "created", pr.time(k.Created))
 }
 
 func keyDelete(c *cli.Context, p process) error {
@@ -107,7 +133,10 @@ func keyDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), "delete key "+key); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) {
+		k, err := cl.Key(c.Context, key)
+		return fmt.Sprintf("delete key %s of user %s, which is for %s", key, k.User, scopeOf(k)), err
+	}); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteKey(c.Context, key); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
+	"caret/commits"
 )
 
 func logLimit() cli.Flag {
@@ -98,19 +99,23 @@ func logRun(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	commits, err := readLog(c, cl, t, c.Int("limit"))
+	log, err := readLog(c, cl, t, c.Int("limit"))
 	if err != nil {
 		return err
 	}
 	n := 0
-	if err := listCommits(pr, counted(&n, commits)); err != nil || n > 0 || t.Path == "" {
+	if err := listCommits(pr, counted(&n, log)); err != nil || n > 0 || t.Path == "" {
 		return err
 	}
-	return notFound("no commit that leads there changed %q", t.Path)
+	text := fmt.Sprintf("no commit that leads there changed %q", t.Path)
+	if commits.CheckName(t.Path) == nil && t.Expr == "" {
+		text += fmt.Sprintf("; the commits of a branch are %s@%s", t.Repo, t.Path)
+	}
+	return notFound("%s", text)
 }
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
 	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.cut(x.Message, 26)}
+		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.title(x.Message)}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -119,7 +120,7 @@ func statCommand(p process) *cli.Command {
 func onFile(c *cli.Context, p process) (*client.Client, target, error) {
 	cl, t, err := onTarget(c, p, "REPO[@EXPR]:PATH")
 	if err == nil && t.Path == "" {
-		err = usagef("%q names no file; write %s:PATH", c.Args().First(), t.Repo)
+		err = usagef("%q names no file; write %s:PATH", c.Args().First(), strings.TrimSuffix(t.String(), ":"))
 	}
 	return cl, t, err
 }

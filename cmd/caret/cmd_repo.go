@@ -36,12 +36,9 @@ func repoCommand(p process) *cli.Command {
 			},
 			{
 				Name: "delete", Usage: "delete a repo with all its branches", Aliases: []string{"rm"}, ArgsUsage: "REPO",
-				Description: "EXAMPLES:\n   caret repo delete sales --force --yes",
-				Flags: clientFlags(
-					&cli.BoolFlag{Name: "force", Usage: "though it has commits"},
-					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
-				),
-				Action: func(c *cli.Context) error { return repoDelete(c, p) },
+				Description: "EXAMPLES:\n   caret repo delete sales --force --dry-run\n   caret repo delete sales --force --yes",
+				Flags:       removalFlags(&cli.BoolFlag{Name: "force", Usage: "though it has commits"}),
+				Action:      func(c *cli.Context) error { return repoDelete(c, p) },
 			},
 		},
 	}
@@ -91,7 +88,7 @@ func repoList(c *cli.Context, p process) error {
 	}
 	repos := client.Each(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(c.Context, after, 0) })
 	return list(pr, repos, "NAME\tDEFAULT\tCREATED\tDESCRIPTION", func(r v1.Repo) []string {
-		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), pr.cut(r.Description, 24)}
+		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), oneLine(r.Description)}
 	})
 }
 
@@ -117,7 +114,7 @@ func repoDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), "delete repo "+repo+" with all its branches"); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) { return describeRepoRemoval(c, cl, repo) }); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteRepo(c.Context, repo, c.Bool("force")); err != nil {

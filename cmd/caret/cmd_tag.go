@@ -12,7 +12,7 @@ import (
 
 func tagCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "tag", Usage: "create, list and delete tags: names for commits, which never move",
+		Name: "tag", Usage: "create, list, inspect and delete tags: fixed names for commits",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
@@ -27,9 +27,15 @@ func tagCommand(p process) *cli.Command {
 				Action:      func(c *cli.Context) error { return tagList(c, p) },
 			},
 			{
+				Name: "inspect", Usage: "describe a tag", ArgsUsage: "REPO@TAG",
+				Description: "EXAMPLES:\n   caret tag inspect sales@v1",
+				Flags:       clientFlags(outputFlags()...),
+				Action:      func(c *cli.Context) error { return tagInspect(c, p) },
+			},
+			{
 				Name: "delete", Usage: "delete a tag; the commit stays", Aliases: []string{"rm"}, ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag delete sales@v1 --yes",
-				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return tagDelete(c, p) },
 			},
 		},
@@ -67,12 +73,31 @@ func tagList(c *cli.Context, p process) error {
 	})
 }
 
+func tagInspect(c *cli.Context, p process) error {
+	pr, err := newPrinter(c, p)
+	if err != nil {
+		return err
+	}
+	cl, repo, tag, err := onBranch(c, p)
+	if err != nil {
+		return err
+	}
+	t, err := cl.Tag(c.Context, repo, tag)
+	if err != nil {
+		return err
+	}
+	return pr.details(t, "name", t.Name, "repo", t.Repo, "commit", t.Commit, "created", pr.time(t.Created))
+}
+
 func tagDelete(c *cli.Context, p process) error {
 	cl, repo, tag, err := onBranch(c, p)
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), fmt.Sprintf("delete tag %s of repo %s", tag, repo)); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) {
+		t, err := cl.Tag(c.Context, repo, tag)
+		return fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
+	}); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteTag(c.Context, repo, tag); err != nil {

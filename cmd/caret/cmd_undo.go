@@ -13,8 +13,8 @@ import (
 func revertCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "revert", Usage: "take back what a commit changed, in a new commit", ArgsUsage: "REPO@COMMIT",
-		Description: "EXAMPLES:\n   caret revert sales@HEAD\n   caret revert sales@4f1d0123 --onto dev",
-		Flags:       clientFlags(ontoFlag(), messageFlag()),
+		Description: "EXAMPLES:\n   caret revert sales@HEAD\n   caret revert sales@4f1d0123 --onto dev --dry-run",
+		Flags:       clientFlags(ontoFlag(), messageFlag(), dryRunFlag()),
 		Action:      func(c *cli.Context) error { return revert(c, p) },
 	}
 }
@@ -24,7 +24,7 @@ func restoreCommand(p process) *cli.Command {
 		Name: "restore", Usage: "bring a file or a folder back as it was, in a new commit", ArgsUsage: "REPO@EXPR:PREFIX",
 		Description: "Everything that begins with PREFIX becomes what it was; what was not there goes.\n\n" +
 			"EXAMPLES:\n   caret restore sales@master^3:june/\n   caret restore sales@v1:a.csv --onto dev",
-		Flags:  clientFlags(ontoFlag(), messageFlag()),
+		Flags:  clientFlags(ontoFlag(), messageFlag(), dryRunFlag()),
 		Action: func(c *cli.Context) error { return restore(c, p) },
 	}
 }
@@ -58,11 +58,11 @@ func revert(c *cli.Context, p process) error {
 	if t.Expr == "" || t.HasPath {
 		return usagef("%q names no commit; write REPO@COMMIT", c.Args().First())
 	}
-	out, err := cl.Revert(c.Context, t.Repo, v1.Revert{Branch: onto(c, t.Expr), Commit: t.Expr, Message: c.String("message")})
+	out, err := cl.Revert(c.Context, t.Repo, v1.Revert{Branch: onto(c, t.Expr), Commit: t.Expr, Message: c.String("message"), DryRun: c.Bool("dry-run")})
 	if err != nil {
 		return err
 	}
-	return showUndone(p, out)
+	return showUndone(c, p, out)
 }
 
 func restore(c *cli.Context, p process) error {
@@ -77,17 +77,25 @@ func restore(c *cli.Context, p process) error {
 	if message == "" {
 		message = strings.TrimSpace("restore " + t.Path + " from " + t.Expr)
 	}
-	out, err := cl.RestoreFiles(c.Context, t.Repo, v1.RestoreFiles{Branch: onto(c, t.Expr), From: t.Expr, Prefix: t.Path, Message: message})
+	out, err := cl.RestoreFiles(c.Context, t.Repo, v1.RestoreFiles{Branch: onto(c, t.Expr), From: t.Expr, Prefix: t.Path, Message: message, DryRun: c.Bool("dry-run")})
 	if err != nil {
 		return err
 	}
-	return showUndone(p, out)
+	return showUndone(c, p, out)
 }
 
-func showUndone(p process, out v1.Written) error {
-	if out.Commit == "" {
+func showUndone(c *cli.Context, p process, out v1.Written) error {
+	switch {
+	case out.Files == 0:
 		fmt.Fprintln(p.stderr, "nothing to do: it is like that already")
 		return nil
+	case c.Bool("dry-run"):
+		pr, err := newPrinter(c, p)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stderr, "would change %s\n", count(out.Files, "file"))
+		return listDiff(pr, each(out.Changes))
 	}
 	fmt.Fprintln(p.stdout, out.Commit)
 	fmt.Fprintf(p.stderr, "changed %s\n", count(out.Files, "file"))

@@ -37,7 +37,7 @@ func userCommand(p process) *cli.Command {
 			{
 				Name: "delete", Usage: "delete a user and its keys; what it owns stays", Aliases: []string{"rm"}, ArgsUsage: "USER",
 				Description: "EXAMPLES:\n   caret user delete alice --yes",
-				Flags:       clientFlags(&cli.BoolFlag{Name: "yes", Usage: "do not ask"}),
+				Flags:       removalFlags(),
 				Action:      func(c *cli.Context) error { return userDelete(c, p) },
 			},
 		},
@@ -82,7 +82,7 @@ func userList(c *cli.Context, p process) error {
 	}
 	users := client.Each(func(after string) (v1.Page[v1.User], error) { return cl.Users(c.Context, after, 0) })
 	return list(pr, users, "USER\tADMIN\tCREATED\tNAME", func(u v1.User) []string {
-		return []string{pr.cut(u.Name, 24), yes(u.Admin), pr.time(u.Created), pr.cut(u.Display, 24)}
+		return []string{pr.cut(u.Name, 24), yes(u.Admin), pr.time(u.Created), oneLine(u.Display)}
 	})
 }
 
@@ -114,7 +114,13 @@ func userDelete(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := confirm(c.Context, p, c.Bool("yes"), "delete user "+name+" and its keys"); err != nil {
+	if ok, err := goAhead(c, p, func() (string, error) {
+		if _, err := cl.User(c.Context, name); err != nil {
+			return "", err
+		}
+		keys, err := cl.Keys(c.Context, name)
+		return fmt.Sprintf("delete user %s and %s", name, count(len(keys.Items), "key")), err
+	}); !ok || err != nil {
 		return err
 	}
 	if err := cl.DeleteUser(c.Context, name); err != nil {

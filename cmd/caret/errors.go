@@ -58,18 +58,20 @@ const maxPaths = 20
 // report tells what went wrong and returns the exit code for it.
 func report(ctx context.Context, p process, err error) int {
 	w := p.stderr
+	color := p.colours(w)
+	name := paint(color, red, "caret:") + " "
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "caret: interrupted")
+		fmt.Fprintln(w, name+"interrupted")
 		return exitInterrupted
 	}
 	var out *fs.PathError
 	if errors.As(err, &out) && errors.Is(out, syscall.EPIPE) {
 		return exitError // who read the output has had enough
 	}
-	fmt.Fprintln(w, "caret: "+describe(err))
+	fmt.Fprintln(w, name+describe(err))
 	var e *client.Error
 	if errors.As(err, &e) && len(e.Conflicts) > 0 {
-		listConflicts(printer{w: w}, e.Conflicts[:min(len(e.Conflicts), maxPaths)]) //nolint:errcheck // there is nowhere else to say it
+		listConflicts(printer{w: w, color: color}, e.Conflicts[:min(len(e.Conflicts), maxPaths)]) //nolint:errcheck // there is nowhere else to say it
 		if more := len(e.Conflicts) - maxPaths; more > 0 {
 			fmt.Fprintf(w, "and %d more\n", more)
 		}
@@ -79,7 +81,7 @@ func report(ctx context.Context, p process, err error) int {
 		hint += "; it was signed with the key " + keySource(p)
 	}
 	if hint != "" {
-		fmt.Fprintln(w, "hint: "+hint)
+		fmt.Fprintln(w, paint(color, cyan, "hint:")+" "+hint)
 	}
 	return exitCode(err)
 }

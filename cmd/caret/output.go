@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -29,14 +28,16 @@ type printer struct {
 	w     io.Writer
 	json  bool
 	exact bool
+	color bool
+	width int // columns of a table
 }
 
 func newPrinter(c *cli.Context, p process) (printer, error) {
-	pr := printer{w: p.stdout, exact: c.Bool("exact")}
+	pr := printer{w: p.stdout, exact: c.Bool("exact"), color: p.colours(p.stdout), width: columns(p.stdout)}
 	switch o := c.String("output"); o {
 	case "json":
 		pr.json = true
-	case "table":
+	case "table", "": // or the command has no such flag
 	default:
 		return pr, usagef("--output %q: it is table or json", o)
 	}
@@ -48,31 +49,38 @@ func newPrinter(c *cli.Context, p process) (printer, error) {
 const tablePage = 500
 
 // list prints items as a JSON array, or as a table with a row each, as they
-// come.
+// come. The last column is cut to fit the screen, unless it holds paths.
 func list[T any](p printer, items iter.Seq2[T, error], header string, row func(T) []string) error {
 	if p.json {
 		return listJSON(p.w, items)
 	}
-	w := tabwriter.NewWriter(p.w, 0, 8, 2, ' ', 0)
+	t := table{w: p.w, fit: p.width}
+	titles := strings.Split(header, "\t")
+	if last := titles[len(titles)-1]; p.exact || last == "PATH" || last == "CONFLICT" {
+		t.fit = 0
+	}
+	for i, title := range titles {
+		titles[i] = paint(p.color, bold, title)
+	}
 	n := 0
 	for it, err := range items {
 		if err != nil {
-			return errors.Join(err, w.Flush())
+			return errors.Join(err, t.flush())
 		}
 		if n == 0 {
-			fmt.Fprintln(w, header)
+			t.rows = append(t.rows, titles)
 		}
-		fmt.Fprintln(w, strings.Join(row(it), "\t"))
+		t.rows = append(t.rows, row(it))
 		if n++; n%tablePage == 0 {
-			if err := w.Flush(); err != nil {
+			if err := t.flush(); err != nil {
 				return err
 			}
 		}
 	}
 	if n == 0 {
-		fmt.Fprintln(w, header)
+		t.rows = append(t.rows, titles)
 	}
-	return w.Flush()
+	return t.flush()
 }
 
 func listJSON[T any](to io.Writer, items iter.Seq2[T, error]) error {
@@ -143,13 +151,18 @@ func (p printer) details(v any, pairs ...string) error {
 	if p.json {
 		return p.value(v)
 	}
-	w := tabwriter.NewWriter(p.w, 0, 8, 2, ' ', 0)
+	t := table{w: p.w}
 	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			fmt.Fprintf(w, "%s:\t%s\n", pairs[i], oneLine(pairs[i+1]))
+		if pairs[i+1] == "" {
+			continue
+		}
+		name := pairs[i] + ":"
+		for line := range strings.SplitSeq(strings.TrimRight(pairs[i+1], "\n"), "\n") {
+			t.rows = append(t.rows, []string{name, oneLine(line)})
+			name = ""
 		}
 	}
-	return w.Flush()
+	return t.flush()
 }
 
 func (p printer) size(n int64) string {
@@ -178,10 +191,10 @@ func (p printer) short(id string) string {
 	if id == "" {
 		return "-"
 	}
-	if p.exact || len(id) < 12 {
-		return id
+	if !p.exact && len(id) > 12 {
+		id = id[:12]
 	}
-	return id[:12]
+	return paint(p.color, yellow, id)
 }
 
 // count says how many of something there are; many is the plural if an s
@@ -208,9 +221,17 @@ func oneLine(s string) string {
 
 // cut shortens s to n letters for people.
 func (p printer) cut(s string, n int) string {
-	r := []rune(oneLine(s))
-	if len(r) <= n || p.exact {
-		return string(r)
+	if s = oneLine(s); p.exact {
+		return s
 	}
-	return string(r[:n-1]) + "…"
+	return cut(s, n)
+}
+
+// title is the first line of a message, the whole if it is to be exact.
+func (p printer) title(message string) string {
+	first, more, _ := strings.Cut(message, "\n")
+	if p.exact || strings.TrimSpace(more) == "" {
+		return oneLine(strings.TrimSuffix(message, "\n"))
+	}
+	return oneLine(first) + " …"
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 
 	"caret/commits"
@@ -18,6 +20,9 @@ type target struct {
 // parseTarget reads a target. EXPR may hold times with colons, so the path
 // begins behind the first colon that does not belong to a time.
 func parseTarget(s string) (target, error) {
+	if strings.HasPrefix(s, "s3://") { // no repo of that name is meant
+		return target{}, notTarget(s, usagef("%q is no bucket", s))
+	}
 	head, path, hasPath := s, "", false
 	for i := 0; i < len(s); i++ {
 		if s[i] != ':' {
@@ -29,7 +34,7 @@ func parseTarget(s string) (target, error) {
 		}
 	}
 	if err := checkTarget(head); err != nil {
-		return target{}, err
+		return target{}, notTarget(s, err)
 	}
 	t := target{Path: path, HasPath: hasPath}
 	t.Repo, t.Expr, _ = strings.Cut(head, "@")
@@ -66,20 +71,29 @@ func (t target) String() string {
 // repoTarget reads a target that must be a repo alone.
 func repoTarget(s string) (string, error) {
 	t, err := parseTarget(s)
-	if err == nil && (t.Expr != "" || t.HasPath) {
-		err = usagef("%q: a repo's name is expected", s)
+	bucket, isBucket := bucketTarget(s)
+	if isBucket {
+		t = bucket
+	}
+	if isBucket || err == nil && (t.Expr != "" || t.HasPath) {
+		err = usagef("%q: a repo's name is expected; write %s", s, t.Repo)
 	}
 	return t.Repo, err
 }
 
-// branchTarget reads REPO@BRANCH.
-func branchTarget(s string) (repo, branch string, err error) {
+// branchTarget reads REPO@BRANCH, or another name; usage says which.
+func branchTarget(s, usage string) (repo, branch string, err error) {
 	t, err := parseTarget(s)
 	if err != nil {
 		return "", "", err
 	}
 	if t.Expr == "" || t.HasPath {
-		return "", "", usagef("%q: REPO@BRANCH is expected", s)
+		_, what, _ := strings.Cut(usage, "@")
+		text := fmt.Sprintf("%q: %s is expected; write %s@%s", s, usage, t.Repo, cmp.Or(t.Path, what))
+		if !t.HasPath {
+			text += ", or REPO@" + s
+		}
+		return "", "", usagef("%s", text)
 	}
 	if err := commits.CheckName(t.Expr); err != nil {
 		return "", "", usagef("%v", err)

@@ -50,9 +50,9 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
-			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "drop open commits that nobody has written to for so long; 0 keeps them for ever", Value: 7 * 24 * time.Hour, Destination: &o.openTTL},
+			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, Destination: &o.openTTL},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
-			&cli.DurationFlag{Name: "grace", Usage: "how long requests under way may take to finish at shutdown", Value: 30 * time.Second, Destination: &o.grace},
+			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
