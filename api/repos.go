@@ -98,7 +98,7 @@ func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch,
 }
 
 func (s *server) createRepo(c *call) error {
-	var in v1.Repo
+	var in v1.CreateRepo
 	if err := c.read(&in); err != nil {
 		return err
 	}
@@ -133,7 +133,11 @@ func (s *server) deleteRepo(c *call) error {
 	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
 		return err
 	}
-	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), c.URL.Query().Get("force") == "true"); err != nil {
+	force, err := c.flag("force")
+	if err != nil {
+		return err
+	}
+	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), force); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

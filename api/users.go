@@ -52,7 +52,7 @@ func (s *server) listUsers(c *call) error {
 }
 
 func (s *server) createUser(c *call) error {
-	var in v1.User
+	var in v1.CreateUser
 	if err := c.read(&in); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *server) listKeys(c *call) error {
 }
 
 func (s *server) createKey(c *call) error {
-	var in v1.Key
+	var in v1.CreateKey
 	if err := c.read(&in); err != nil {
 		return err
 	}

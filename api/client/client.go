@@ -239,9 +239,11 @@ func (c *Client) Repos(ctx context.Context, after string, limit int) (v1.Page[v1
 	return get[v1.Page[v1.Repo]](ctx, c, pageQuery(after, limit), "repos")
 }
 
-// CreateRepo makes a repo with an empty default branch.
+// CreateRepo makes a repo with an empty default branch. Of r, the name, the
+// description and the default branch count.
 func (c *Client) CreateRepo(ctx context.Context, r v1.Repo) (v1.Repo, error) {
-	return post[v1.Repo](ctx, c, r, "repos")
+	in := v1.CreateRepo{Name: r.Name, Description: r.Description, DefaultBranch: r.DefaultBranch}
+	return post[v1.Repo](ctx, c, in, "repos")
 }
 
 // Repo describes a repo.

@@ -243,7 +243,8 @@ func TestErrors(t *testing.T) {
 		{"GET", "repos?limit=-1", "", 400, "invalid_argument"},
 		{"GET", "repos?limit=x", "", 400, "invalid_argument"},
 		{"GET", "nothing", "", 404, "unknown_operation"},
-		{"PATCH", "repos", "", 404, "unknown_operation"},
+		{"PATCH", "repos", "", 405, "unknown_method"},
+		{"GET", "repos?limt=1", "", 400, "unknown_parameter"},
 		{"GET", "repos/r/commits?after=nonsense", "", 400, "invalid_argument"},
 	} {
 		r, err := http.NewRequestWithContext(ctx, tt.method, url+v1.Prefix+tt.path, strings.NewReader(tt.body))

@@ -24,6 +24,13 @@ type Repo struct {
 	Owner         string    `json:"owner,omitempty"`
 }
 
+// CreateRepo asks for a repo.
+type CreateRepo struct {
+	Name          string `json:"name"`
+	Description   string `json:"description,omitempty"`
+	DefaultBranch string `json:"default_branch,omitempty"` // master if absent
+}
+
 // Branch is a branch; Head is empty while it has no commit.
 type Branch struct {
 	Name    string     `json:"name"`
@@ -196,6 +203,13 @@ type User struct {
 	Created time.Time `json:"created"`
 }
 
+// CreateUser asks for a user.
+type CreateUser struct {
+	Name    string `json:"name"`
+	Display string `json:"display,omitempty"` // the name for people
+	Admin   bool   `json:"admin,omitempty"`   // may do everything
+}
+
 // Key is what requests are signed with. SecretKey is told once, when the key
 // is made.
 type Key struct {
@@ -206,4 +220,12 @@ type Key struct {
 	Repo      string    `json:"repo,omitempty"`   // the only one, if set
 	Branch    string    `json:"branch,omitempty"` // of Repo, the only one, if set
 	Created   time.Time `json:"created"`
+}
+
+// CreateKey asks for a key of a user, with limits.
+type CreateKey struct {
+	User     string `json:"user"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+	Repo     string `json:"repo,omitempty"`   // the only one, if set
+	Branch   string `json:"branch,omitempty"` // of Repo, the only one, if set
 }
