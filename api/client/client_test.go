@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"caret/api"
+	"caret/api/apitest"
 	"caret/api/client"
 	"caret/api/v1"
 	"caret/objstore/memory"
@@ -29,13 +31,14 @@ func serve() (url string, stop func()) {
 	return serveFS(fs)
 }
 
+// serveFS is a server that panics at what its document does not describe.
 func serveFS(fs *pfs.FS) (url string, stop func()) {
-	srv := httptest.NewServer(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
+	srv := httptest.NewServer(apitest.New(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
 		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
-	}}))
+	}}), log.Panicf))
 	return srv.URL, func() {
 		srv.Close()
 		fs.Close()
