@@ -101,7 +101,7 @@ var operations = []operation{
 		nil, v1.ProtectBranch{}, ok(v1.Branch{}), (*server).protectBranch,
 	},
 	{"branches", "POST repos/{repo}/branches/{branch}/restore", "restoreBranch", "Brings a deleted branch back, and its repo with it", nil, nil, ok(v1.Branch{}), (*server).restoreBranch},
-	{"branches", "GET repos/{repo}/branches/{branch}/moves", "listMoves", "Lists where a branch was made to point, newest first", nil, nil, ok(v1.Page[v1.Move]{}), (*server).listMoves},
+	{"branches", "GET repos/{repo}/branches/{branch}/moves", "listMoves", "Lists where a branch was made to point, newest first", paged(), nil, ok(v1.Page[v1.Move]{}), (*server).listMoves},
 
 	{"tags", "GET repos/{repo}/tags", "listTags", "Lists the tags of a repo, by name", paged(), nil, ok(v1.Page[v1.Tag]{}), (*server).listTags},
 	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
@@ -144,7 +144,7 @@ var operations = []operation{
 	},
 	{"files", "GET repos/{repo}/stat", "statFile", "Describes a file", []param{ref, path}, nil, ok(v1.File{}), (*server).statFile},
 	{
-		"files", "GET repos/{repo}/file", "getFile", "Streams a file",
+		"files", "GET repos/{repo}/file", "getFile", "Streams a file; X-Caret-Hash in the answer is its BLAKE3, X-Caret-Commit the commit that last changed it",
 		[]param{ref, path, {name: "Range", about: "one range of bytes, such as `bytes=0-99`", header: true}},
 		nil, answer{content, []int{http.StatusOK, http.StatusPartialContent}}, (*server).getFile,
 	},
@@ -164,7 +164,7 @@ var operations = []operation{
 	{"users", "DELETE users/{user}", "deleteUser", "Deletes a user and its keys; for administrators", nil, nil, done, (*server).deleteUser},
 	{
 		"users", "GET keys", "listKeys", "Lists keys without their secrets",
-		[]param{{name: "user", about: "only the keys of this user; absent: of all, for administrators"}},
+		paged(param{name: "user", about: "only the keys of this user; absent: of all, for administrators"}),
 		nil, ok(v1.Page[v1.Key]{}), (*server).listKeys,
 	},
 	{"users", "POST keys", "createKey", "Makes a key; its secret is told here alone", nil, v1.CreateKey{}, created(v1.Key{}), (*server).createKey},

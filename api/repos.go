@@ -47,54 +47,31 @@ func (s *server) listRepos(c *call) error {
 
 // repos are those that the caller sees a branch of.
 func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
-	if c.caller.Unlimited() {
-		return s.fs.Repos(c.Context(), after, limit)
-	}
-	all, err := s.fs.Repos(c.Context(), after, 0)
-	if err != nil {
-		return nil, err
-	}
-	var list []pfs.Repo
-	for _, r := range all {
+	list := func(after string, limit int) ([]pfs.Repo, error) { return s.fs.Repos(c.Context(), after, limit) }
+	return visible(c, after, limit, list, func(r pfs.Repo) string { return r.Name }, func(r pfs.Repo) (bool, error) {
 		branches, err := s.branches(c, r.Name, "", 1)
-		switch {
-		case errors.Is(err, pfs.ErrNoSuchRepo): // it went meanwhile
-		case err != nil:
-			return nil, err
-		case len(list) == limit:
-			return list, nil
-		case len(branches) > 0:
-			list = append(list, r)
+		if errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
+			return false, nil
 		}
-	}
-	return list, nil
+		return len(branches) > 0, err
+	})
 }
 
 // branches are those of a repo that the caller sees.
 func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch, error) {
-	if c.caller.Unlimited() {
+	list := func(after string, limit int) ([]pfs.Branch, error) {
 		return s.fs.Branches(c.Context(), repo, after, limit)
 	}
-	all, err := s.fs.Branches(c.Context(), repo, after, 0)
-	if err != nil {
-		return nil, err
-	}
-	var list []pfs.Branch
-	for _, b := range all {
+	return visible(c, after, limit, list, func(b pfs.Branch) string { return b.Name }, func(b pfs.Branch) (bool, error) {
 		snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: b.Name})
-		if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) {
-			continue // it went meanwhile
+		if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
+			return false, nil
 		}
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		if sees, err := snap.Sees(c.Context(), c.caller.Caller); err != nil || len(list) == limit {
-			return list, err
-		} else if sees {
-			list = append(list, b)
-		}
-	}
-	return list, nil
+		return snap.Sees(c.Context(), c.caller.Caller)
+	})
 }
 
 func (s *server) createRepo(c *call) error {

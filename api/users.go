@@ -89,15 +89,19 @@ func (s *server) deleteUser(c *call) error {
 }
 
 func (s *server) listKeys(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
 	user := c.URL.Query().Get("user")
 	if err := c.forUser(user); err != nil {
 		return err
 	}
-	list, err := s.fs.Keys(c.Context(), user)
+	list, err := s.fs.Keys(c.Context(), user, after, limit+1)
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, len(list), wireKey, nil))
+	return c.ok(wirePage(list, limit, wireKey, func(k pfs.Key) string { return k.AccessKey }))
 }
 
 func (s *server) createKey(c *call) error {

@@ -111,14 +111,24 @@ func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error
 
 // scanNames calls fn for up to limit rows (0: all) under prefix behind after.
 func scanNames(tx objstore.Reader, prefix []byte, after string, limit int, fn func(name string, value []byte) error) error {
+	n := 0
+	return eachName(tx, prefix, after, func(name string, value []byte) (bool, error) {
+		n++
+		return n != limit, fn(name, value)
+	})
+}
+
+// eachName calls fn for the rows under prefix behind after until it returns
+// false.
+func eachName(tx objstore.Reader, prefix []byte, after string, fn func(name string, value []byte) (bool, error)) error {
 	r := objstore.Prefix(prefix)
 	if after != "" {
 		r.Start = append(append(append([]byte(nil), prefix...), after...), 0)
 	}
 	c := tx.Scan(r)
 	defer c.Close()
-	for n := 0; (limit <= 0 || n < limit) && c.Next(); n++ {
-		if err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil {
+	for c.Next() {
+		if more, err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil || !more {
 			return err
 		}
 	}

@@ -25,8 +25,8 @@ func (c *Client) RestoreBranch(ctx context.Context, repo, name string) (v1.Branc
 }
 
 // Moves lists where a branch was made to point, newest first.
-func (c *Client) Moves(ctx context.Context, repo, name string) (v1.Page[v1.Move], error) {
-	return get[v1.Page[v1.Move]](ctx, c, nil, "repos", repo, "branches", name, "moves")
+func (c *Client) Moves(ctx context.Context, repo, name, after string, limit int) (v1.Page[v1.Move], error) {
+	return get[v1.Page[v1.Move]](ctx, c, pageQuery(after, limit), "repos", repo, "branches", name, "moves")
 }
 
 // Tags lists the tags of a repo by name.

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"caret/api/v1"
 )
@@ -30,8 +29,10 @@ func (c *Client) DeleteUser(ctx context.Context, name string) error {
 }
 
 // Keys lists the keys of a user, "" for all, without their secrets.
-func (c *Client) Keys(ctx context.Context, user string) (v1.Page[v1.Key], error) {
-	return get[v1.Page[v1.Key]](ctx, c, url.Values{"user": {user}}, "keys")
+func (c *Client) Keys(ctx context.Context, user, after string, limit int) (v1.Page[v1.Key], error) {
+	q := pageQuery(after, limit)
+	q.Set("user", user)
+	return get[v1.Page[v1.Key]](ctx, c, q, "keys")
 }
 
 // CreateKey makes a key of the user and with the limits in k. Its secret is

@@ -56,6 +56,7 @@ type ProtectBranch struct {
 
 // Move is a time at which a branch was made to point elsewhere.
 type Move struct {
+	N      uint64    `json:"n"` // grows from one move to the next
 	Time   time.Time `json:"time"`
 	Action string    `json:"action"` // create, reset, delete, restore
 	Author string    `json:"author,omitempty"`
