@@ -39,6 +39,14 @@ type problem struct {
 
 // problems says what each error below is; the first match counts.
 var problems = []problem{
+	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
+	{pfs.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
+	{pfs.ErrClosed, 503, "shutting_down", "send it again once the server is back"},
+	{pfs.ErrTooLarge, 400, "too_large", "do it in several steps that change less each"},
+	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log, and check the data with `caret fsck`"},
+	// Behind those of the store, which may fail while it looks for a key.
+	{errSignature, 403, "access_denied", "check the access key and the secret key"},
+
 	{pfs.ErrInvalidName, 400, "invalid_name", "begin with a letter or digit, go on with letters, digits, - and _; not like a commit id nor HEAD"},
 	{pfs.ErrInvalidPath, 400, "invalid_path", "give the parameter `path`, or the `paths`, as UTF-8 of at least one byte"},
 	{pfs.ErrPathTooLong, 400, "invalid_path", "shorten the path to 1024 bytes"},
@@ -66,19 +74,12 @@ var problems = []problem{
 	{pfs.ErrInvalidPart, 400, "invalid_part", "upload the part again, and name it with the ETag of the answer"},
 	{pfs.ErrPartOrder, 400, "invalid_part", "name the parts in ascending order of their numbers"},
 	{pfs.ErrPartTooSmall, 400, "invalid_part", "make all parts but the last at least 5 MiB"},
-	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
-	{pfs.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
-	{pfs.ErrClosed, 503, "shutting_down", "send it again once the server is back"},
-	{pfs.ErrTooLarge, 400, "too_large", "do it in several steps that change less each"},
-	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log, and check the data with `caret fsck`"},
 
 	{errOperation, 404, "unknown_operation", "GET /_caret/v1/openapi.json lists the operations"},
 	{errMethod, 405, "unknown_method", "use one of the methods in the answer's header Allow"},
 	{errParameter, 400, "unknown_parameter", "GET /_caret/v1/openapi.json lists the parameters of every operation"},
 	{errBody, 400, "bad_body", "send the JSON that GET /_caret/v1/openapi.json describes"},
 	{errRange, 416, "invalid_range", "the header Content-Range of the answer says how long the file is"},
-	// The last but one, so that a store that fails while it looks for a key says so.
-	{errSignature, 403, "access_denied", "check the access key and the secret key"},
 	internal,
 }
 
@@ -105,6 +106,12 @@ func (s *server) fail(c *call, err error) {
 	var h *hinted
 	if errors.As(err, &h) {
 		body.Hint = h.hint
+	}
+	var missing *pfs.MissingError
+	if errors.As(err, &missing) {
+		if name := s.meant(c, missing); name != "" {
+			body.Hint = "did you mean " + name + "? " + body.Hint
+		}
 	}
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {

@@ -100,7 +100,7 @@ func (s *server) listTags(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireTag, func(t pfs.Tag) string { return t.Name }))
+	return c.ok(wirePage(list, limit, wireTag, tagName))
 }
 
 func (s *server) createTag(c *call) error {

@@ -42,13 +42,13 @@ func (s *server) listRepos(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireRepo, func(r pfs.Repo) string { return r.Name }))
+	return c.ok(wirePage(list, limit, wireRepo, repoName))
 }
 
 // repos are those that the caller sees a branch of.
 func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
 	list := func(after string, limit int) ([]pfs.Repo, error) { return s.fs.Repos(c.Context(), after, limit) }
-	return visible(c, after, limit, list, func(r pfs.Repo) string { return r.Name }, func(r pfs.Repo) (bool, error) {
+	return visible(c, after, limit, list, repoName, func(r pfs.Repo) (bool, error) {
 		branches, err := s.branches(c, r.Name, "", 1)
 		if errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
 			return false, nil
@@ -62,16 +62,18 @@ func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch,
 	list := func(after string, limit int) ([]pfs.Branch, error) {
 		return s.fs.Branches(c.Context(), repo, after, limit)
 	}
-	return visible(c, after, limit, list, func(b pfs.Branch) string { return b.Name }, func(b pfs.Branch) (bool, error) {
-		snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: b.Name})
-		if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		return snap.Sees(c.Context(), c.caller.Caller)
-	})
+	return visible(c, after, limit, list, branchName, func(b pfs.Branch) (bool, error) { return s.seesBranch(c, repo, b.Name) })
+}
+
+func (s *server) seesBranch(c *call, repo, name string) (bool, error) {
+	snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: name})
+	if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return snap.Sees(c.Context(), c.caller.Caller)
 }
 
 func (s *server) createRepo(c *call) error {
@@ -130,7 +132,7 @@ func (s *server) listBranches(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireBranch, func(b pfs.Branch) string { return b.Name }))
+	return c.ok(wirePage(list, limit, wireBranch, branchName))
 }
 
 func (s *server) createBranch(c *call) error {

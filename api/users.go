@@ -48,7 +48,7 @@ func (s *server) listUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireUser, func(u pfs.User) string { return u.Name }))
+	return c.ok(wirePage(list, limit, wireUser, userName))
 }
 
 func (s *server) createUser(c *call) error {

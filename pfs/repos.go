@@ -43,7 +43,7 @@ func readRepo(tx objstore.Reader, name string) (repoRow, error) {
 	}
 	err := getJSON(tx, repoKey(name), &r)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return r, fmt.Errorf("%w: %s", ErrNoSuchRepo, name)
+		return r, &MissingError{Kind: ErrNoSuchRepo, Name: name}
 	}
 	return r, err
 }

@@ -80,7 +80,7 @@ func readUser(tx objstore.Reader, name string) (User, error) {
 	var u User
 	err := getJSON(tx, userKey(name), &u)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return u, fmt.Errorf("%w: %s", ErrNoSuchUser, name)
+		return u, &MissingError{Kind: ErrNoSuchUser, Name: name}
 	}
 	return u, err
 }
