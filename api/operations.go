@@ -83,6 +83,7 @@ var operations = []operation{
 	{"repos", "GET repos", "listRepos", "Lists the repos that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Repo]{}), (*server).listRepos},
 	{"repos", "POST repos", "createRepo", "Makes a repo with an empty default branch", nil, v1.CreateRepo{}, created(v1.Repo{}), (*server).createRepo},
 	{"repos", "GET repos/{repo}", "inspectRepo", "Describes a repo", nil, nil, ok(v1.Repo{}), (*server).inspectRepo},
+	{"repos", "PATCH repos/{repo}", "updateRepo", "Changes the description or the default branch of a repo", nil, v1.UpdateRepo{}, ok(v1.Repo{}), (*server).updateRepo},
 	{
 		"repos", "DELETE repos/{repo}", "deleteRepo", "Deletes a repo with its branches",
 		[]param{{name: "force", about: "`true` deletes a repo that has commits too", kind: "boolean"}}, nil, done, (*server).deleteRepo,

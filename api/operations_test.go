@@ -132,6 +132,9 @@ var steps = []step{
 	{"DELETE repos/r/branches/dev", "", 204, "", ""},
 	{"POST repos/r/branches/dev/restore", "", 200, "", ""},
 	{"POST repos/r/branches/dev/restore", "", 409, "branch_exists", ""},
+	{"PATCH repos/r", `{"description":"","default_branch":"dev"}`, 200, "", ""},
+	{"PATCH repos/r", `{"default_branch":"absent"}`, 404, "no_such_branch", ""},
+	{"PATCH repos/r", `{"default_branch":"master"}`, 200, "", ""},
 	{"GET repos/r/branches/dev/moves", "", 200, "", ""},
 	{"GET repos/absent/branches/dev/moves", "", 404, "no_such_repo", ""},
 

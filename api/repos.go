@@ -108,6 +108,21 @@ func (s *server) inspectRepo(c *call) error {
 	return c.ok(wireRepo(r))
 }
 
+func (s *server) updateRepo(c *call) error {
+	var in v1.UpdateRepo
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+		return err
+	}
+	r, err := s.fs.UpdateRepo(c.Context(), c.PathValue("repo"), pfs.RepoUpdate(in))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireRepo(r))
+}
+
 func (s *server) deleteRepo(c *call) error {
 	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
 		return err

@@ -94,6 +94,34 @@ func (fs *FS) Repo(ctx context.Context, name string) (Repo, error) {
 	return r.Repo, err
 }
 
+// RepoUpdate is what is to change of a repo; nil leaves it as it is.
+type RepoUpdate struct {
+	Description   *string
+	DefaultBranch *string // must be there
+}
+
+// UpdateRepo changes what is said of a repo, and what its bare name means.
+// ErrNoSuchBranch if the new default branch is not there.
+func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
+	var r repoRow
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+		if r, err = readRepo(tx, name); err != nil {
+			return err
+		}
+		if u.Description != nil {
+			r.Description = *u.Description
+		}
+		if u.DefaultBranch != nil {
+			if _, err := readBranchRow(tx, r, *u.DefaultBranch); err != nil {
+				return err
+			}
+			r.DefaultBranch = *u.DefaultBranch
+		}
+		return setJSON(tx, repoKey(name), r)
+	})
+	return r.Repo, err
+}
+
 // Repos lists up to limit repos (0: all) whose names sort after after.
 func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error) {
 	var list []Repo

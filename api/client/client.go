@@ -251,6 +251,13 @@ func (c *Client) Repo(ctx context.Context, name string) (v1.Repo, error) {
 	return get[v1.Repo](ctx, c, nil, "repos", name)
 }
 
+// UpdateRepo changes what in is not nil of a repo.
+func (c *Client) UpdateRepo(ctx context.Context, name string, in v1.UpdateRepo) (v1.Repo, error) {
+	var out v1.Repo
+	err := c.call(ctx, http.MethodPatch, in, &out, nil, "repos", name)
+	return out, err
+}
+
 // DeleteRepo removes a repo; one that has commits only with force.
 func (c *Client) DeleteRepo(ctx context.Context, name string, force bool) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, url.Values{"force": {strconv.FormatBool(force)}}, "repos", name)

@@ -31,6 +31,12 @@ type CreateRepo struct {
 	DefaultBranch string `json:"default_branch,omitempty"` // master if absent
 }
 
+// UpdateRepo asks for changes to a repo; what is absent stays as it is.
+type UpdateRepo struct {
+	Description   *string `json:"description,omitempty"`
+	DefaultBranch *string `json:"default_branch,omitempty"` // must be there
+}
+
 // Branch is a branch; Head is empty while it has no commit.
 type Branch struct {
 	Name    string     `json:"name"`
