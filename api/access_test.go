@@ -156,39 +156,3 @@ func TestMeant(t *testing.T) {
 		}
 	}
 }
-
-// TestQueries: what an operation does not have is refused with what may have
-// been meant, and what is no operation tells what is wrong.
-func TestQueries(t *testing.T) {
-	t.Parallel()
-	s := newServer(t)
-	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
-	for _, tt := range []struct {
-		target, hint string
-		status       int
-	}{
-		{"GET repos?limt=1", "did you mean limit?", 400},
-		{"GET repos/r/files?prefx=a", "did you mean prefix?", 400},
-		{"GET repos?zzzzzz=1", "it takes after, limit", 400},
-		{"GET repos/r?x=1", "it takes none", 400},
-		{"GET repos?limit=1&limit=2", "", 400},
-		{"GET repos?%zz", "", 400},
-		{"GET repos?limit=-1", "limit is a number of at least 1", 400},
-		{"GET repos?X-Amz-Expires=5", "", 200},
-		{"DELETE repos/r?force=1", "force is true or false", 400},
-		{"GET repos/r/branches/master/moves?after=x", "give the next", 400},
-		{"GET repos/r/open?after=x", "give the next", 400},
-		{"PUT repos/r", "use GET, ", 405},
-		{"DELETE openapi.json", "use GET", 405},
-		{"GET nothing", "openapi.json", 404},
-		{"BREW repos/r", "use GET", 405},
-	} {
-		resp, b := s.do(t, "root", tt.target, "", nil)
-		if resp.StatusCode != tt.status || !strings.Contains(string(b), tt.hint) || resp.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: %s %s, want %d %s", tt.target, resp.Status, b, tt.status, tt.hint)
-		}
-		if allow := resp.Header.Get("Allow"); (tt.status == 405) != strings.Contains(allow, "GET") {
-			t.Errorf("%s: Allow %q", tt.target, allow)
-		}
-	}
-}
