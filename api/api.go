@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"reflect"
 	"strings"
 
@@ -49,8 +50,15 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 	for _, op := range operations {
 		mux.Handle(op.method()+" "+v1.Prefix+op.path(), s.serve(op))
 	}
-	mux.Handle("/", s.serve(operation{do: func(_ *server, c *call) error { return unknown(mux, c) }}))
-	return mux
+	other := s.serve(operation{do: func(_ *server, c *call) error { return unknown(mux, c) }})
+	mux.Handle("/", other)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Clean(r.URL.Path) != r.URL.Path { // mux would redirect, and what was signed is not that
+			other.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // unknown says what is wrong with a request that is no operation.
@@ -58,7 +66,7 @@ func unknown(mux *http.ServeMux, c *call) error {
 	var allowed []string
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := http.Request{Method: m, URL: c.URL, Host: c.Host}
-		if _, pattern := mux.Handler(&other); pattern != "/" {
+		if _, pattern := mux.Handler(&other); pattern != "/" && path.Clean(c.URL.Path) == c.URL.Path {
 			allowed = append(allowed, m)
 		}
 	}

@@ -20,7 +20,8 @@ const openDocument = "openapi"
 const about = `What the command line and programs use besides S3: repos, branches, tags, commits, files, users and keys.
 
 **Signing.** Requests are signed like those of S3, with AWS Signature Version 4, service ` + "`s3`" + ` and any region that the server accepts
-(` + "`us-east-1`" + ` by default), by header or as a presigned URL. ` + "`curl --aws-sigv4 aws:amz:us-east-1:s3 --user KEY:SECRET`" + ` does it.
+(` + "`us-east-1`" + ` by default), by header or as a presigned URL:
+` + "`curl --aws-sigv4 aws:amz:us-east-1:s3 --user KEY:SECRET -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' URL`" + `.
 
 **Expressions.** A ref is a version expression as in S3's version ids: a branch, a tag, a commit id of 32 hex digits or the first 8 of them and more,
 ` + "`HEAD`" + ` for the head of the default branch, each followed by any of ` + "`^`, `~3`, `.1`, `@2026-11-20T12:00:00Z`" + `.

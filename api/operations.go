@@ -56,16 +56,16 @@ var (
 
 // Parameters of several operations.
 var (
-	after  = param{name: "after", about: "the `next` of the page before; absent for the first page"}
-	limit  = param{name: "limit", about: "how many items at most; as many as fit in a page if absent", kind: "integer"}
-	ref    = param{name: "ref", about: "a version expression such as `master`, `HEAD^` or a commit id; the head of the default branch if absent"}
-	prefix = param{name: "prefix", about: "only paths that begin with it"}
-	path   = param{name: "path", about: "of the file", required: true}
-	ifHead = param{name: "if_head", about: "a version expression, such as a commit id: refused with 412 unless it means the head of the branch"}
+	afterParam  = param{name: "after", about: "the `next` of the page before; absent for the first page"}
+	limitParam  = param{name: "limit", about: "how many items at most; as many as fit in a page if absent", kind: "integer"}
+	refParam    = param{name: "ref", about: "a version expression such as `master`, `HEAD^` or a commit id; the head of the default branch if absent"}
+	prefixParam = param{name: "prefix", about: "only paths that begin with it"}
+	pathParam   = param{name: "path", about: "of the file", required: true}
+	ifHeadParam = param{name: "if_head", about: "a version expression, such as a commit id: refused with 412 unless it means the head of the branch"}
 )
 
 // paged are the parameters of a listing, with more of them.
-func paged(more ...param) []param { return append(more, after, limit) }
+func paged(more ...param) []param { return append(more, afterParam, limitParam) }
 
 // inPath says what the names in patterns are.
 var inPath = map[string]string{
@@ -95,7 +95,7 @@ var operations = []operation{
 	{"branches", "DELETE repos/{repo}/branches/{branch}", "deleteBranch", "Deletes a branch; the last one takes its repo with it", nil, nil, done, (*server).deleteBranch},
 	{
 		"branches", "POST repos/{repo}/branches/{branch}/reset", "resetBranch", "Makes another commit the head of a branch",
-		[]param{ifHead}, v1.ResetBranch{}, ok(v1.Branch{}), (*server).resetBranch,
+		[]param{ifHeadParam}, v1.ResetBranch{}, ok(v1.Branch{}), (*server).resetBranch,
 	},
 	{
 		"branches", "POST repos/{repo}/branches/{branch}/protect", "protectBranch", "Protects a branch from writes, resets and deletion, or does no longer",
@@ -108,10 +108,10 @@ var operations = []operation{
 	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
 	{"tags", "DELETE repos/{repo}/tags/{tag}", "deleteTag", "Deletes a tag; the commit stays", nil, nil, done, (*server).deleteTag},
 
-	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{ref}, nil, ok(v1.Snapshot{}), (*server).resolve},
+	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{refParam}, nil, ok(v1.Snapshot{}), (*server).resolve},
 	{
 		"commits", "GET repos/{repo}/commits", "listCommits", "Lists the commits that lead to ref, newest first",
-		paged(ref, param{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"}),
+		paged(refParam, param{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"}),
 		nil, ok(v1.Page[v1.Commit]{}), (*server).log,
 	},
 	{"commits", "GET repos/{repo}/commits/{ref}", "inspectCommit", "Describes a commit", nil, nil, ok(v1.Commit{}), (*server).inspectCommit},
@@ -119,18 +119,18 @@ var operations = []operation{
 	{
 		"commits", "GET repos/{repo}/diff", "diff", "Lists the files that differ between two commits, by path",
 		paged(
-			param{name: "from", about: "a version expression: the old state"}, param{name: "to", about: "a version expression: the new state"}, prefix,
+			param{name: "from", about: "a version expression: the old state"}, param{name: "to", about: "a version expression: the new state"}, prefixParam,
 		), nil, ok(v1.Page[v1.Difference]{}), (*server).diff,
 	},
 	{
 		"commits", "POST repos/{repo}/revert", "revert", "Takes back on a branch what a commit changed, in a commit of its own",
-		[]param{ifHead}, v1.Revert{}, ok(v1.Written{}), (*server).revert,
+		[]param{ifHeadParam}, v1.Revert{}, ok(v1.Written{}), (*server).revert,
 	},
 
 	{"open commits", "GET repos/{repo}/open", "listOpenCommits", "Lists the open commits of branches that the caller may write to, by id", paged(), nil, ok(v1.Page[v1.OpenCommit]{}), (*server).listOpen},
 	{
 		"open commits", "POST repos/{repo}/commits", "startCommit", "Opens a commit on a branch: what is written to its id is staged in it",
-		[]param{ifHead}, v1.StartCommit{}, created(v1.OpenCommit{}), (*server).startCommit,
+		[]param{ifHeadParam}, v1.StartCommit{}, created(v1.OpenCommit{}), (*server).startCommit,
 	},
 	{
 		"open commits", "POST repos/{repo}/commits/{ref}/finish", "finishCommit", "Makes all that is staged in an open commit one commit of its branch, or nothing of it",
@@ -140,23 +140,23 @@ var operations = []operation{
 
 	{
 		"files", "GET repos/{repo}/files", "listFiles", "Lists files, by path",
-		paged(ref, prefix, param{name: "delimiter", about: "puts paths that have it behind the prefix into one item each, as a slash does with folders"}),
+		paged(refParam, prefixParam, param{name: "delimiter", about: "puts paths that have it behind the prefix into one item each, as a slash does with folders"}),
 		nil, ok(v1.Page[v1.File]{}), (*server).listFiles,
 	},
-	{"files", "GET repos/{repo}/stat", "statFile", "Describes a file", []param{ref, path}, nil, ok(v1.File{}), (*server).statFile},
+	{"files", "GET repos/{repo}/stat", "statFile", "Describes a file", []param{refParam, pathParam}, nil, ok(v1.File{}), (*server).statFile},
 	{
 		"files", "GET repos/{repo}/file", "getFile", "Streams a file; X-Caret-Hash in the answer is its BLAKE3, X-Caret-Commit the commit that last changed it",
-		[]param{ref, path, {name: "Range", about: "one range of bytes, such as `bytes=0-99`", header: true}},
+		[]param{refParam, pathParam, {name: "Range", about: "one range of bytes, such as `bytes=0-99`", header: true}},
 		nil, answer{content, []int{http.StatusOK, http.StatusPartialContent}}, (*server).getFile,
 	},
 	{
 		"files", "PUT repos/{repo}/file", "putFile", "Stores the body as a file, in a commit of its own or staged in an open one",
-		[]param{ref, path, {name: "message", about: "of the commit"}, ifHead}, anything, ok(v1.Written{}), (*server).putFile,
+		[]param{refParam, pathParam, {name: "message", about: "of the commit"}, ifHeadParam}, anything, ok(v1.Written{}), (*server).putFile,
 	},
-	{"files", "POST repos/{repo}/delete", "deleteFiles", "Deletes files in one commit", []param{ifHead}, v1.Delete{}, ok(v1.Written{}), (*server).deleteFiles},
+	{"files", "POST repos/{repo}/delete", "deleteFiles", "Deletes files in one commit", []param{ifHeadParam}, v1.Delete{}, ok(v1.Written{}), (*server).deleteFiles},
 	{
 		"files", "POST repos/{repo}/restore", "restoreFiles", "Makes everything under a prefix of a branch what it was, in one commit",
-		[]param{ifHead}, v1.RestoreFiles{}, ok(v1.Written{}), (*server).restoreFiles,
+		[]param{ifHeadParam}, v1.RestoreFiles{}, ok(v1.Written{}), (*server).restoreFiles,
 	},
 
 	{"users", "GET users", "listUsers", "Lists users, by name; for administrators", paged(), nil, ok(v1.Page[v1.User]{}), (*server).listUsers},
