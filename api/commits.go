@@ -135,7 +135,7 @@ func (s *server) finishCommit(c *call) error {
 	}
 	x, err := s.fs.FinishCommit(c.Context(), c.PathValue("repo"), id, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
 	if err != nil {
-		return err
+		return advise(err, "finish with --strategy ours or theirs, or abort")
 	}
 	return c.ok(wireCommit(x))
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	v1 "caret/api/v1"
 	"caret/pfs"
 )
@@ -33,6 +35,13 @@ func (s *server) diff(c *call) error {
 
 func wireDifference(d pfs.Difference) v1.Difference {
 	w := v1.Difference{Path: d.Path, Change: "modified", Old: side(d.Old), New: side(d.New)}
+	content, metadata, tags := d.Differs()
+	for what, is := range map[string]bool{"content": content, "metadata": metadata, "tags": tags} {
+		if is {
+			w.Differs = append(w.Differs, what)
+		}
+	}
+	slices.Sort(w.Differs)
 	switch {
 	case d.Old == nil:
 		w.Change = "added"

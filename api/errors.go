@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	v1 "caret/api/v1"
@@ -96,6 +95,18 @@ func problemOf(err error) problem {
 	return internal
 }
 
+// advise adds to a conflict what to do about it.
+func advise(err error, hint string) error {
+	if conflict := (*pfs.ConflictError)(nil); errors.As(err, &conflict) {
+		return &hinted{err, hint}
+	}
+	return err
+}
+
+func wireConflict(c pfs.Conflict) v1.Conflict {
+	return v1.Conflict{Path: c.Path, Base: side(c.Base), Ours: side(c.Ours), Theirs: side(c.Theirs)}
+}
+
 // fail answers with an error, and logs those that are the server's own.
 func (s *server) fail(c *call, err error) {
 	if errors.Is(err, context.Canceled) {
@@ -115,9 +126,11 @@ func (s *server) fail(c *call, err error) {
 	}
 	var conflict *pfs.ConflictError
 	if errors.As(err, &conflict) {
-		body.Paths = conflict.Paths
-		body.Message = fmt.Sprintf("%d paths changed on the branch since the commit was started", conflict.Total)
-		body.Hint = "finish with --strategy ours or theirs, or abort"
+		body.Message = conflict.Summary()
+		for _, x := range conflict.Conflicts {
+			body.Paths = append(body.Paths, x.Path)
+			body.Conflicts = append(body.Conflicts, wireConflict(x))
+		}
 	}
 	if p.status >= 500 && p.status != http.StatusInsufficientStorage && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)

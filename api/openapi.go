@@ -125,6 +125,9 @@ func (o operation) describe(types *schemas) object {
 	}
 	if o.in != nil {
 		d["requestBody"] = object{"required": o.in != anything, "content": types.body(o.in)}
+		if in, ok := types.made[typeName(reflect.TypeOf(o.in))].(object); ok {
+			in["additionalProperties"] = false // as call.read has it
+		}
 	}
 	if o.id == openDocument {
 		d["security"] = []object{}

@@ -123,6 +123,10 @@ var operations = []operation{
 		), nil, ok(v1.Page[v1.Difference]{}), (*server).diff,
 	},
 	{
+		"commits", "POST repos/{repo}/merge", "merge", "Makes what a version expression means part of a branch, or says what that would do",
+		[]param{ifHeadParam}, v1.Merge{}, ok(v1.Merged{}), (*server).merge,
+	},
+	{
 		"commits", "POST repos/{repo}/revert", "revert", "Takes back on a branch what a commit changed, in a commit of its own",
 		[]param{ifHeadParam}, v1.Revert{}, ok(v1.Written{}), (*server).revert,
 	},

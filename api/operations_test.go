@@ -155,6 +155,8 @@ var steps = []step{
 	{"GET repos/r/commits/.9/changes", "", 404, "no_such_version", ""},
 	{"GET repos/r/diff?from=HEAD^&to=HEAD&prefix=d/", "", 200, "", ""},
 	{"GET repos/r/diff?from=HEAD^&too=HEAD", "", 400, "unknown_parameter", ""},
+	{"POST repos/r/merge", `{"from":"dev","into":"master","dry_run":true}`, 200, "", ""},
+	{"POST repos/r/merge", `{"from":"dev"}`, 400, "bad_body", ""},
 	{"POST repos/r/revert", `{"branch":"master","commit":"HEAD"}`, 200, "", ""},
 	{"POST repos/r/revert", `{"branch":"master","commit":"HEAD^"}`, 409, "conflict", ""},
 	{"POST repos/r/restore", `{"branch":"master","from":"HEAD^","prefix":"d/"}`, 200, "", ""},

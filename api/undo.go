@@ -28,7 +28,7 @@ func (s *server) revert(c *call) error {
 	}
 	done, err := s.fs.Revert(c.Context(), to, commit, c.options(in.Message))
 	if err != nil {
-		return err
+		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done))
 }
@@ -49,7 +49,7 @@ func (s *server) restoreFiles(c *call) error {
 	}
 	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, c.options(in.Message))
 	if err != nil {
-		return err
+		return advise(err, "the branch was written to meanwhile; try again")
 	}
 	return c.ok(undone(done))
 }

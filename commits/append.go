@@ -20,6 +20,10 @@ type Change struct {
 	State
 }
 
+// edits says that the list of the path's versions is not simply all of its
+// rows once commit id has made the change.
+func (ch *Change) edits(id ID) bool { return len(ch.Removed) > 0 || ch.Commit != id }
+
 // Meta is what is said of a commit besides its changes.
 type Meta struct {
 	ID      ID
@@ -52,8 +56,7 @@ func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commi
 			ch.Commit = c.ID
 		}
 		row := encodeRow(&ch.State)
-		edited := len(ch.Removed) > 0 || ch.Commit != c.ID
-		if err := insert(tx, &l, ch.Path, ch.N, row, edited); err != nil {
+		if err := insert(tx, &l, ch.Path, ch.N, row, ch.edits(c.ID)); err != nil {
 			return Commit{}, fmt.Errorf("path %q: %w", ch.Path, err)
 		}
 		sum.add(ch.Path, row[len(binary.AppendUvarint(nil, ch.N)):])
@@ -100,6 +103,7 @@ func publish(tx objstore.Writer, c *Commit) error {
 	c.Hash = objstore.Sum(record)
 	head := Head{N: c.Pos.N, ID: c.ID, Time: c.Time, Hash: c.Hash}
 	return errors.Join(
+		setMerge(tx, c),
 		tx.Set(commitKey(c.Pos), record),
 		tx.Set(idKey(c.ID), encodePos(c.Pos)),
 		tx.Set(lineKey(keyHead, c.Pos.Line), head.encode()),

@@ -4,69 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	"caret/objstore"
 )
 
-// Common is the newest commit that leads to both a and b; N is 0 if there is
-// none.
-func Common(tx objstore.Reader, a, b Pos) (Pos, error) {
-	onA, err := lines(tx, a)
-	if err != nil {
-		return Pos{}, err
-	}
-	onB, err := lines(tx, b)
-	if err != nil {
-		return Pos{}, err
-	}
-	for _, p := range onA {
-		for _, q := range onB {
-			if p.Line == q.Line {
-				return Owner(tx, Pos{Line: p.Line, N: min(p.N, q.N)})
-			}
-		}
-	}
-	return Pos{}, nil
-}
-
-// lines are p and the fork points on the way from it to the first commit.
-func lines(tx objstore.Reader, p Pos) ([]Pos, error) {
-	var list []Pos
-	for p.N > 0 && p.Line != 0 {
-		list = append(list, p)
-		l, err := ReadLine(tx, p.Line)
-		if err != nil {
-			return nil, err
-		}
-		p = Pos{Line: l.Fork.Line, N: min(p.N, l.Fork.N)}
-	}
-	return list, nil
-}
-
-// ChangedSince adds to paths what the commits from after base up to p
-// changed under prefix; base leads to p. It takes time in proportion to that.
-func ChangedSince(tx objstore.Reader, base, p Pos, prefix string, paths map[string]struct{}) error {
-	return Log(tx, p, func(c Commit) (bool, error) {
-		if c.Pos.N <= base.N {
-			return false, nil
-		}
-		if len(c.paths) > 0 {
-			for _, p := range c.paths {
-				if strings.HasPrefix(p, prefix) {
-					paths[p] = struct{}{}
-				}
-			}
-			return true, nil
-		}
-		rows := tx.Scan(objstore.Prefix(changeKey(c.ID, prefix)))
-		defer rows.Close()
-		for rows.Next() {
-			paths[string(rows.Key()[1+len(c.ID):])] = struct{}{}
-		}
-		return true, rows.Err()
-	})
+// Side is one of two states that are compared: that of the commit at Pos, with
+// the changes staged in Open (zero: none) on top.
+type Side struct {
+	Pos  Pos
+	Open ID
 }
 
 // Difference is a path that two positions have in different states; nil is
@@ -78,25 +27,25 @@ type Difference struct {
 
 // Diff calls fn for the paths under prefix and behind after that differ
 // between old and now, in order, until it returns false. It takes time in
-// proportion to what changed since their newest common commit, whatever there
-// is besides.
-func Diff(tx objstore.Reader, old, now Pos, prefix, after string, fn func(Difference) (bool, error)) error {
-	base, err := Common(tx, old, now)
-	if err != nil {
-		return err
-	}
+// proportion to what was changed by commits that lead to one of the two and
+// not to the other, whatever there is besides.
+func (x *Lines) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn func(Difference) (bool, error)) error {
 	changed := make(map[string]struct{})
-	if err := ChangedSince(tx, base, old, prefix, changed); err != nil {
-		return err
+	for _, s := range [2][2]Side{{old, now}, {now, old}} {
+		if err := changedOutside(tx, s[0].Pos, s[1].Pos, prefix, changed); err != nil {
+			return err
+		}
+		if !s[0].Open.IsZero() {
+			if err := addPaths(tx, s[0].Open, prefix, changed); err != nil {
+				return err
+			}
+		}
 	}
-	if err := ChangedSince(tx, base, now, prefix, changed); err != nil {
-		return err
-	}
-	before, err := NewView(tx, old, ID{})
+	before, err := x.View(tx, old.Pos, old.Open)
 	if err != nil {
 		return err
 	}
-	behind, err := NewView(tx, now, ID{})
+	behind, err := x.View(tx, now.Pos, now.Open)
 	if err != nil {
 		return err
 	}
@@ -121,6 +70,78 @@ func Diff(tx objstore.Reader, old, now Pos, prefix, after string, fn func(Differ
 	return nil
 }
 
+// changedOutside adds to paths those under prefix that commits which lead to p
+// and not to q changed. If q leads to p by first parents they are the commits
+// between them: what each has changed is relative to its first parent.
+// Otherwise all those that were merged count too, as a path may have got its
+// state from one of them without that a merge had to change it.
+func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[string]struct{}) error {
+	reached, known := make(Frontier), make(Frontier)
+	for from, f := range map[Pos]Frontier{p: reached, q: known} {
+		chain, err := lines(tx, from)
+		if err != nil {
+			return err
+		}
+		for _, c := range chain {
+			f.add(c)
+		}
+	}
+	if !reached.Has(q) && !known.Has(p) {
+		var err error
+		if reached, err = ReadFrontier(tx, p); err != nil {
+			return err
+		}
+		if known, err = ReadFrontier(tx, q); err != nil {
+			return err
+		}
+	}
+	for line, n := range reached {
+		if n > known[line] {
+			if _, err := changedOn(tx, Pos{Line: line, N: n}, known[line], prefix, paths, math.MaxInt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changedOn adds to paths those under prefix that commits of end's line behind
+// number after and up to end changed. It gives up, and says so, at more than
+// limit commits or paths.
+func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
+	commits := 0
+	all = true
+	err = Log(tx, end, func(c Commit) (bool, error) {
+		if c.Pos.Line != end.Line || c.Pos.N <= after {
+			return false, nil
+		}
+		if commits++; commits > limit || len(paths) > limit-c.Files {
+			all = false
+			return false, nil
+		}
+		if len(c.paths) == 0 {
+			return true, addPaths(tx, c.ID, prefix, paths)
+		}
+		for _, p := range c.paths {
+			if strings.HasPrefix(p, prefix) {
+				paths[p] = struct{}{}
+			}
+		}
+		return true, nil
+	})
+	return all, err
+}
+
+// addPaths adds the paths under prefix that have rows under the id of a commit.
+func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}) error {
+	rows := tx.Scan(objstore.Prefix(changeKey(id, prefix)))
+	defer rows.Close()
+	for rows.Next() {
+		paths[string(rows.Key()[1+len(id):])] = struct{}{}
+	}
+	return rows.Err()
+}
+
 // File is the file at path, nil if there is none.
 func (v *View) File(path string) (*State, error) {
 	s, err := v.Lookup(path)
@@ -136,8 +157,16 @@ func SameFile(a, b *State) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	plain := func(s *State) []byte {
-		return appendState(nil, &State{Entry: Entry{Content: s.Content, Attrs: s.Attrs}})
+	content, metadata, tags := Differs(a, b)
+	return !content && !metadata && !tags
+}
+
+// Differs says what of two files is not the same.
+func Differs(a, b *State) (content, metadata, tags bool) {
+	said := func(s *State) []byte {
+		attrs := s.Attrs
+		attrs.Tags = nil
+		return appendState(nil, &State{Entry: Entry{Attrs: attrs}})
 	}
-	return a.Content.Hash == b.Content.Hash && bytes.Equal(plain(a), plain(b))
+	return a.Content.Hash != b.Content.Hash, !bytes.Equal(said(a), said(b)), !maps.Equal(a.Attrs.Tags, b.Attrs.Tags)
 }

@@ -14,6 +14,7 @@ const (
 	keyID      = 'i' // commit id -> line N
 	keyEntry   = 'e' // line path -> newest state of the path
 	keyVersion = 'v' // line path ^N -> state that a later commit replaced
+	keyMerge   = 'm' // line N -> where the commits are that a merge brought
 	keyChange  = 'd' // commit id, path -> state, or nothing once it is folded in
 )
 
@@ -33,6 +34,10 @@ func lineKey(kind byte, line LineID) []byte {
 
 func commitKey(p Pos) []byte {
 	return binary.BigEndian.AppendUint64(lineKey(keyCommit, p.Line), p.N)
+}
+
+func mergeKey(p Pos) []byte {
+	return binary.BigEndian.AppendUint64(lineKey(keyMerge, p.Line), p.N)
 }
 
 func idKey(id ID) []byte { return append([]byte{keyID}, id[:]...) }

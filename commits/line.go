@@ -198,15 +198,20 @@ func encodePos(p Pos) []byte {
 }
 
 func decodePos(b []byte) (Pos, error) {
-	line, k := binary.Uvarint(b)
-	if k <= 0 {
-		return Pos{}, fmt.Errorf("%w: commit id row", objstore.ErrCorrupt)
+	p, _, err := cutPos(b)
+	return p, err
+}
+
+// cutPos takes what encodePos made off the front of b.
+func cutPos(b []byte) (p Pos, rest []byte, err error) {
+	for _, to := range []*uint64{(*uint64)(&p.Line), &p.N} {
+		v, k := binary.Uvarint(b)
+		if k <= 0 {
+			return Pos{}, nil, fmt.Errorf("%w: the place of a commit", objstore.ErrCorrupt)
+		}
+		*to, b = v, b[k:]
 	}
-	n, k2 := binary.Uvarint(b[k:])
-	if k2 <= 0 {
-		return Pos{}, fmt.Errorf("%w: commit id row", objstore.ErrCorrupt)
-	}
-	return Pos{Line: LineID(line), N: n}, nil
+	return p, b, nil
 }
 
 // FindPrefix says which commit of the repo has an id that begins with prefix

@@ -60,10 +60,13 @@ func Log(tx objstore.Reader, p Pos, fn func(Commit) (bool, error)) error {
 // History calls fn for the states of path as of p, newest first, deletions
 // included, until it returns false.
 func (v *View) History(path string, fn func(State) (bool, error)) error {
-	for i := range v.segs {
+	segs, err := v.segments()
+	if err != nil {
+		return err
+	}
+	for _, g := range segs {
 		// At the head a deletion may have left nothing but replaced states,
 		// which a plain read need not look for.
-		g := v.segs[i]
 		g.head = false
 		more, err := g.history(v.tx, path, fn)
 		if err != nil || !more {

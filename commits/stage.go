@@ -11,9 +11,12 @@ import (
 )
 
 // Stage writes a change of the open commit id. A later change of the same
-// path replaces it.
+// path replaces it. A change whose Commit is set leaves an older version again.
 func Stage(tx objstore.Writer, id ID, ch Change) error {
-	ch.N, ch.Commit = 0, id
+	ch.N = 0
+	if ch.Commit.IsZero() {
+		ch.Commit = id
+	}
 	return tx.Set(changeKey(id, ch.Path), appendState(nil, &ch.State))
 }
 
@@ -124,7 +127,7 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 		}
 		ch := &batch[i]
 		ch.N = layer.N
-		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), false); err != nil {
+		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.edits(layer.ID)); err != nil {
 			return "", false, err
 		}
 		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {

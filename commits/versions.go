@@ -88,8 +88,11 @@ func (x *Versions) number(id ID) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i := range x.view.segs {
-		g := &x.view.segs[i]
+	segs, err := x.view.segments()
+	if err != nil {
+		return 0, err
+	}
+	for _, g := range segs {
 		if g.ID == p.Line && p.N <= g.n {
 			return p.N, nil
 		}
@@ -99,8 +102,12 @@ func (x *Versions) number(id ID) (uint64, error) {
 
 // edited says whether path has versions that are not simply its rows.
 func (v *View) edited(path string) (bool, error) {
-	for i := range v.segs {
-		row, err := v.tx.Get(entryKey(v.segs[i].ID, path))
+	segs, err := v.segments()
+	if err != nil {
+		return false, err
+	}
+	for _, g := range segs {
+		row, err := v.tx.Get(entryKey(g.ID, path))
 		if errors.Is(err, objstore.ErrNotFound) {
 			continue
 		}

@@ -10,9 +10,11 @@ import (
 
 // View reads the state at one position in one transaction.
 type View struct {
-	tx   objstore.Reader
-	segs []segment // the nearest line first
-	open ID        // the open commit whose staged changes lie on top
+	tx    objstore.Reader
+	lines *Lines
+	open  ID        // the open commit whose staged changes lie on top
+	segs  []segment // the nearest line's first; see segments
+	under *stretch  // what lies beneath segs[0], if it is known
 }
 
 // segment is a line as far as a view reaches into it.
@@ -22,24 +24,47 @@ type segment struct {
 	head bool   // n is the line's newest commit
 }
 
-// NewView reads at p, with the changes staged in open (zero: none) on top.
-func NewView(tx objstore.Reader, p Pos, open ID) (*View, error) {
-	v := &View{tx: tx, open: open}
+// View reads at p, with the changes staged in open (zero: none) on top.
+func (x *Lines) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
+	v := &View{tx: tx, lines: x, open: open}
 	for p.N > 0 && p.Line != 0 {
-		l, err := ReadLine(tx, p.Line)
+		g, err := readSegment(tx, p)
 		if err != nil {
 			return nil, err
 		}
-		if p.N > l.Fork.N {
-			h, err := ReadHead(tx, p.Line)
-			if err != nil {
-				return nil, err
-			}
-			v.segs = append(v.segs, segment{Line: l, n: p.N, head: p.N == h.N})
+		if p.N > g.Fork.N {
+			v.segs = []segment{g}
+			v.under, err = x.beneath(tx, g.Fork)
+			return v, err
 		}
-		p = Pos{Line: l.Fork.Line, N: min(p.N, l.Fork.N)}
+		p.Line = g.Fork.Line
 	}
 	return v, nil
+}
+
+func readSegment(tx objstore.Reader, p Pos) (segment, error) {
+	l, err := ReadLine(tx, p.Line)
+	if err != nil || p.N <= l.Fork.N {
+		return segment{Line: l}, err
+	}
+	h, err := ReadHead(tx, p.Line)
+	return segment{Line: l, n: p.N, head: p.N == h.N}, err
+}
+
+// segments are those of the view's line and of all beneath, the nearest first.
+func (v *View) segments() ([]segment, error) {
+	for len(v.segs) > 0 {
+		fork := v.segs[len(v.segs)-1].Fork
+		if fork.N == 0 {
+			break
+		}
+		g, err := readSegment(v.tx, fork)
+		if err != nil {
+			return nil, err
+		}
+		v.segs = append(v.segs, g)
+	}
+	return v.segs, nil
 }
 
 // Lookup is the state of path: an entry, or a deletion. ErrNoPath if the
@@ -51,18 +76,65 @@ func (v *View) Lookup(path string) (State, error) {
 			return s, err
 		}
 	}
-	for i := range v.segs {
-		row, n, err := v.segs[i].lookup(v.tx, path)
-		if err != nil {
-			return State{}, err
+	row, n, err := v.find(path)
+	if err != nil {
+		return State{}, err
+	}
+	if n == 0 {
+		return State{}, fmt.Errorf("%w: %q", ErrNoPath, path)
+	}
+	s, err := decodeState(row)
+	s.N = n
+	return s, err
+}
+
+// Newest is the state that the last commit which changed path left, a deletion
+// perhaps; nil if there was none.
+func (v *View) Newest(path string) (*State, error) {
+	s, err := v.Lookup(path)
+	if !errors.Is(err, ErrNoPath) {
+		return &s, err
+	}
+	// What is gone from the head has left only what it replaced.
+	var found *State
+	err = v.History(path, func(s State) (bool, error) {
+		found = &s
+		return false, nil
+	})
+	return found, err
+}
+
+// find is the newest encoded state of path; n 0 if none.
+func (v *View) find(path string) (row []byte, n uint64, err error) {
+	segs := v.segs
+	if v.under == nil {
+		if segs, err = v.segments(); err != nil {
+			return nil, 0, err
 		}
-		if n > 0 {
-			s, err := decodeState(row)
-			s.N = n
-			return s, err
+		for i := range segs {
+			if row, n, err = segs[i].lookup(v.tx, path); err != nil || n > 0 {
+				break
+			}
+		}
+		return row, n, err
+	}
+	if row, n, err = segs[0].lookup(v.tx, path); err != nil || n > 0 {
+		return row, n, err
+	}
+	hash := v.lines.hash(path)
+	for s := v.under; s != nil; s = s.under {
+		if !s.mayHave(hash) {
+			continue
+		}
+		g, err := readSegment(v.tx, s.end)
+		if err != nil {
+			return nil, 0, err
+		}
+		if row, n, err = g.lookup(v.tx, path); err != nil || n > 0 {
+			return row, n, err
 		}
 	}
-	return State{}, fmt.Errorf("%w: %q", ErrNoPath, path)
+	return nil, 0, nil
 }
 
 // lookup is the newest encoded state of path in the segment; n 0 if none.

@@ -52,8 +52,10 @@ func (v *View) walk(prefix string, all bool) *Walker {
 	if !v.open.IsZero() {
 		layer(v.open, stagedN)
 	}
-	for i := range v.segs {
-		g := &v.segs[i]
+	segs, err := v.segments()
+	w.fail(err)
+	for i := range segs {
+		g := &segs[i]
 		entry := func(path string) []byte { return entryKey(g.ID, path) }
 		add(source{kind: keyEntry, line: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
 		if all || !g.head {

@@ -50,7 +50,8 @@ type Blobs interface {
 // serializable transactions. Keys are 1 to 4096 bytes and compare as bytes.
 type Rows interface {
 	// View runs fn on a consistent snapshot. The Reader is valid until fn
-	// returns. fn's error is returned as it is.
+	// returns, and is no Writer: what it reads has been committed. fn's error
+	// is returned as it is.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Update runs fn in a transaction. If fn returns an error nothing is

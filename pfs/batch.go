@@ -12,17 +12,22 @@ import (
 // Batch collects files that become visible together, in one commit, however
 // many there are.
 type Batch struct {
-	fs     *FS
-	to     Ref // the open commit that takes them
-	repo   string
-	id     CommitID
-	own    bool // the open commit was started here
-	strict bool // what changed on the branch meanwhile is a conflict
-	opt    WriteOptions
-	staged map[string]commits.Change
-	size   int
-	total  int // bytes of rows so far
-	Files  int // added so far
+	fs   *FS
+	to   Ref // the open commit that takes them
+	repo string
+	id   CommitID
+	own  bool // the open commit was started here
+	// strict: what changed on the branch meanwhile, at what is staged or at
+	// decided, is a conflict.
+	strict  bool
+	decided func(path string) bool
+	unmoved bool       // the branch may not have moved at all
+	merged  []CommitID // further parents
+	opt     WriteOptions
+	staged  map[string]commits.Change
+	size    int
+	total   int // bytes of paths and attributes so far
+	Files   int // added so far
 }
 
 // maxBatch is how many bytes of paths and attributes a batch may have: they
@@ -43,7 +48,7 @@ func (fs *FS) NewBatch(ctx context.Context, to Ref, opt WriteOptions) (*Batch, e
 	if err != nil {
 		return nil, err
 	}
-	b := &Batch{fs: fs, to: to, repo: to.Repo, id: s.ID, opt: opt, staged: make(map[string]commits.Change)}
+	b := &Batch{fs: fs, to: to, repo: to.Repo, id: s.ID, opt: opt, unmoved: opt.IfHead != "", staged: make(map[string]commits.Change)}
 	if s.Open {
 		return b, nil
 	}
@@ -61,17 +66,16 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 	if err := checkPath(path); err != nil {
 		return err
 	}
+	if b.total += len(path) + attrsSize(&attrs); b.total > maxBatch {
+		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", ErrTooLarge, maxBatch>>20)
+	}
 	return b.add(ctx, commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}})
 }
 
 func (b *Batch) add(ctx context.Context, ch commits.Change) error {
 	b.Files++
 	b.staged[ch.Path] = ch
-	size := b.sizeOf(&ch)
-	b.size += size
-	if b.total += size - 200; b.total > maxBatch {
-		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", ErrTooLarge, maxBatch>>20)
-	}
+	b.size += b.sizeOf(&ch)
 	// What goes into somebody's open commit waits for Finish: nobody would
 	// drop it if the batch fails.
 	if b.own && (len(b.staged) >= batchRows || b.size >= batchBytes) {
@@ -123,6 +127,9 @@ func (b *Batch) stage(ctx context.Context, changes []commits.Change) error {
 			return err
 		}
 		for i := range staged {
+			if staged[i].Commit != b.id {
+				continue // an older version again, with what was granted on it
+			}
 			if err := s.setFileACL(tx, staged[i].Path, staged[i].Commit, b.opt.ACL); err != nil {
 				return err
 			}
@@ -139,7 +146,7 @@ func (b *Batch) Finish(ctx context.Context) (CommitID, error) {
 	if !b.own {
 		return b.id, nil
 	}
-	f := finish{fs: b.fs, id: b.id, unmoved: b.opt.IfHead != ""}
+	f := finish{fs: b.fs, id: b.id, unmoved: b.unmoved, merges: b.opt.merges, merged: b.merged, decided: b.decided}
 	if !b.strict {
 		f.opt.Strategy = Theirs
 	}

@@ -190,7 +190,7 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBra
 			return err
 		}
 		if opt.Empty {
-			if err := checkEmpty(tx, r, name, row, len(all)); err != nil {
+			if err := fs.checkEmpty(tx, r, name, row, len(all)); err != nil {
 				return err
 			}
 		}
@@ -207,7 +207,7 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBra
 	})
 }
 
-func checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branches int) error {
+func (fs *FS) checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branches int) error {
 	if branches > 1 && name == r.DefaultBranch {
 		return fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, r.Name, name)
 	}
@@ -215,7 +215,7 @@ func checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branc
 	if err != nil {
 		return err
 	}
-	v, err := commits.NewView(tx, commits.Pos{Line: row.Line, N: head.N}, commits.ID{})
+	v, err := fs.lines.View(tx, commits.Pos{Line: row.Line, N: head.N}, commits.ID{})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type FS struct {
 	now   func() time.Time
 	rand  io.Reader
 	log   *slog.Logger
+	lines *commits.Lines
 
 	sealer    cipher.AEAD
 	maxDirect int // staged changes above it become a layer
@@ -59,6 +60,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 	fs := &FS{
 		store: store, rows: store.Rows(), blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
+		lines:     commits.NewLines(),
 		maxDirect: cmp.Or(opts.LayerAbove, 1000),
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),

@@ -73,7 +73,7 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 func eachCommit(ctx context.Context, tx objstore.Reader, p commits.Pos, path string, fn func(commits.Commit) (bool, error)) error {
 	if path != "" && !strings.HasSuffix(path, "/") {
 		// The path's own states know their commits; no walk is needed.
-		v, err := commits.NewView(tx, p, commits.ID{})
+		v, err := (*commits.Lines)(nil).View(tx, p, commits.ID{})
 		if err != nil {
 			return err
 		}

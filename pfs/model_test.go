@@ -31,6 +31,7 @@ type (
 		paths []string // changed
 		// versions of each path that are listed, newest first
 		versions map[string][]modelVersion
+		parents  []*modelCommit
 	}
 	modelVersion struct {
 		id   commits.ID
@@ -40,6 +41,8 @@ type (
 	modelOpen   struct {
 		branch string
 		base   int // how many commits the branch had
+		parent commits.ID
+		state  modelState // of the parent
 		staged map[string]*modelFile
 	}
 	model struct {
@@ -121,6 +124,9 @@ func (m *machine) commit(branch string, id commits.ID, changes map[string]*model
 	maps.Copy(c.versions, b.versions())
 	if len(b) > 0 && b[len(b)-1].time.After(m.now) {
 		c.time = b[len(b)-1].time // time never goes back along a branch
+	}
+	if len(b) > 0 {
+		c.parents = []*modelCommit{b[len(b)-1]}
 	}
 	for p, f := range changes {
 		c.paths = append(c.paths, p)
@@ -489,7 +495,7 @@ func (m *machine) Start(t *rapid.T) {
 	b := m.branch()
 	o, err := m.fs.StartCommit(m.ctx, m.ref(b), WriteOptions{})
 	m.must(err)
-	m.model.open[o.ID] = &modelOpen{branch: b, base: len(m.model.branches[b]), staged: map[string]*modelFile{}}
+	m.model.open[o.ID] = &modelOpen{branch: b, base: len(m.model.branches[b]), parent: o.Parent, state: m.model.branches[b].state(), staged: map[string]*modelFile{}}
 }
 
 func (m *machine) openCommit() (commits.ID, *modelOpen) {
@@ -508,7 +514,7 @@ func (m *machine) openRef(id commits.ID) Ref {
 func (m *machine) Stage(t *rapid.T) {
 	m.t = t
 	id, o := m.openCommit()
-	parent := m.model.branches[o.branch][:o.base].state()
+	parent := o.state
 	for range rapid.IntRange(1, 6).Draw(t, "writes") {
 		p := m.path()
 		if rapid.IntRange(0, 3).Draw(t, "delete") > 0 {
@@ -541,6 +547,12 @@ func (m *machine) Finish(t *rapid.T) {
 	m.t = t
 	id, o := m.openCommit()
 	strategy := rapid.SampledFrom([]string{"", Ours, Theirs}).Draw(t, "strategy")
+	if b := m.model.branches[o.branch]; o.base > 0 && (len(b) < o.base || b[o.base-1].id != o.parent) {
+		if _, err := m.fs.FinishCommit(m.ctx, m.repo, id, FinishOptions{Strategy: strategy}); !errors.Is(err, ErrConflict) {
+			t.Fatalf("finish after a reset: %v", err)
+		}
+		return
+	}
 	var both []string
 	for _, c := range m.model.branches[o.branch][o.base:] {
 		for _, p := range c.paths {

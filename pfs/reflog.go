@@ -16,7 +16,7 @@ import (
 type Move struct {
 	N      uint64    `json:"-"` // grows from one move to the next; it is in the key
 	Time   time.Time `json:"time"`
-	Action string    `json:"action"` // create, reset, delete, restore
+	Action string    `json:"action"` // create, reset, merge, delete, restore
 	Author string    `json:"author,omitempty"`
 	From   string    `json:"from,omitempty"` // the head before, "" if there was none
 	To     string    `json:"to,omitempty"`   // the head after
@@ -80,8 +80,8 @@ func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, lim
 }
 
 // ResetBranch makes to, a commit of the same repo, the head of a branch. What
-// the branch had is in its moves, and stays. Open commits of it cannot be
-// finished any more.
+// the branch had is in its moves, and stays. Open commits that were started
+// from what no longer leads to the head cannot be finished any more.
 func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt WriteOptions) (Branch, error) {
 	var b Branch
 	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
@@ -96,29 +96,34 @@ func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt Wr
 		if at.Open || at.Repo != repo {
 			return fmt.Errorf("%w: a branch is reset to a finished commit of its repo", ErrInvalidArgument)
 		}
-		old, err := readBranchRow(tx, s.repo, name)
-		if err != nil {
-			return err
-		}
-		n, err := nextNumber(tx, "line")
-		if err != nil {
-			return err
-		}
-		row := old
-		row.Home, row.Line = old.home(), commits.LineID(n)
-		if err := commits.CreateLine(tx, row.Line, s.repo.ID, at.pos); err != nil {
-			return err
-		}
-		if err := setJSON(tx, inRepo(keyBranch, s.repo.ID, name), row); err != nil {
-			return err
-		}
-		if err := fs.logMove(tx, s.repo, name, "reset", opt.Author, &old, &row); err != nil {
-			return err
-		}
-		b, err = describeBranch(tx, s.repo, name, row)
+		b, err = fs.moveBranch(tx, s, at.pos, "reset", opt.Author)
 		return err
 	})
 	return b, translate(err)
+}
+
+// moveBranch makes the branch that s is the head of go on from another commit.
+func (fs *FS) moveBranch(tx objstore.Writer, s *Snapshot, to commits.Pos, action, author string) (Branch, error) {
+	old, err := readBranchRow(tx, s.repo, s.Branch)
+	if err != nil {
+		return Branch{}, err
+	}
+	n, err := nextNumber(tx, "line")
+	if err != nil {
+		return Branch{}, err
+	}
+	row := old
+	row.Home, row.Line = old.home(), commits.LineID(n)
+	if err := commits.CreateLine(tx, row.Line, s.repo.ID, to); err != nil {
+		return Branch{}, err
+	}
+	if err := setJSON(tx, inRepo(keyBranch, s.repo.ID, s.Branch), row); err != nil {
+		return Branch{}, err
+	}
+	if err := fs.logMove(tx, s.repo, s.Branch, action, author, &old, &row); err != nil {
+		return Branch{}, err
+	}
+	return describeBranch(tx, s.repo, s.Branch, row)
 }
 
 // ProtectBranch makes a branch refuse writes, resets and its deletion with

@@ -51,7 +51,7 @@ func TestReset(t *testing.T) {
 	if _, err := fs.Upload(ctx, on, "up", u.ID); err != nil {
 		t.Errorf("the upload: %v", err)
 	}
-	if _, err := fs.FinishCommit(ctx, "r", o.ID, FinishOptions{}); !errors.Is(err, ErrNoSuchBranch) {
+	if _, err := fs.FinishCommit(ctx, "r", o.ID, FinishOptions{}); !errors.Is(err, ErrConflict) {
 		t.Errorf("finishing on the old line: %v", err)
 	}
 	third := mustPut(t, fs, on, "f", "three")

@@ -64,6 +64,9 @@ type Snapshot struct {
 	pos       commits.Pos    // of an open commit, its parent
 }
 
+// Protected says that the branch takes merges only.
+func (s *Snapshot) Protected() bool { return s.protected }
+
 // Resolve finds what ref means at this moment.
 func (fs *FS) Resolve(ctx context.Context, ref Ref) (*Snapshot, error) {
 	var s *Snapshot
@@ -350,9 +353,6 @@ func (s *Snapshot) describe(tx objstore.Reader) error {
 
 // view reads the snapshot in a transaction.
 func (s *Snapshot) view(tx objstore.Reader) (*commits.View, error) {
-	open := commits.ID{}
-	if s.Open {
-		open = s.ID
-	}
-	return commits.NewView(tx, s.pos, open)
+	at := s.side()
+	return s.fs.lines.View(tx, at.Pos, at.Open)
 }

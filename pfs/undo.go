@@ -3,6 +3,7 @@ package pfs
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"caret/commits"
 	"caret/objstore"
@@ -14,72 +15,37 @@ type Undone struct {
 	Files  int
 }
 
+// undoing is what a Revert or a RestoreFiles does.
+type undoing struct {
+	head      *Snapshot // the branch's when it was looked at
+	changes   []commits.Change
+	conflicts ConflictError
+	// about says what it would have changed too, had it been there: what the
+	// branch changes of it meanwhile is a conflict.
+	about func(path string) bool
+}
+
 // RestoreFiles makes everything under prefix on a branch what it is in from,
 // in one commit. What changes on the branch meanwhile is a ConflictError.
 func (fs *FS) RestoreFiles(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (Undone, error) {
-	head, err := fs.headOf(ctx, to, opt)
-	if err != nil {
-		return Undone{}, err
-	}
-	list, err := fs.Diff(ctx, head, from, DiffOptions{Prefix: prefix})
-	if err != nil {
-		return Undone{}, err
-	}
-	changes := make([]commits.Change, len(list))
-	for i, d := range list {
-		changes[i] = stateOf(d.Path, d.New)
-	}
-	return fs.apply(ctx, to, head, changes, opt)
+	u := undoing{about: func(path string) bool { return strings.HasPrefix(path, prefix) }}
+	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
+		then, err := fs.finished(tx, from)
+		if err != nil {
+			return err
+		}
+		return fs.diff(ctx, tx, u.head, then, DiffOptions{Prefix: prefix}, func(d Difference) (bool, error) {
+			u.changes = append(u.changes, stateOf(d.Path, d.New))
+			return true, nil
+		})
+	})
 }
 
 // Revert takes back on a branch what a commit changed, in a commit of its
 // own. Paths that have changed since are a ConflictError.
 func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Undone, error) {
-	head, err := fs.headOf(ctx, to, opt)
-	if err != nil {
-		return Undone{}, err
-	}
-	var changes []commits.Change
-	err = fs.rows.View(ctx, func(tx objstore.Reader) error {
-		changes = nil
-		s, err := fs.finished(tx, commit)
-		if err != nil {
-			return err
-		}
-		now, err := fs.resolve(tx, head)
-		if err != nil {
-			return err
-		}
-		v, err := now.view(tx)
-		if err != nil {
-			return err
-		}
-		before, err := commits.Owner(tx, commits.Pos{Line: s.pos.Line, N: s.pos.N - 1})
-		if err != nil {
-			return err
-		}
-		conflict := &ConflictError{}
-		err = commits.Diff(tx, before, s.pos, "", "", func(d commits.Difference) (bool, error) {
-			cur, err := v.File(d.Path)
-			if err != nil {
-				return false, err
-			}
-			if !commits.SameFile(cur, d.New) {
-				if conflict.Total++; conflict.Total <= maxConflicts {
-					conflict.Paths = append(conflict.Paths, d.Path)
-				}
-			}
-			changes = append(changes, stateOf(d.Path, fileInfo(d.Path, d.Old)))
-			return true, ctx.Err()
-		})
-		if err == nil && conflict.Total > 0 {
-			return conflict
-		}
-		return err
-	})
-	if err != nil {
-		return Undone{}, translate(err)
-	}
+	var u undoing
+	u.conflicts.What = "changed since that commit"
 	if opt.Message == "" {
 		c, err := fs.Commit(ctx, commit)
 		if err != nil {
@@ -87,27 +53,67 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 		}
 		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
 	}
-	return fs.apply(ctx, to, head, changes, opt)
-}
-
-// headOf is the head of a branch that may be written to, as it is now.
-func (fs *FS) headOf(ctx context.Context, to Ref, opt WriteOptions) (Ref, error) {
-	var head Ref
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		s, err := fs.target(tx, to, opt)
+	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
+		s, err := fs.finished(tx, commit)
 		if err != nil {
 			return err
 		}
-		if s.Open {
-			return fmt.Errorf("%w: %s is an open commit; undo on its branch", ErrInvalidArgument, s.ID)
+		if s.repo.ID != u.head.repo.ID {
+			return fmt.Errorf("%w: commit %s is of repo %s", ErrInvalidArgument, s.ID, s.Repo)
 		}
-		head = Ref{Repo: to.Repo, Branch: s.Branch}
-		if !s.ID.IsZero() {
-			head.Base = commits.Expr{Base: s.ID.String()}
-		}
-		return nil
+		return fs.revert(ctx, tx, s, &u)
 	})
-	return head, translate(err)
+}
+
+// revert collects what takes back the commit s, a merge against its first parent.
+func (fs *FS) revert(ctx context.Context, tx objstore.Reader, s *Snapshot, u *undoing) error {
+	now, err := u.head.view(tx)
+	if err != nil {
+		return err
+	}
+	before, err := commits.Owner(tx, commits.Pos{Line: s.pos.Line, N: s.pos.N - 1})
+	if err != nil {
+		return err
+	}
+	was := *s
+	was.pos = before
+	return fs.diff(ctx, tx, &was, s, DiffOptions{}, func(d Difference) (bool, error) {
+		cur, err := now.File(d.Path)
+		if err != nil {
+			return false, err
+		}
+		var did *commits.State
+		if d.New != nil {
+			did = &d.New.State
+		}
+		if !commits.SameFile(cur, did) {
+			u.conflicts.add(Conflict{Path: d.Path, Base: d.New, Ours: fileInfo(d.Path, cur), Theirs: d.Old})
+		}
+		u.changes = append(u.changes, stateOf(d.Path, d.Old))
+		return true, nil
+	})
+}
+
+// undo finds what there is to do, with the head of the branch known, and makes
+// a commit of it.
+func (fs *FS) undo(ctx context.Context, to Ref, u *undoing, opt WriteOptions, find func(objstore.Reader) error) (Undone, error) {
+	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		if u.head, err = fs.target(tx, to, opt); err != nil {
+			return err
+		}
+		if u.head.Open {
+			return fmt.Errorf("%w: %s is an open commit; undo on its branch", ErrInvalidArgument, u.head.ID)
+		}
+		return find(tx)
+	})
+	if err == nil && u.conflicts.Total > 0 {
+		err = &u.conflicts
+	}
+	if err != nil || len(u.changes) == 0 {
+		return Undone{}, translate(err)
+	}
+	done, err := fs.apply(ctx, u, opt)
+	return done, translate(err)
 }
 
 // stateOf is the change that leaves path as it was, nil being no file.
@@ -118,21 +124,14 @@ func stateOf(path string, was *Info) commits.Change {
 	return commits.Change{Path: path, State: commits.State{Entry: was.Entry}}
 }
 
-// apply makes changes that were computed against head a commit of the branch.
-func (fs *FS) apply(ctx context.Context, to, head Ref, changes []commits.Change, opt WriteOptions) (Undone, error) {
-	if len(changes) == 0 {
-		return Undone{}, nil
-	}
-	if !head.Base.IsZero() {
-		opt.IfHead = head.Base.Base // what comes from here on is a conflict by path
-	}
-	b, err := fs.NewBatch(ctx, to, opt)
+func (fs *FS) apply(ctx context.Context, u *undoing, opt WriteOptions) (Undone, error) {
+	opt.base, opt.On = u.head, u.head
+	b, err := fs.NewBatch(ctx, Ref{Repo: u.head.Repo, Branch: u.head.Branch}, opt)
 	if err != nil {
 		return Undone{}, err
 	}
-	b.opt.IfHead = ""
-	b.strict = true
-	for _, ch := range changes {
+	b.strict, b.decided = true, u.about
+	for _, ch := range u.changes {
 		if err := b.add(ctx, ch); err != nil {
 			return Undone{}, joinClose(err, b)
 		}
@@ -141,7 +140,7 @@ func (fs *FS) apply(ctx context.Context, to, head Ref, changes []commits.Change,
 	if err != nil {
 		return Undone{}, joinClose(err, b)
 	}
-	return Undone{Commit: id, Files: len(changes)}, nil
+	return Undone{Commit: id, Files: len(u.changes)}, nil
 }
 
 func joinClose(err error, b *Batch) error {

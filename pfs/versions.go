@@ -2,7 +2,6 @@ package pfs
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"caret/commits"
@@ -125,22 +124,11 @@ func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, erro
 	if err != nil {
 		return nil, err
 	}
-	st, err := v.Lookup(path)
-	if !errors.Is(err, commits.ErrNoPath) {
-		if err != nil || st.Unlisted {
-			return nil, err
-		}
-		return &st, nil
+	st, err := v.Newest(path)
+	if err != nil || st == nil || st.Unlisted {
+		return nil, err
 	}
-	// What is gone from the head has left only what it replaced.
-	var found *commits.State
-	err = v.History(path, func(st commits.State) (bool, error) {
-		if !st.Unlisted {
-			found = &st
-		}
-		return false, nil
-	})
-	return found, err
+	return st, nil
 }
 
 // Version is the version of path with that id as the last commit left it; nil

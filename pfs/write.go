@@ -27,7 +27,9 @@ type WriteOptions struct {
 	// authorized: another one of the name may have taken its place.
 	On *Snapshot
 
-	internal bool // an open commit that is part of one request
+	internal bool      // an open commit that is part of one request
+	merges   bool      // a merge, which protected branches take too
+	base     *Snapshot // what an open commit is based on, if not on the head
 }
 
 // Condition is decided against the file at the path in the transaction that
@@ -169,8 +171,8 @@ func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, e
 	if !s.Writable {
 		return nil, readOnly(tx, s)
 	}
-	if s.protected {
-		return nil, fmt.Errorf("%w: branch %s of repo %s is protected; it takes merges only", ErrDenied, s.Branch, s.Repo)
+	if s.protected && !opt.merges {
+		return nil, protected(s.Branch, s.Repo)
 	}
 	if s.finishing {
 		return nil, fmt.Errorf("%w: commit %s is being finished", ErrConflict, s.ID)
@@ -191,6 +193,10 @@ func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, e
 		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, ifHead)
 	}
 	return s, nil
+}
+
+func protected(branch, repo string) error {
+	return fmt.Errorf("%w: branch %s of repo %s is protected; it takes merges only", ErrDenied, branch, repo)
 }
 
 // readOnly tells what could be written to instead.
@@ -239,14 +245,16 @@ func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []co
 // stage adds changes to an open commit. Deleting what its parent does not
 // have only takes back what was staged.
 func (s *Snapshot) stage(tx objstore.Writer, changes []commits.Change) error {
-	parent, err := commits.NewView(tx, s.pos, commits.ID{})
+	parent, err := s.fs.lines.View(tx, s.pos, commits.ID{})
 	if err != nil {
 		return err
 	}
 	for i := range changes {
 		ch := &changes[i]
-		ch.Commit = s.ID
-		if ch.Deleted {
+		if ch.Commit.IsZero() {
+			ch.Commit = s.ID
+		}
+		if ch.Deleted && ch.Commit == s.ID { // else it stays deleted
 			st, err := parent.Lookup(ch.Path)
 			if errors.Is(err, commits.ErrNoPath) || err == nil && st.Deleted {
 				if err := commits.Unstage(tx, s.ID, ch.Path); err != nil {

@@ -58,6 +58,8 @@ type Error struct {
 	Message string
 	Hint    string   // what to do about it, "" if there is nothing
 	Paths   []string // of a conflict
+	// Conflicts are the first of those of a conflict, with their states.
+	Conflicts []v1.Conflict
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -148,7 +150,7 @@ func readError(resp *http.Response) error {
 	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
 		body = v1.Error{Code: "unknown", Message: "the server answered " + resp.Status + "; is it a caret?"}
 	}
-	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths}
+	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths, Conflicts: body.Conflicts}
 }
 
 // call sends in, if not nil, as JSON and reads the answer into out, if not

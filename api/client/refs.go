@@ -54,6 +54,11 @@ func (c *Client) Diff(ctx context.Context, repo, from, to, prefix, after string,
 	return get[v1.Page[v1.Difference]](ctx, c, q, "repos", repo, "diff")
 }
 
+// Merge makes what one branch has part of another.
+func (c *Client) Merge(ctx context.Context, repo string, in v1.Merge) (v1.Merged, error) {
+	return post[v1.Merged](ctx, c, in, "repos", repo, "merge")
+}
+
 // Revert takes back on a branch what a commit changed, in a commit of its own.
 func (c *Client) Revert(ctx context.Context, repo string, in v1.Revert) (v1.Written, error) {
 	return post[v1.Written](ctx, c, in, "repos", repo, "revert")

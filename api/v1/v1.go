@@ -9,10 +9,20 @@ const Prefix = "/_caret/v1/"
 
 // Error is the body of every answer that is not a success.
 type Error struct {
-	Code    string   `json:"code"`            // such as no_such_repo
-	Message string   `json:"message"`         // what is wrong
-	Hint    string   `json:"hint,omitempty"`  // what to do about it
-	Paths   []string `json:"paths,omitempty"` // of a conflict
+	Code    string `json:"code"`           // such as no_such_repo
+	Message string `json:"message"`        // what is wrong
+	Hint    string `json:"hint,omitempty"` // what to do about it
+	// Paths and Conflicts are the first of those of a conflict.
+	Paths     []string   `json:"paths,omitempty"`
+	Conflicts []Conflict `json:"conflicts,omitempty"`
+}
+
+// Conflict is a path that both sides changed; what is missing is no file.
+type Conflict struct {
+	Path   string `json:"path"`
+	Base   *File  `json:"base,omitempty"` // what the sides had in common
+	Ours   *File  `json:"ours,omitempty"` // of the branch that is written to
+	Theirs *File  `json:"theirs,omitempty"`
 }
 
 // Repo is a repo.
@@ -117,8 +127,11 @@ type Change struct {
 type Difference struct {
 	Path   string `json:"path"`
 	Change string `json:"change"` // added, removed or modified
-	Old    *File  `json:"old,omitempty"`
-	New    *File  `json:"new,omitempty"`
+	// Differs says what is not the same in a modified file: content, metadata,
+	// tags.
+	Differs []string `json:"differs,omitempty"`
+	Old     *File    `json:"old,omitempty"`
+	New     *File    `json:"new,omitempty"`
 }
 
 // OpenCommit is a commit that is still written to.
@@ -170,6 +183,44 @@ type Snapshot struct {
 	N        uint64 `json:"n"`
 	Writable bool   `json:"writable"`
 	Open     bool   `json:"open,omitempty"`
+}
+
+// Merge asks for what From, an expression, has to become part of Into, a branch.
+type Merge struct {
+	From    string `json:"from"`
+	Into    string `json:"into"`
+	Message string `json:"message,omitempty"`
+	// Rules decide about conflicts; the first whose pattern fits does. Without
+	// one that fits the merge fails.
+	Rules []MergeRule `json:"rules,omitempty"`
+	// NoFastForward makes a merge commit also where the branch could simply be
+	// moved on.
+	NoFastForward bool `json:"no_ff,omitempty"`
+	// Squash makes an ordinary commit, which does not remember where it is from.
+	Squash bool `json:"squash,omitempty"`
+	DryRun bool `json:"dry_run,omitempty"` // say what would be done
+}
+
+// MergeRule decides about conflicts at paths that Pattern fits: * is any part
+// of a name, ** any folders, a slash at the end everything under it, and
+// nothing every path.
+type MergeRule struct {
+	Pattern  string `json:"pattern,omitempty"`
+	Strategy string `json:"strategy"` // ours (Into's) or theirs (From's)
+}
+
+// Merged is the outcome of a merge.
+type Merged struct {
+	Commit      string   `json:"commit,omitempty"` // the branch's head; of a dry run, as it is
+	Bases       []string `json:"bases"`            // the newest commits that both had
+	Files       int      `json:"files"`
+	UpToDate    bool     `json:"up_to_date,omitempty"`   // there was nothing to merge
+	FastForward bool     `json:"fast_forward,omitempty"` // the branch was moved on to From
+	// Of a dry run: the first changes, how many conflicts there are, and the
+	// first of those.
+	Changes       []Difference `json:"changes,omitempty"`
+	ConflictCount int          `json:"conflict_count,omitempty"`
+	Conflicts     []Conflict   `json:"conflicts,omitempty"`
 }
 
 // Revert asks for a commit to be taken back on a branch.

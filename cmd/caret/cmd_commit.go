@@ -12,7 +12,7 @@ import (
 )
 
 func commitCommand(p process) *cli.Command {
-	message := &cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` of the commit"}
+	message := messageFlag()
 	return &cli.Command{
 		Name: "commit", Usage: "list and inspect commits; start, finish and abort open ones",
 		Subcommands: []*cli.Command{

@@ -74,6 +74,10 @@ func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error
 		}
 		return nil
 	}
+	return listDiff(pr, changes)
+}
+
+func listDiff(pr printer, changes iter.Seq2[v1.Difference, error]) error {
 	size := func(f *v1.File) string {
 		if f == nil {
 			return "-"

@@ -63,12 +63,10 @@ func report(ctx context.Context, p process, err error) int {
 	}
 	fmt.Fprintln(w, "caret: "+describe(err))
 	var e *client.Error
-	if errors.As(err, &e) {
-		for _, path := range e.Paths[:min(len(e.Paths), maxPaths)] {
-			fmt.Fprintln(w, "  "+oneLine(path))
-		}
-		if more := len(e.Paths) - maxPaths; more > 0 {
-			fmt.Fprintf(w, "  and %d more\n", more)
+	if errors.As(err, &e) && len(e.Conflicts) > 0 {
+		listConflicts(printer{w: w}, e.Conflicts[:min(len(e.Conflicts), maxPaths)]) //nolint:errcheck // there is nowhere else to say it
+		if more := len(e.Conflicts) - maxPaths; more > 0 {
+			fmt.Fprintf(w, "and %d more\n", more)
 		}
 	}
 	hint := hintFor(err)

@@ -119,6 +119,17 @@ func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 	}
 }
 
+// each is a listing of what is there already.
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, it := range items {
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
 // value prints one thing as JSON.
 func (p printer) value(v any) error {
 	e := json.NewEncoder(p.w)

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"caret/api/v1"
+	"caret/commits"
+)
+
+func mergeCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name: "merge", Usage: "make what one branch has part of another, in one commit", ArgsUsage: "REPO FROM INTO",
+		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side counts\n" +
+			"that differs from what both had when they parted, or were last merged. Where both do,\n" +
+			"that is a conflict, and nothing is merged unless a strategy decides: ours is INTO's\n" +
+			"state, theirs FROM's. --strategy PATTERN=WHOSE decides for some paths: * is any part of\n" +
+			"a name, ** any folders, and a slash at the end everything under it.\n\n" +
+			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
+			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
+			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy '**/*.csv=ours'",
+		Flags: clientFlags(outputFlags(messageFlag(),
+			&cli.StringSliceFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours, theirs, or PATTERN=ours, PATTERN=theirs; the first that fits"},
+			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on"},
+			&cli.BoolFlag{Name: "squash", Usage: "make an ordinary commit, which does not remember where it is from"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be merged"},
+		)...),
+		Action: func(c *cli.Context) error { return merge(c, p) },
+	}
+}
+
+func merge(c *cli.Context, p process) error {
+	pr, err := newPrinter(c, p)
+	if err != nil {
+		return err
+	}
+	args, err := arguments(c, "REPO", "FROM", "INTO")
+	if err != nil {
+		return err
+	}
+	repo, err := repoTarget(args[0])
+	if err != nil {
+		return err
+	}
+	if _, err := commits.ParseExpr(args[1]); err != nil {
+		return usagef("FROM: %v", err)
+	}
+	if err := commits.CheckName(args[2]); err != nil {
+		return usagef("INTO is a branch: %v", err)
+	}
+	in := v1.Merge{
+		From: args[1], Into: args[2], Message: c.String("message"),
+		NoFastForward: c.Bool("no-ff"), Squash: c.Bool("squash"), DryRun: c.Bool("dry-run"),
+	}
+	if in.Rules, err = mergeRules(c.StringSlice("strategy")); err != nil {
+		return err
+	}
+	cl, err := connect(c, p)
+	if err != nil {
+		return err
+	}
+	out, err := cl.Merge(c.Context, repo, in)
+	if err != nil {
+		return err
+	}
+	if in.DryRun {
+		return showPlan(p, pr, in, out)
+	}
+	if pr.json {
+		return pr.value(out)
+	}
+	fmt.Fprintln(p.stdout, out.Commit)
+	fmt.Fprintln(p.stderr, mergeDone(in, out))
+	return nil
+}
+
+// mergeRules reads WHOSE and PATTERN=WHOSE. What has no pattern comes last, as
+// it fits everything.
+func mergeRules(flags []string) ([]v1.MergeRule, error) {
+	var rules, last []v1.MergeRule
+	for _, f := range flags {
+		r := v1.MergeRule{Strategy: f}
+		if i := strings.LastIndexByte(f, '='); i >= 0 {
+			r.Pattern, r.Strategy = f[:i], f[i+1:]
+		}
+		if r.Strategy != "ours" && r.Strategy != "theirs" || r.Pattern == "" && r.Strategy != f {
+			return nil, usagef("--strategy %q: it is ours, theirs, PATTERN=ours or PATTERN=theirs", f)
+		}
+		if r.Pattern == "" {
+			last = append(last, r)
+		} else {
+			rules = append(rules, r)
+		}
+	}
+	if len(last) > 1 {
+		return nil, usagef("--strategy %s and --strategy %s exclude each other", last[0].Strategy, last[1].Strategy)
+	}
+	return append(rules, last...), nil
+}
+
+func mergeDone(in v1.Merge, out v1.Merged) string {
+	switch {
+	case out.UpToDate:
+		return fmt.Sprintf("nothing to do: %s has all of %s already", in.Into, in.From)
+	case out.FastForward:
+		return fmt.Sprintf("moved %s on to %s, which changes %s", in.Into, in.From, count(out.Files, "file"))
+	}
+	return fmt.Sprintf("merged %s into %s, which changes %s", in.From, in.Into, count(out.Files, "file"))
+}
+
+// showPlan shows what a dry run found.
+func showPlan(p process, pr printer, in v1.Merge, out v1.Merged) error {
+	if pr.json {
+		return pr.value(out)
+	}
+	if len(out.Changes) > 0 {
+		if err := listDiff(pr, each(out.Changes)); err != nil {
+			return err
+		}
+	}
+	if more := out.Files - len(out.Changes); more > 0 {
+		fmt.Fprintf(p.stderr, "and %d more\n", more)
+	}
+	if out.ConflictCount > 0 {
+		if err := listConflicts(pr, out.Conflicts); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stderr, "would fail with %s; decide with --strategy\n", count(out.ConflictCount, "conflict"))
+		return nil
+	}
+	fmt.Fprintln(p.stderr, "nothing was done: "+mergeDone(in, out))
+	return nil
+}
+
+// listConflicts shows both sides of paths that both changed: their sizes, and
+// the commits that have them.
+func listConflicts(pr printer, conflicts []v1.Conflict) error {
+	side := func(f *v1.File) string {
+		if f == nil {
+			return "no file"
+		}
+		return pr.size(f.Size) + " " + pr.short(f.Commit)
+	}
+	return list(pr, each(conflicts), "OURS\tTHEIRS\tCONFLICT", func(x v1.Conflict) []string {
+		return []string{side(x.Ours), side(x.Theirs), oneLine(x.Path)}
+	})
+}

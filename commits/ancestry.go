@@ -1,0 +1,183 @@
+package commits
+
+import (
+	"maps"
+	"slices"
+
+	"caret/objstore"
+)
+
+// Frontier is all commits that lead to one, by first parents and by merges,
+// itself included: of each line those up to a number.
+type Frontier map[LineID]uint64
+
+// Has says whether the commit at p, named by the line that made it, is one.
+func (f Frontier) Has(p Pos) bool { return p.N <= f[p.Line] }
+
+func (f Frontier) add(p Pos) { f[p.Line] = max(f[p.Line], p.N) }
+
+// join adds what leads to another commit.
+func (f Frontier) join(g Frontier) {
+	for line, n := range g {
+		f.add(Pos{Line: line, N: n})
+	}
+}
+
+// ReadFrontier finds what leads to p, in time proportional to the lines and
+// merges on the way.
+func ReadFrontier(tx objstore.Reader, p Pos) (Frontier, error) {
+	f := make(Frontier)
+	chain, err := lines(tx, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range chain {
+		f.add(q)
+		if err := merges(tx, q, f); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// lines are p and the fork points on the way from it to the first commit,
+// each named by the line that made it.
+func lines(tx objstore.Reader, p Pos) ([]Pos, error) {
+	var list []Pos
+	for p.N > 0 && p.Line != 0 {
+		l, err := ReadLine(tx, p.Line)
+		if err != nil {
+			return nil, err
+		}
+		if p.N > l.Fork.N {
+			list = append(list, p)
+		}
+		p = Pos{Line: l.Fork.Line, N: min(p.N, l.Fork.N)}
+	}
+	return list, nil
+}
+
+// merges adds to f what the merges on p's line up to p brought.
+func merges(tx objstore.Reader, p Pos, f Frontier) error {
+	c := tx.Scan(objstore.Range{Start: lineKey(keyMerge, p.Line), End: mergeKey(Pos{Line: p.Line, N: p.N + 1})})
+	defer c.Close()
+	for c.Next() {
+		for b := c.Value(); len(b) > 0; {
+			var q Pos
+			var err error
+			if q, b, err = cutPos(b); err != nil {
+				return err
+			}
+			f.add(q)
+		}
+	}
+	return c.Err()
+}
+
+// setMerge writes what a merge commit brought: the commits that lead to its
+// further parents and not to its first.
+func setMerge(tx objstore.Writer, c *Commit) error {
+	if len(c.Parents) < 2 {
+		return nil
+	}
+	known := make(Frontier)
+	if c.Pos.N > 1 {
+		first, err := Owner(tx, Pos{Line: c.Pos.Line, N: c.Pos.N - 1})
+		if err != nil {
+			return err
+		}
+		if known, err = ReadFrontier(tx, first); err != nil {
+			return err
+		}
+	}
+	brought := make(Frontier)
+	for _, id := range c.Parents[1:] {
+		p, err := Find(tx, id)
+		if err != nil {
+			return err
+		}
+		f, err := ReadFrontier(tx, p)
+		if err != nil {
+			return err
+		}
+		brought.join(f)
+	}
+	var row []byte
+	for _, line := range slices.Sorted(maps.Keys(brought)) {
+		if p := (Pos{Line: line, N: brought[line]}); !known.Has(p) {
+			row = append(row, encodePos(p)...)
+		}
+	}
+	return tx.Set(mergeKey(c.Pos), row)
+}
+
+// Bases are the newest commits that lead to both a and b, as git has its merge
+// bases: none of them leads to another. There is one but for branches that
+// were merged crosswise, and none for those without common history.
+//
+// https://git-scm.com/docs/git-merge-base
+func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
+	toA, err := ReadFrontier(tx, a)
+	if err != nil {
+		return nil, err
+	}
+	toB, err := ReadFrontier(tx, b)
+	if err != nil {
+		return nil, err
+	}
+	order, err := likely(tx, toA, a, b)
+	if err != nil {
+		return nil, err
+	}
+	var found []Pos
+	var leads []Frontier // to each that was found
+	covered := make(Frontier)
+	for _, line := range order {
+		p := Pos{Line: line, N: min(toA[line], toB[line])}
+		if p.N == 0 || covered.Has(p) {
+			continue
+		}
+		f, err := ReadFrontier(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		found, leads = append(found, p), append(leads, f)
+		covered.join(f)
+	}
+	var bases []Pos
+	for i, p := range found {
+		leadsOn := false
+		for k, f := range leads {
+			leadsOn = leadsOn || k != i && f.Has(p)
+		}
+		if !leadsOn {
+			bases = append(bases, p)
+		}
+	}
+	return bases, nil
+}
+
+// likely are the lines of f, those that a and b themselves have grown from
+// first: the newest common commit is mostly on one of them.
+func likely(tx objstore.Reader, f Frontier, a, b Pos) ([]LineID, error) {
+	var order []LineID
+	seen := make(map[LineID]bool)
+	for _, p := range []Pos{a, b} {
+		chain, err := lines(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range chain {
+			if !seen[q.Line] {
+				seen[q.Line] = true
+				order = append(order, q.Line)
+			}
+		}
+	}
+	for _, line := range slices.Backward(slices.Sorted(maps.Keys(f))) {
+		if !seen[line] {
+			order = append(order, line)
+		}
+	}
+	return order, nil
+}

@@ -1,0 +1,112 @@
+package commits
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"caret/objstore"
+)
+
+// Lines remembers what lies beneath fork points, which never changes: on a
+// branch that left one that left one ..., the state of a path is then found
+// by looking only where the path was changed. A nil *Lines remembers nothing.
+// All methods may be called concurrently.
+type Lines struct {
+	seed   maphash.Seed
+	mu     sync.RWMutex
+	known  map[Pos]*stretch
+	weight int // of all that is known
+}
+
+// stretch is the part of a line up to a fork point, the commits it inherited
+// from others not included.
+type stretch struct {
+	end   Pos
+	paths map[uint64]struct{} // hashes of what its commits changed; nil if that is too much
+	under *stretch            // nil at the first line
+}
+
+const (
+	// maxStretch is how many paths, or commits, of a stretch are remembered:
+	// in one of more the path is looked for.
+	maxStretch = 4096
+	// maxWeight is how much is remembered, of some 20 bytes each.
+	maxWeight = 4 << 20
+)
+
+// NewLines returns an empty memory.
+func NewLines() *Lines {
+	return &Lines{seed: maphash.MakeSeed(), known: make(map[Pos]*stretch)}
+}
+
+func (x *Lines) lookup(p Pos) *stretch {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.known[p]
+}
+
+// beneath is what lies under the fork point p. Within a transaction that
+// writes it is nil unless it is known, as what is read there may never be.
+func (x *Lines) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
+	if x == nil || p.N == 0 {
+		return nil, nil
+	}
+	if s := x.lookup(p); s != nil {
+		return s, nil
+	}
+	if _, writes := tx.(objstore.Writer); writes {
+		return nil, nil
+	}
+	chain, err := lines(tx, p)
+	if err != nil {
+		return nil, err
+	}
+	var under *stretch
+	for i := len(chain) - 1; i >= 0; i-- {
+		s := x.lookup(chain[i])
+		if s == nil {
+			if s, err = x.read(tx, chain[i], under); err != nil {
+				return nil, err
+			}
+		}
+		under = s
+	}
+	return under, nil
+}
+
+// read reads a stretch and remembers it.
+func (x *Lines) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
+	s := &stretch{end: end, under: under}
+	if under != nil { // in the first line every path has to be looked for anyway
+		paths := make(map[string]struct{})
+		all, err := changedOn(tx, end, 0, "", paths, maxStretch)
+		if err != nil {
+			return nil, err
+		}
+		if all {
+			s.paths = make(map[uint64]struct{}, len(paths))
+			for p := range paths {
+				s.paths[x.hash(p)] = struct{}{}
+			}
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.weight += 10 + len(s.paths); x.weight > maxWeight {
+		clear(x.known)
+		x.weight = 10 + len(s.paths)
+	}
+	x.known[end] = s
+	return s, nil
+}
+
+func (x *Lines) hash(path string) uint64 { return maphash.String(x.seed, path) }
+
+// mayHave says whether a commit of the stretch may have changed path.
+func (s *stretch) mayHave(hash uint64) bool {
+	if s.paths == nil {
+		return true
+	}
+	_, ok := s.paths[hash]
+	return ok
+}

@@ -1,0 +1,312 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"caret/commits"
+	"caret/objstore"
+)
+
+// MergeOptions say how a merge is done.
+type MergeOptions struct {
+	WriteOptions
+	// Rules decide about conflicts; the first whose pattern fits does.
+	Rules []Rule
+	// NoFastForward makes a merge commit also where the branch could simply be
+	// moved on.
+	NoFastForward bool
+	// Squash makes an ordinary commit of what would be merged, which does not
+	// remember where it is from.
+	Squash bool
+	DryRun bool // nothing is written
+}
+
+// Rule decides about conflicts at the paths that a pattern fits: * is any part
+// of a name, ** any number of folders, and a pattern that ends in a slash
+// everything under it. An empty pattern fits every path.
+type Rule struct {
+	Pattern  string
+	Strategy string // Ours or Theirs
+}
+
+func (r *Rule) check() error {
+	if r.Strategy == "" {
+		return fmt.Errorf("%w: the rule for %q has no strategy", ErrInvalidArgument, r.Pattern)
+	}
+	if !doublestar.ValidatePattern(r.Pattern) {
+		return fmt.Errorf("%w: pattern %q", ErrInvalidArgument, r.Pattern)
+	}
+	return checkStrategy(r.Strategy)
+}
+
+func (r *Rule) fits(path string) bool {
+	if r.Pattern == "" {
+		return true
+	}
+	dir, under := strings.CutSuffix(r.Pattern, "/**") // to the library that fits the folder's name too
+	if !under {
+		dir, under = strings.CutSuffix(r.Pattern, "/")
+	}
+	if under {
+		return strings.HasPrefix(path, dir+"/") || doublestar.MatchUnvalidated(dir+"/**/*", path)
+	}
+	return doublestar.MatchUnvalidated(r.Pattern, path)
+}
+
+// Merged is the outcome of a merge.
+type Merged struct {
+	Commit      CommitID // the branch's head after it; of a dry run, before
+	Bases       []CommitID
+	Files       int  // that it changes
+	UpToDate    bool // there was nothing to merge, and no commit was made
+	FastForward bool // the branch was moved on to what was merged, and no commit was made
+	// Changes are the first that a dry run would make, and Conflicts what it
+	// would fail with; nil if there are none.
+	Changes   []Difference
+	Conflicts *ConflictError
+}
+
+// maxPlanned is how many changes a dry run lists.
+const maxPlanned = 1000
+
+// mergeTries is how often a merge begins anew because the branch has changed
+// what it is about.
+const mergeTries = 5
+
+// Merge makes what from has and the branch has not part of the branch, path by
+// path against what they have in common; see commits.Merge. It is one commit,
+// whatever it changes, and remembers from as a parent, so that the next merge
+// begins there. Conflicts that no rule decides are a ConflictError.
+func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merged, error) {
+	for i := range opt.Rules {
+		if err := opt.Rules[i].check(); err != nil {
+			return Merged{}, err
+		}
+	}
+	for try := 1; ; try++ {
+		m := merging{fs: fs, into: into, opt: opt}
+		done, err := m.do(ctx, from)
+		if !errors.Is(err, errMoved) {
+			return done, translate(err)
+		}
+		if try == mergeTries {
+			return Merged{}, fmt.Errorf("%w: branch %s changes all the time what is merged; try again", ErrConflict, m.ours.Branch)
+		}
+	}
+}
+
+// errMoved: the branch has changed since it was looked at.
+var errMoved = errors.New("the branch has moved")
+
+// merging is one try of a Merge.
+type merging struct {
+	fs           *FS
+	into         Ref
+	opt          MergeOptions
+	ours, theirs *Snapshot
+	plan         *commits.Merge
+	paths        []string // that may change
+	done         Merged
+	conflicts    ConflictError
+}
+
+func (m *merging) do(ctx context.Context, from Ref) (Merged, error) {
+	m.conflicts.What = "changed on both branches"
+	if err := m.fs.rows.View(ctx, func(tx objstore.Reader) error { return m.prepare(tx, from) }); err != nil {
+		return Merged{}, err
+	}
+	if m.done.UpToDate {
+		return m.done, nil
+	}
+	if m.opt.Message == "" {
+		name := m.theirs.Branch
+		if name == "" {
+			name = m.theirs.ID.String()
+		}
+		m.opt.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
+	}
+	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
+	if m.opt.DryRun || m.done.FastForward {
+		if err := m.each(ctx, m.take); err != nil {
+			return Merged{}, err
+		}
+		if m.opt.DryRun {
+			return m.outcome(), nil
+		}
+		return m.done, m.forward(ctx)
+	}
+	return m.commit(ctx)
+}
+
+// prepare finds the two sides and what they have in common.
+func (m *merging) prepare(tx objstore.Reader, from Ref) error {
+	opt := m.opt.WriteOptions
+	opt.merges = true
+	var err error
+	if m.ours, err = m.fs.target(tx, m.into, opt); err != nil {
+		return err
+	}
+	if m.ours.Open {
+		return fmt.Errorf("%w: %s is an open commit; merge into its branch", ErrInvalidArgument, m.ours.ID)
+	}
+	if m.theirs, err = m.fs.finished(tx, from); err != nil {
+		return err
+	}
+	if m.ours.repo.ID != m.theirs.repo.ID {
+		return fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, m.ours.Repo, m.theirs.Repo)
+	}
+	if m.plan, err = m.fs.lines.NewMerge(tx, m.ours.pos, m.theirs.pos); err != nil {
+		return err
+	}
+	for _, p := range m.plan.Bases {
+		c, err := commits.Read(tx, p)
+		if err != nil {
+			return err
+		}
+		m.done.Bases = append(m.done.Bases, c.ID)
+	}
+	m.done.Commit = m.ours.ID
+	if m.done.UpToDate = m.plan.UpToDate(); m.done.UpToDate {
+		return nil
+	}
+	m.paths, err = m.plan.Candidates(tx)
+	return err
+}
+
+// mergePage is how many paths are looked at in one transaction.
+const mergePage = 500
+
+// each calls fn for the paths that the merge changes or decides about.
+func (m *merging) each(ctx context.Context, fn func(commits.MergedPath, *commits.Change) error) error {
+	for page := range slices.Chunk(m.paths, mergePage) {
+		var list []commits.MergedPath
+		err := m.fs.rows.View(ctx, func(tx objstore.Reader) error {
+			list = nil
+			return m.plan.Resolve(tx, page, func(p commits.MergedPath) error {
+				list = append(list, p)
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for _, p := range list {
+			if err := fn(p, m.decide(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// decide is what the merge commit says of a path, nil if that is undecided.
+func (m *merging) decide(p commits.MergedPath) *commits.Change {
+	strategy := Theirs
+	if p.Conflict {
+		i := slices.IndexFunc(m.opt.Rules, func(r Rule) bool { return r.fits(p.Path) })
+		if i < 0 {
+			return nil
+		}
+		strategy = m.opt.Rules[i].Strategy
+	}
+	if strategy == Theirs {
+		ch := stateOf(p.Path, fileInfo(p.Path, p.Theirs))
+		return &ch
+	}
+	// That it stays is part of the commit too: a later merge takes it for
+	// what was decided.
+	ch := commits.Change{Path: p.Path, State: *p.Left}
+	ch.Removed = nil
+	return &ch
+}
+
+// take counts a change, or a conflict.
+func (m *merging) take(p commits.MergedPath, ch *commits.Change) error {
+	if ch == nil {
+		m.conflicts.add(Conflict{
+			Path: p.Path, Base: fileInfo(p.Path, p.Base), Ours: fileInfo(p.Path, p.Ours), Theirs: fileInfo(p.Path, p.Theirs),
+		})
+		return nil
+	}
+	m.done.Files++
+	if m.opt.DryRun && len(m.done.Changes) < maxPlanned {
+		d := Difference{Path: p.Path, Old: fileInfo(p.Path, p.Ours), New: fileInfo(p.Path, p.Theirs)}
+		m.done.Changes = append(m.done.Changes, d)
+	}
+	return nil
+}
+
+func (m *merging) outcome() Merged {
+	if m.conflicts.Total > 0 {
+		m.done.Conflicts = &m.conflicts
+	}
+	return m.done
+}
+
+// forward moves the branch on to their commit.
+func (m *merging) forward(ctx context.Context) error {
+	return m.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		m.done.Commit = m.theirs.ID
+		opt := m.opt.WriteOptions
+		opt.merges, opt.On = true, m.ours
+		s, err := m.fs.target(tx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
+		if err != nil {
+			return err
+		}
+		if s.pos != m.ours.pos {
+			return errMoved
+		}
+		_, err = m.fs.moveBranch(tx, s, m.theirs.pos, "merge", opt.Author)
+		return err
+	})
+}
+
+// commit makes the merge commit, by way of an open one.
+func (m *merging) commit(ctx context.Context) (Merged, error) {
+	opt := m.opt.WriteOptions
+	opt.merges, opt.base, opt.On = true, m.ours, m.ours
+	b, err := m.fs.NewBatch(ctx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
+	if err != nil {
+		return Merged{}, err
+	}
+	err = m.each(ctx, func(p commits.MergedPath, ch *commits.Change) error {
+		if err := m.take(p, ch); err != nil || m.conflicts.Total > 0 {
+			return err
+		}
+		return b.add(ctx, *ch)
+	})
+	if err == nil && m.conflicts.Total > 0 {
+		err = &m.conflicts
+	}
+	if err == nil {
+		m.done.Commit, err = m.finish(ctx, b)
+	}
+	if err != nil {
+		return Merged{}, joinClose(err, b)
+	}
+	return m.done, nil
+}
+
+// finish makes the commit visible, if the branch has changed nothing meanwhile
+// that it is about.
+func (m *merging) finish(ctx context.Context, b *Batch) (CommitID, error) {
+	b.strict = true
+	if !m.opt.Squash {
+		b.merged = []CommitID{m.theirs.ID}
+	}
+	b.decided = func(path string) bool {
+		_, found := slices.BinarySearch(m.paths, path)
+		return found
+	}
+	id, err := b.Finish(ctx)
+	if errors.Is(err, ErrConflict) {
+		err = errMoved
+	}
+	return id, err
+}
