@@ -107,13 +107,20 @@ func wireConflict(c pfs.Conflict) v1.Conflict {
 	return v1.Conflict{Path: c.Path, Base: side(c.Base), Ours: side(c.Ours), Theirs: side(c.Theirs)}
 }
 
-// fail answers with an error, and logs those that are the server's own.
+// fail answers with an error.
 func (s *server) fail(c *call, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // there is nobody to tell
 	}
+	status, body := s.describe(c, err)
+	c.answer(status, body) //nolint:errcheck // the client is gone
+}
+
+// describe is an error as the API tells it; one that is the server's own is
+// logged.
+func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 	p := problemOf(err)
-	body := v1.Error{Code: p.code, Message: err.Error(), Hint: p.hint}
+	body = v1.Error{Code: p.code, Message: err.Error(), Hint: p.hint}
 	var h *hinted
 	if errors.As(err, &h) {
 		body.Hint = h.hint
@@ -135,5 +142,5 @@ func (s *server) fail(c *call, err error) {
 	if p.status >= 500 && p.status != http.StatusInsufficientStorage && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
-	c.answer(p.status, body) //nolint:errcheck // the client is gone
+	return p.status, body
 }

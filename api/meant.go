@@ -23,35 +23,37 @@ type named struct {
 // meant when asking for what is missing; "" if there is none. What goes wrong
 // on the way is no matter: there is an error to be told already.
 func (s *server) meant(c *call, missing *pfs.MissingError) string {
-	for _, n := range s.candidates(c, missing) {
-		for range maxSeen {
-			best := nearest.Of(missing.Name, n.names)
-			if best == "" {
-				break
-			}
-			if n.sees(best) {
-				return best
-			}
-			n.names = slices.DeleteFunc(n.names, func(s string) bool { return s == best })
+	n := s.candidates(c, missing)
+	for range maxSeen {
+		best := nearest.Of(missing.Name, n.names)
+		if best == "" || n.sees(best) {
+			return best
 		}
+		n.names = slices.DeleteFunc(n.names, func(s string) bool { return s == best })
 	}
 	return ""
 }
 
-func (s *server) candidates(c *call, missing *pfs.MissingError) []named {
+func (s *server) candidates(c *call, missing *pfs.MissingError) named {
 	switch {
 	case errors.Is(missing, pfs.ErrNoSuchRepo):
-		return []named{s.repoNames(c)}
+		return s.repoNames(c)
 	case errors.Is(missing, pfs.ErrNoSuchBranch):
-		return []named{s.branchNames(c, missing.Repo)}
+		return s.branchNames(c, missing.Repo)
 	case errors.Is(missing, pfs.ErrNoSuchTag):
-		return []named{s.tagNames(c, missing.Repo)}
+		return s.tagNames(c, missing.Repo)
 	case errors.Is(missing, pfs.ErrNoSuchCommit):
-		return []named{s.branchNames(c, missing.Repo), s.tagNames(c, missing.Repo)}
+		branches, tags := s.branchNames(c, missing.Repo), s.tagNames(c, missing.Repo)
+		return named{slices.Concat(branches.names, tags.names), func(name string) bool {
+			if slices.Contains(tags.names, name) { // none is the name of both
+				return tags.sees(name)
+			}
+			return branches.sees(name)
+		}}
 	case errors.Is(missing, pfs.ErrNoSuchUser):
-		return []named{s.userNames(c)}
+		return s.userNames(c)
 	}
-	return nil
+	return named{}
 }
 
 func (s *server) repoNames(c *call) named {

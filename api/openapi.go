@@ -124,9 +124,10 @@ func (o operation) describe(types *schemas) object {
 		d["parameters"] = params
 	}
 	if o.in != nil {
-		d["requestBody"] = object{"required": o.in != anything, "content": types.body(o.in)}
-		if in, ok := types.made[typeName(reflect.TypeOf(o.in))].(object); ok {
-			in["additionalProperties"] = false // as call.read has it
+		_, streamed := o.in.(stream)
+		d["requestBody"] = object{"required": !streamed, "content": types.body(o.in)}
+		if !streamed {
+			types.made[typeName(reflect.TypeOf(o.in))].(object)["additionalProperties"] = false // as call.read has it
 		}
 	}
 	if o.id == openDocument {
@@ -168,8 +169,12 @@ func (s *schemas) body(v any) object {
 		if v.of == nil {
 			return body(v.media, object{"type": "string", "format": "binary"})
 		}
-		s.of(reflect.TypeOf(v.of))
-		return body(v.media, object{"type": "string", "description": "the data of each event is a " + typeName(reflect.TypeOf(v.of)) + " in JSON"})
+		var names []string
+		for _, event := range v.of {
+			s.of(reflect.TypeOf(event))
+			names = append(names, typeName(reflect.TypeOf(event)))
+		}
+		return body(v.media, object{"type": "string", "description": "the data of each event is JSON: " + strings.Join(names, " or ")})
 	}
 	return body("application/json", s.of(reflect.TypeOf(v)))
 }

@@ -38,11 +38,11 @@ type answer struct {
 	statuses []int
 }
 
-// stream is a body that is not one JSON value; of, if it is not nil, is the
-// type in v1 of the JSON in it.
+// stream is a body that is not one JSON value; of are the types in v1 of the
+// events in it, if it has such.
 type stream struct {
 	media string
-	of    any
+	of    []any
 }
 
 func ok(v any) answer      { return answer{v, []int{http.StatusOK}} }
@@ -78,7 +78,8 @@ var inPath = map[string]string{
 }
 
 // operations are all of them. To add one, add a row here, its types with
-// their comments to package v1, and what it answers to operations_test.go.
+// their comments to package v1, and what it takes and refuses to the steps in
+// operations_test.go.
 var operations = []operation{
 	{"repos", "GET repos", "listRepos", "Lists the repos that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Repo]{}), (*server).listRepos},
 	{"repos", "POST repos", "createRepo", "Makes a repo with an empty default branch", nil, v1.CreateRepo{}, created(v1.Repo{}), (*server).createRepo},

@@ -23,8 +23,8 @@ import (
 // asks says so in the header Authorization.
 type testServer struct {
 	*apitest.Checker
-	fs  *pfs.FS
-	url string
+	*httptest.Server
+	fs *pfs.FS
 }
 
 func newServer(t *testing.T) *testServer {
@@ -35,10 +35,9 @@ func newServer(t *testing.T) *testServer {
 	}
 	s := &testServer{fs: fs}
 	s.Checker = apitest.New(api.New(fs, api.Options{Authenticate: s.authenticate}), t.Errorf)
-	srv := httptest.NewServer(s)
-	s.url = srv.URL
+	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() {
-		srv.Close()
+		s.Close()
 		fs.Close()
 	})
 	return s
@@ -60,7 +59,7 @@ func (s *testServer) do(t *testing.T, as, target, body string, header http.Heade
 	method, path, _ := strings.Cut(target, " ")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, s.url+v1.Prefix+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+v1.Prefix+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,6 +219,7 @@ func TestOperations(t *testing.T) {
 			kept = append([]string{"$" + st.keep, named.ID + named.AccessKey}, kept...)
 		}
 	}
+	s.Close() // so that streams have ended
 	for _, what := range s.Unseen() {
 		t.Errorf("no request makes a %s: add one to steps in operations_test.go", what)
 	}

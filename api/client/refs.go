@@ -21,7 +21,7 @@ func (c *Client) ProtectBranch(ctx context.Context, repo, name string, protected
 
 // RestoreBranch brings a deleted branch back, and its repo with it.
 func (c *Client) RestoreBranch(ctx context.Context, repo, name string) (v1.Branch, error) {
-	return post[v1.Branch](ctx, c, struct{}{}, "repos", repo, "branches", name, "restore")
+	return post[v1.Branch](ctx, c, nil, "repos", repo, "branches", name, "restore")
 }
 
 // Moves lists where a branch was made to point, newest first.

@@ -29,9 +29,9 @@ type Conflict struct {
 type Repo struct {
 	Name          string    `json:"name"`
 	Description   string    `json:"description,omitempty"`
-	DefaultBranch string    `json:"default_branch"`
+	DefaultBranch string    `json:"default_branch"` // what the bare name means
 	Created       time.Time `json:"created"`
-	Owner         string    `json:"owner,omitempty"`
+	Owner         string    `json:"owner,omitempty"` // id of the user whose it is
 }
 
 // CreateRepo asks for a repo.
@@ -51,11 +51,11 @@ type UpdateRepo struct {
 type Branch struct {
 	Name    string     `json:"name"`
 	Repo    string     `json:"repo"`
-	Head    string     `json:"head,omitempty"`
-	N       uint64     `json:"n"`
+	Head    string     `json:"head,omitempty"` // id of its newest commit
+	N       uint64     `json:"n"`              // how many commits lead to the head, itself included
 	Time    *time.Time `json:"time,omitempty"` // of the head
 	Created time.Time  `json:"created"`
-	Default bool       `json:"default,omitempty"`
+	Default bool       `json:"default,omitempty"` // it is what the repo's bare name means
 	// Protected: it takes merges only.
 	Protected bool `json:"protected,omitempty"`
 }
@@ -105,22 +105,22 @@ type CreateBranch struct {
 type Commit struct {
 	ID          string    `json:"id"`
 	Parents     []string  `json:"parents"`
-	N           uint64    `json:"n"`
+	N           uint64    `json:"n"` // how many commits lead to it, itself included
 	Time        time.Time `json:"time"`
 	Author      string    `json:"author,omitempty"`
 	Message     string    `json:"message,omitempty"`
-	Files       int       `json:"files"`
-	Hash        string    `json:"hash,omitempty"`
-	ParentHash  string    `json:"parent_hash,omitempty"`
-	ChangesHash string    `json:"changes_hash,omitempty"`
+	Files       int       `json:"files"`                  // how many paths it changed
+	Hash        string    `json:"hash,omitempty"`         // BLAKE3 of its record
+	ParentHash  string    `json:"parent_hash,omitempty"`  // Hash of the commit before it
+	ChangesHash string    `json:"changes_hash,omitempty"` // BLAKE3 of what it changed
 }
 
 // Change is a path that a commit changed.
 type Change struct {
 	Path    string `json:"path"`
 	Deleted bool   `json:"deleted,omitempty"`
-	Size    int64  `json:"size"`
-	Hash    string `json:"hash,omitempty"`
+	Size    int64  `json:"size"`           // in bytes
+	Hash    string `json:"hash,omitempty"` // BLAKE3 of the content
 }
 
 // Difference is a file that two commits have in different states.
@@ -139,7 +139,7 @@ type OpenCommit struct {
 	ID      string    `json:"id"`
 	Repo    string    `json:"repo"`
 	Branch  string    `json:"branch"`
-	Parent  string    `json:"parent,omitempty"`
+	Parent  string    `json:"parent,omitempty"` // the branch's head when it was started
 	Started time.Time `json:"started"`
 	Author  string    `json:"author,omitempty"`
 	Message string    `json:"message,omitempty"`
@@ -161,7 +161,7 @@ type FinishCommit struct {
 type File struct {
 	Prefix      string            `json:"prefix,omitempty"`
 	Path        string            `json:"path,omitempty"`
-	Size        int64             `json:"size"`
+	Size        int64             `json:"size"`           // in bytes
 	Hash        string            `json:"hash,omitempty"` // BLAKE3 of the content
 	Modified    *time.Time        `json:"modified,omitempty"`
 	Commit      string            `json:"commit,omitempty"` // that last changed it
@@ -172,17 +172,17 @@ type File struct {
 // Page is one page of a listing; Next, if set, is the after of the next one.
 type Page[T any] struct {
 	Items []T    `json:"items"`
-	Next  string `json:"next,omitempty"`
+	Next  string `json:"next,omitempty"` // absent on the last page
 }
 
 // Snapshot is what a ref means at the moment.
 type Snapshot struct {
 	Repo     string `json:"repo"`
-	Branch   string `json:"branch,omitempty"`
-	ID       string `json:"id,omitempty"` // empty: no commit yet
-	N        uint64 `json:"n"`
-	Writable bool   `json:"writable"`
-	Open     bool   `json:"open,omitempty"`
+	Branch   string `json:"branch,omitempty"` // that it was reached through
+	ID       string `json:"id,omitempty"`     // empty: no commit yet
+	N        uint64 `json:"n"`                // how many commits lead to it
+	Writable bool   `json:"writable"`         // what is written to the ref is accepted
+	Open     bool   `json:"open,omitempty"`   // it is an open commit
 }
 
 // Merge asks for what From, an expression, has to become part of Into, a branch.
