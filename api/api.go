@@ -157,6 +157,9 @@ func checkRequired(body []byte, v any) error {
 	if err := json.Unmarshal(body, &given); err != nil {
 		return err
 	}
+	if given == nil {
+		return errors.New("it is null")
+	}
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
 		if _, ok := given[f.name]; f.required && !ok {
 			return fmt.Errorf("the field %q is missing", f.name)

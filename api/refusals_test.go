@@ -34,6 +34,8 @@ func TestRefusals(t *testing.T) {
 		{"GET nothing", "", "openapi.json", 404},
 		{"POST repos", "{", "bad_body", 400},
 		{"POST repos", "null", "bad_body", 400},
+		{"POST repos", `["name"]`, "bad_body", 400},
+		{"POST repos/r/commits/HEAD/finish", "null", "it is null", 400},
 		{"POST repos", `{"name":"x","label":"y"}`, `unknown field \"label\"`, 400},
 		{"POST repos", `{"name":"x"} {}`, "there is more behind it", 400},
 		{"POST repos", `{"description":"x"}`, `the field \"name\" is missing`, 400},

@@ -23,43 +23,47 @@ import (
 	"caret/pfs"
 )
 
-// serve is a server on an empty store that lets everyone in.
-func serve() (url string, stop func()) {
+func newFS() *pfs.FS {
 	fs, err := pfs.Open(context.Background(), memory.New(), pfs.Options{})
 	if err != nil {
 		panic(err)
 	}
-	return serveFS(fs)
+	return fs
 }
 
-// serveFS is a server that panics at what its document does not describe.
-func serveFS(fs *pfs.FS) (url string, stop func()) {
+// serve is a server on an empty store for examples.
+func serve() (url string, stop func()) { return serveFS(newFS(), log.Panicf) }
+
+// serveFS is a server that lets everyone in who signs; fail is told what does
+// not fit its document.
+func serveFS(fs *pfs.FS, fail func(string, ...any)) (url string, stop func()) {
 	srv := httptest.NewServer(apitest.New(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
 		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
-	}}), log.Panicf))
+	}}), fail))
 	return srv.URL, func() {
 		srv.Close()
 		fs.Close()
 	}
 }
 
-func newClient(t *testing.T) (*client.Client, string) {
+// newClient is a client of a server with the repo r.
+func newClient(t *testing.T, fs *pfs.FS) *client.Client {
 	t.Helper()
-	url, stop := serve()
+	url, stop := serveFS(fs, t.Errorf)
 	t.Cleanup(stop)
 	c := client.New(url, "access key", "secret key")
 	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	return c, url
+	return c
 }
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	c, _ := newClient(t)
+	c := newClient(t, newFS())
 	ctx := t.Context()
 	const n = 7
 	for _, user := range []string{"u", "other"} {
@@ -136,16 +140,8 @@ func TestPages(t *testing.T) {
 // TestMD5: a server that is asked to keeps MD5s of what comes by the API too.
 func TestMD5(t *testing.T) {
 	t.Parallel()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	url, stop := serveFS(fs)
-	defer stop()
-	c := client.New(url, "access key", "secret key")
-	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
-		t.Fatal(err)
-	}
+	fs := newFS()
+	c := newClient(t, fs)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", strings.NewReader("data"), 4); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +157,7 @@ func TestMD5(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	t.Parallel()
-	c, _ := newClient(t)
+	c := newClient(t, newFS())
 	data := bytes.Repeat([]byte("0123456789"), 300_000)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", bytes.NewReader(data), int64(len(data))); err != nil {
 		t.Fatal(err)
@@ -185,7 +181,7 @@ func TestRanges(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	c, _ := newClient(t)
+	c := newClient(t, newFS())
 	ctx := t.Context()
 	for want, call := range map[string]func() error{
 		"no_such_branch":     func() error { _, err := c.Branch(ctx, "r", "absent"); return err },
