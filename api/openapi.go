@@ -95,12 +95,9 @@ func failure(status int) string { return "Status" + strconv.Itoa(status) }
 
 // fails are the statuses with which an operation may fail.
 func (o operation) fails() []int {
-	list := []int{400, 403, 404, 500, 503}
+	list := append([]int{400, 403, 404, 500, 503}, o.out.fails...)
 	if o.method() != http.MethodGet {
 		list = append(list, 409, 412, 507)
-	}
-	if slices.Contains(o.out.statuses, http.StatusPartialContent) {
-		list = append(list, 416)
 	}
 	return list
 }

@@ -36,6 +36,7 @@ type param struct {
 type answer struct {
 	body     any
 	statuses []int
+	fails    []int // besides those that all operations may fail with
 }
 
 // stream is a body that is not one JSON value; of are the types in v1 of the
@@ -45,11 +46,11 @@ type stream struct {
 	of    []any
 }
 
-func ok(v any) answer      { return answer{v, []int{http.StatusOK}} }
-func created(v any) answer { return answer{v, []int{http.StatusCreated}} }
+func ok(v any) answer      { return answer{body: v, statuses: []int{http.StatusOK}} }
+func created(v any) answer { return answer{body: v, statuses: []int{http.StatusCreated}} }
 
 var (
-	done     = answer{nil, []int{http.StatusNoContent}}
+	done     = answer{statuses: []int{http.StatusNoContent}}
 	content  = stream{media: "application/octet-stream"}
 	anything = stream{media: "*/*"}
 )
@@ -152,7 +153,7 @@ var operations = []operation{
 	{
 		"files", "GET repos/{repo}/file", "getFile", "Streams a file; X-Caret-Hash in the answer is its BLAKE3, X-Caret-Commit the commit that last changed it",
 		[]param{refParam, pathParam, {name: "Range", about: "one range of bytes, such as `bytes=0-99`", header: true}},
-		nil, answer{content, []int{http.StatusOK, http.StatusPartialContent}}, (*server).getFile,
+		nil, answer{content, []int{http.StatusOK, http.StatusPartialContent}, []int{http.StatusRequestedRangeNotSatisfiable}}, (*server).getFile,
 	},
 	{
 		"files", "PUT repos/{repo}/file", "putFile", "Stores the body as a file, in a commit of its own or staged in an open one",
