@@ -32,9 +32,15 @@ func wireChange(i pfs.Info) v1.Change {
 }
 
 func wireOpen(o pfs.OpenCommit) v1.OpenCommit {
-	w := v1.OpenCommit{ID: o.ID.String(), Repo: o.Repo, Branch: o.Branch, Started: o.Started, Author: o.Author, Message: o.Message}
+	w := v1.OpenCommit{
+		ID: o.ID.String(), Repo: o.Repo, Branch: o.Branch, Started: o.Started, Touched: o.Touched,
+		Author: o.Author, Message: o.Message, Finishing: o.Finishing,
+	}
 	if !o.Parent.IsZero() {
 		w.Parent = o.Parent.String()
+	}
+	if !o.Expires.IsZero() {
+		w.Expires = &o.Expires
 	}
 	return w
 }
@@ -48,7 +54,14 @@ func (s *server) log(c *call) error {
 	if err != nil {
 		return err
 	}
-	opt := pfs.LogOptions{Path: c.URL.Query().Get("path"), Limit: limit + 1}
+	q := c.URL.Query()
+	opt := pfs.LogOptions{Path: q.Get("path"), Author: q.Get("author"), Message: q.Get("message"), Limit: limit + 1}
+	if opt.Since, err = c.time("since"); err != nil {
+		return err
+	}
+	if opt.Until, err = c.time("until"); err != nil {
+		return err
+	}
 	if after != "" {
 		if opt.After, err = pfs.ParseCommitID(after); err != nil {
 			return badAfter(after)
@@ -66,11 +79,35 @@ func (s *server) inspectCommit(c *call) error {
 	if err != nil {
 		return err
 	}
+	snap, err := s.fs.Resolve(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if snap.Open {
+		return s.inspectOpen(c, ref)
+	}
 	x, err := s.fs.Commit(c.Context(), ref)
 	if err != nil {
 		return err
 	}
 	return c.ok(wireCommit(x))
+}
+
+// inspectOpen describes an open commit as if it were finished now.
+func (s *server) inspectOpen(c *call, ref pfs.Ref) error {
+	o, staged, err := s.fs.OpenCommit(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	w := wireOpen(o)
+	out := v1.Commit{
+		ID: w.ID, Parents: []string{}, Time: w.Started, Author: w.Author, Message: w.Message, Files: staged,
+		Open: true, Branch: w.Branch, Touched: &w.Touched, Expires: w.Expires,
+	}
+	if w.Parent != "" {
+		out.Parents = append(out.Parents, w.Parent)
+	}
+	return c.ok(out)
 }
 
 func (s *server) changes(c *call) error {

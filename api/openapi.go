@@ -145,6 +145,8 @@ func (o operation) describeParams() []object {
 			schema = object{"type": "integer", "minimum": 1}
 		case "boolean":
 			schema = object{"type": "boolean"}
+		case "date-time":
+			schema = object{"type": "string", "format": "date-time"}
 		}
 		in := "query"
 		if p.header {

@@ -26,7 +26,7 @@ func (o operation) path() string   { _, p, _ := strings.Cut(o.pattern, " "); ret
 // param is a parameter in the query, or in a header if that is set.
 type param struct {
 	name, about string
-	kind        string // of JSON schema; "" is a string
+	kind        string // integer, boolean or date-time; "" is a string
 	required    bool
 	header      bool
 }
@@ -113,7 +113,13 @@ var operations = []operation{
 	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{refParam}, nil, ok(v1.Snapshot{}), (*server).resolve},
 	{
 		"commits", "GET repos/{repo}/commits", "listCommits", "Lists the commits that lead to ref, newest first",
-		paged(refParam, param{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"}),
+		paged(
+			refParam, param{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"},
+			param{name: "since", about: "only commits of this time or later", kind: "date-time"},
+			param{name: "until", about: "only commits of this time or earlier", kind: "date-time"},
+			param{name: "author", about: "only commits whose author has this text, whatever its case"},
+			param{name: "message", about: "only commits whose message has this text, whatever its case"},
+		),
 		nil, ok(v1.Page[v1.Commit]{}), (*server).log,
 	},
 	{"commits", "GET repos/{repo}/commits/{ref}", "inspectCommit", "Describes a commit", nil, nil, ok(v1.Commit{}), (*server).inspectCommit},

@@ -147,6 +147,8 @@ var steps = []step{
 	{"GET repos/r/resolve?ref=HEAD^", "", 200, "", ""},
 	{"GET repos/r/resolve?ref=absent", "", 404, "no_such_commit", ""},
 	{"GET repos/r/commits?path=d/&limit=1", "", 200, "", ""},
+	{"GET repos/r/commits?since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00.123456789Z&author=ROOT&message=one", "", 200, "", ""},
+	{"GET repos/r/commits?since=yesterday", "", 400, "invalid_argument", ""},
 	{"GET repos/r/commits?after=nonsense", "", 400, "invalid_argument", ""},
 	{"GET repos/r/commits/HEAD^", "", 200, "", ""},
 	{"GET repos/r/commits/HEAD^9", "", 404, "no_such_version", ""},
@@ -165,6 +167,7 @@ var steps = []step{
 
 	{"POST repos/r/commits", `{"branch":"master","message":"two"}`, 201, "", "open"},
 	{"POST repos/r/commits", `{"branch":"absent"}`, 404, "no_such_commit", ""},
+	{"GET repos/r/commits/$open", "", 200, "", ""},
 	{"GET repos/r/open", "", 200, "", ""},
 	{"GET repos/r/open?limit=-1", "", 400, "invalid_argument", ""},
 	{"PUT repos/r/file?ref=$open&path=c", "3", 200, "", ""},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"caret/api/nearest"
 	"caret/pfs"
@@ -58,6 +59,18 @@ func (c *call) flag(name string) (bool, error) {
 	default:
 		return false, &hinted{fmt.Errorf("%w: %s %q", pfs.ErrInvalidArgument, name, s), name + " is true or false"}
 	}
+}
+
+// time reads a parameter that is a time; absent is the zero time.
+func (c *call) time(name string) (t time.Time, err error) {
+	text := c.URL.Query().Get(name)
+	if text == "" {
+		return t, nil
+	}
+	if t, err = time.Parse(time.RFC3339Nano, text); err != nil {
+		err = &hinted{fmt.Errorf("%w: %s %q is no time", pfs.ErrInvalidArgument, name, text), "write it as 2026-11-20T12:00:00Z"}
+	}
+	return t, err
 }
 
 // maxPage is the default and the ceiling of a page.

@@ -61,6 +61,9 @@ func (f *finish) do(ctx context.Context, repo string) (commits.Commit, error) {
 	if f.layered {
 		f.fs.foldSoon(f.line)
 	}
+	if err := f.fs.dropUploads(context.WithoutCancel(ctx), f.id); err != nil {
+		f.fs.log.Warn("rows of uploads are left over", "commit", f.id, "err", err) // nobody sees them
+	}
 	return f.made, nil
 }
 

@@ -28,6 +28,7 @@ type FS struct {
 	lines *commits.Lines
 
 	sealer    cipher.AEAD
+	openTTL   time.Duration
 	maxDirect int // staged changes above it become a layer
 	foldPage  int // paths folded in by one transaction
 
@@ -51,7 +52,11 @@ type Options struct {
 	// Sealer encrypts the secrets of keys; nil leaves them as they are.
 	Sealer cipher.AEAD
 
-	holdFolding bool // tests fold by hand
+	// OpenTTL is how long an open commit that nobody writes to is kept; 0 is
+	// for ever.
+	OpenTTL time.Duration
+
+	holdFolding bool // tests fold, and drop what expires, by hand
 }
 
 // Open returns the file system that is kept in store. It resumes work that
@@ -61,6 +66,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		store: store, rows: store.Rows(), blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
 		lines:     commits.NewLines(),
+		openTTL:   opts.OpenTTL,
 		maxDirect: cmp.Or(opts.LayerAbove, 1000),
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),
@@ -82,6 +88,10 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 	if err := fs.resume(ctx); err != nil {
 		fs.Close() //nolint:errcheck // the first error tells more
 		return nil, err
+	}
+	if fs.openTTL > 0 && !opts.holdFolding {
+		fs.wg.Add(1)
+		go fs.expiryLoop()
 	}
 	return fs, nil
 }

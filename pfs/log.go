@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"caret/commits"
 	"caret/objstore"
@@ -42,57 +43,81 @@ func (fs *FS) finished(tx objstore.Reader, ref Ref) (*Snapshot, error) {
 type LogOptions struct {
 	// Path keeps only commits that changed it; with a slash at its end, ones
 	// that changed anything under it.
-	Path  string
-	After commits.ID // only commits older than it
-	Limit int        // at most so many; 0 is all
+	Path string
+	// Since and Until keep only commits of that time, both included; zero is
+	// no limit.
+	Since, Until time.Time
+	// Author and Message keep only commits that have the text there, whatever
+	// its case.
+	Author, Message string
+	After           commits.ID // only commits older than it
+	Limit           int        // at most so many; 0 is all
 }
 
-// Log lists the commits that lead to the snapshot, newest first.
+// keeps says whether the log has the commit, by what is said of it.
+func (o *LogOptions) keeps(c *commits.Commit) bool {
+	has := func(s, part string) bool {
+		return part == "" || strings.Contains(strings.ToLower(s), strings.ToLower(part))
+	}
+	return has(c.Author, o.Author) && has(c.Message, o.Message)
+}
+
+// Log lists the commits that lead to the snapshot, newest first. But for Author
+// and Message, it takes time in proportion to what it lists.
 func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, error) {
 	var list []commits.Commit
 	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
-		from := s.pos
-		if !opt.After.IsZero() {
-			p, err := s.olderThan(tx, opt.After)
-			if err != nil || p.N == 0 {
-				return err
-			}
-			from = p
+		from, err := s.logStart(tx, &opt)
+		if err != nil || from.N == 0 {
+			return err
 		}
-		return eachCommit(ctx, tx, from, opt.Path, func(c commits.Commit) (bool, error) {
-			list = append(list, c)
+		return s.fs.eachCommit(tx, from, opt.Path, func(c commits.Commit) (bool, error) {
+			if err := ctx.Err(); err != nil || c.Time.Before(opt.Since) {
+				return false, err
+			}
+			if opt.keeps(&c) {
+				list = append(list, c)
+			}
 			return opt.Limit == 0 || len(list) < opt.Limit, nil
 		})
 	})
 	return list, translate(err)
 }
 
+// logStart is the newest commit that may be listed.
+func (s *Snapshot) logStart(tx objstore.Reader, opt *LogOptions) (commits.Pos, error) {
+	from := s.pos
+	if !opt.After.IsZero() {
+		var err error
+		if from, err = s.olderThan(tx, opt.After); err != nil || from.N == 0 {
+			return from, err
+		}
+	}
+	if opt.Until.IsZero() {
+		return from, nil
+	}
+	return commits.FindTime(tx, from, opt.Until)
+}
+
 // eachCommit calls fn for the commits back from p that changed path, or all
 // if path is empty, until it returns false.
-func eachCommit(ctx context.Context, tx objstore.Reader, p commits.Pos, path string, fn func(commits.Commit) (bool, error)) error {
-	if path != "" && !strings.HasSuffix(path, "/") {
-		// The path's own states know their commits; no walk is needed.
-		v, err := (*commits.Lines)(nil).View(tx, p, commits.ID{})
-		if err != nil {
-			return err
-		}
-		return v.History(path, func(st commits.State) (bool, error) {
-			c, err := commits.Read(tx, commits.Pos{Line: p.Line, N: st.N})
-			if err != nil {
-				return false, err
-			}
-			return fn(c)
-		})
+func (fs *FS) eachCommit(tx objstore.Reader, p commits.Pos, path string, fn func(commits.Commit) (bool, error)) error {
+	switch {
+	case path == "":
+		return commits.Log(tx, p, fn)
+	case strings.HasSuffix(path, "/"):
+		return fs.lines.LogUnder(tx, p, path, fn)
 	}
-	return commits.Log(tx, p, func(c commits.Commit) (bool, error) {
-		if err := ctx.Err(); err != nil {
+	// The path's own states know their commits; no walk is needed.
+	v, err := fs.lines.View(tx, p, commits.ID{})
+	if err != nil {
+		return err
+	}
+	return v.History(path, func(st commits.State) (bool, error) {
+		c, err := commits.Read(tx, commits.Pos{Line: p.Line, N: st.N})
+		if err != nil {
 			return false, err
-		}
-		if path != "" {
-			if ok, err := commits.Touches(tx, c, path); err != nil || !ok {
-				return true, err
-			}
 		}
 		return fn(c)
 	})
@@ -136,23 +161,27 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 }
 
 // Changes lists up to limit (0: all) paths behind after that the commit
-// changed, with the state it gave them.
+// changed, with the state it gave them; of an open commit those staged in it.
 func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) ([]Info, error) {
 	var list []Info
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
-		s, err := fs.finished(tx, ref)
-		if err != nil {
+		add := func(ch commits.Change) (bool, error) {
+			list = append(list, Info{Path: ch.Path, State: ch.State})
+			return limit == 0 || len(list) < limit, nil
+		}
+		s, err := fs.resolve(tx, ref)
+		if err == nil && s.Open {
+			return commits.Staged(tx, s.ID, after, add)
+		}
+		if s, err = fs.finished(tx, ref); err != nil {
 			return err
 		}
 		c, err := commits.Read(tx, s.pos)
 		if err != nil {
 			return err
 		}
-		return commits.Changes(tx, c, after, func(ch commits.Change) (bool, error) {
-			list = append(list, Info{Path: ch.Path, State: ch.State})
-			return limit == 0 || len(list) < limit, nil
-		})
+		return commits.Changes(tx, c, after, add)
 	})
 	return list, translate(err)
 }

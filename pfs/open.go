@@ -21,6 +21,10 @@ type OpenCommit struct {
 	Started time.Time
 	Author  string
 	Message string
+	// Touched is when it was last written to, some minutes more or less;
+	// Expires when it is dropped if nobody does, zero if never.
+	Touched, Expires time.Time
+	Finishing        bool // no more writes are taken
 }
 
 type openRow struct {
@@ -30,6 +34,7 @@ type openRow struct {
 	Base      commits.LineID `json:"base"`           // line and number of the parent
 	N         uint64         `json:"n"`
 	Started   time.Time      `json:"started"`
+	Touched   time.Time      `json:"touched,omitzero"` // last written to, if later
 	Author    string         `json:"author,omitempty"`
 	Starter   string         `json:"starter,omitempty"` // the user's ID
 	Message   string         `json:"message,omitempty"`
@@ -76,16 +81,16 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 			Branch: s.Branch, Line: s.line, Home: s.home, Base: base.pos.Line, N: base.pos.N,
 			Started: fs.timestamp(), Author: opt.Author, Starter: opt.User, Message: opt.Message, Internal: opt.internal,
 		}
-		o = row.describe(s.Repo, id, base.ID)
+		o = fs.describeOpen(&row, s.Repo, id, base.ID)
 		return setJSON(tx, openKey(s.repo, id), row)
 	})
 	return o, err
 }
 
-func (o *openRow) describe(repo string, id, parent commits.ID) OpenCommit {
+func (fs *FS) describeOpen(o *openRow, repo string, id, parent commits.ID) OpenCommit {
 	return OpenCommit{
-		ID: id, Repo: repo, Branch: o.Branch, Parent: parent,
-		Started: o.Started, Author: o.Author, Message: o.Message,
+		ID: id, Repo: repo, Branch: o.Branch, Parent: parent, Started: o.Started, Author: o.Author, Message: o.Message,
+		Touched: o.touched(), Expires: o.expires(fs.openTTL), Finishing: o.Finishing,
 	}
 }
 
@@ -117,18 +122,52 @@ func (fs *FS) OpenCommits(ctx context.Context, repo string, after commits.ID, li
 			if err != nil {
 				return false, err
 			}
-			if row.N > 0 {
-				c, err := commits.Read(tx, row.pos())
-				if err != nil {
-					return false, err
-				}
-				parent = c.ID
+			if parent, err = commitID(tx, row.pos()); err != nil {
+				return false, err
 			}
-			list = append(list, row.describe(repo, id, parent))
+			list = append(list, fs.describeOpen(&row, repo, id, parent))
 			return limit <= 0 || len(list) < limit, nil
 		})
 	})
 	return list, err
+}
+
+// commitID is the id of the commit at p, zero if there is none.
+func commitID(tx objstore.Reader, p commits.Pos) (CommitID, error) {
+	if p.N == 0 {
+		return CommitID{}, nil
+	}
+	c, err := commits.Read(tx, p)
+	return c.ID, err
+}
+
+// OpenCommit describes the open commit that ref means, and counts what is
+// staged in it. ErrNoSuchCommit if it means none.
+func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int, err error) {
+	err = fs.rows.View(ctx, func(tx objstore.Reader) error {
+		staged = 0
+		s, err := fs.resolve(tx, ref)
+		if err != nil {
+			return err
+		}
+		if !s.Open {
+			return fmt.Errorf("%w: %s is not open", ErrNoSuchCommit, s.ID)
+		}
+		row, err := readOpen(tx, s.repo, s.ID)
+		if err != nil {
+			return err
+		}
+		parent, err := commitID(tx, row.pos())
+		if err != nil {
+			return err
+		}
+		o = fs.describeOpen(&row, s.Repo, s.ID, parent)
+		return commits.Staged(tx, s.ID, "", func(commits.Change) (bool, error) {
+			staged++
+			return true, ctx.Err()
+		})
+	})
+	return o, staged, translate(err)
 }
 
 // AbortCommit drops an open commit and all that is staged in it.
@@ -156,8 +195,12 @@ func (fs *FS) AbortCommit(ctx context.Context, repo string, id commits.ID) error
 	return fs.dropStaged(ctx, id)
 }
 
-// dropStaged removes the rows of an aborted commit, a page at a time.
+// dropStaged removes the rows of an aborted commit, and the uploads into it, a
+// page at a time.
 func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
+	if err := fs.dropUploads(ctx, id); err != nil {
+		return err
+	}
 	for done := false; !done; {
 		err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
 			if done, err = commits.DropStaged(tx, id); err != nil || !done {

@@ -58,6 +58,7 @@ type Snapshot struct {
 	repo      repoRow
 	finishing bool           // an open commit that takes no more writes
 	starter   string         // the user who started the open commit
+	touched   time.Time      // when the open commit was last written to
 	line      commits.LineID // of Branch; 0 if none
 	home      commits.LineID // names Branch for good; 0 if none
 	protected bool           // Branch takes merges only
@@ -243,6 +244,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 		s.at(open.pos())
 		s.ID, s.Time, s.Open = id, open.Started, true
 		s.Writable, s.finishing, s.starter = true, open.Finishing, open.Starter
+		s.touched = open.touched()
 		return nil
 	}
 	if !errors.Is(err, ErrNoSuchCommit) {

@@ -86,6 +86,19 @@ func (fs *FS) foldSoon(line commits.LineID) {
 	}
 }
 
+// Folding says whether there are commits of many files that have yet to be
+// folded into their branches. Readers see no difference.
+func (fs *FS) Folding(ctx context.Context) (bool, error) {
+	waiting := false
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		return scanNames(tx, []byte{keyFolding}, "", 1, func(string, []byte) error {
+			waiting = true
+			return nil
+		})
+	})
+	return waiting, err
+}
+
 func (fs *FS) foldLoop() {
 	defer fs.wg.Done()
 	for {

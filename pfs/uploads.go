@@ -71,7 +71,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 		if err != nil {
 			return err
 		}
-		return setJSON(tx, uploadKey(s.uploadScope(), path, id), u)
+		return errors.Join(s.touch(tx), setJSON(tx, uploadKey(s.uploadScope(), path, id), u))
 	})
 	return u, err
 }
@@ -285,10 +285,11 @@ func (fs *FS) PutPart(ctx context.Context, to Ref, path, upload string, number i
 	}
 	row := partRow{Part: p, Modified: fs.timestamp(), Checksum: sum}
 	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		if _, _, err := fs.readUpload(tx, to, path, upload); err != nil {
+		_, s, err := fs.readUpload(tx, to, path, upload)
+		if err != nil {
 			return err
 		}
-		return setJSON(tx, partKey(upload, number), row)
+		return errors.Join(s.touch(tx), setJSON(tx, partKey(upload, number), row))
 	})
 	return row.info(number), err
 }

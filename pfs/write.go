@@ -152,7 +152,10 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 func (fs *FS) Target(ctx context.Context, ref Ref) (*Snapshot, error) {
 	var s *Snapshot
 	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		s, err = fs.target(tx, ref, WriteOptions{})
+		if s, err = fs.target(tx, ref, WriteOptions{}); err != nil {
+			return err
+		}
+		_, err = s.view(tx) // so that the write finds remembered what lies beneath forks
 		return err
 	})
 	return s, err
@@ -239,7 +242,7 @@ func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []co
 		_, err := commits.Append(tx, s.line, changes, meta)
 		return id, err
 	}
-	return s.ID, s.stage(tx, changes)
+	return s.ID, errors.Join(s.touch(tx), s.stage(tx, changes))
 }
 
 // stage adds changes to an open commit. Deleting what its parent does not

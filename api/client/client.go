@@ -290,12 +290,29 @@ func (c *Client) Resolve(ctx context.Context, repo, ref string) (v1.Snapshot, er
 	return get[v1.Snapshot](ctx, c, url.Values{"ref": {ref}}, "repos", repo, "resolve")
 }
 
-// Log lists the commits that lead to ref, newest first; path, if not "",
-// keeps those that changed it, or anything under it if it ends in a slash.
-func (c *Client) Log(ctx context.Context, repo, ref, path, after string, limit int) (v1.Page[v1.Commit], error) {
+// LogFilter keeps some commits of a log; what is zero keeps all.
+type LogFilter struct {
+	// Path keeps commits that changed it, or anything under it if it ends in a
+	// slash.
+	Path            string
+	Since, Until    time.Time // both included
+	Author, Message string    // has that text, whatever its case
+}
+
+// Log lists the commits that lead to ref, newest first.
+func (c *Client) Log(ctx context.Context, repo, ref string, f LogFilter, after string, limit int) (v1.Page[v1.Commit], error) {
 	q := pageQuery(after, limit)
 	q.Set("ref", ref)
-	q.Set("path", path)
+	for name, v := range map[string]string{"path": f.Path, "author": f.Author, "message": f.Message} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	for name, t := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !t.IsZero() {
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
 	return get[v1.Page[v1.Commit]](ctx, c, q, "repos", repo, "commits")
 }
 

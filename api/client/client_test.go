@@ -110,9 +110,13 @@ func TestPages(t *testing.T) {
 		add("repos", len(repos)-1, err)
 		branches, err := client.All(func(after string) (v1.Page[v1.Branch], error) { return c.Branches(ctx, "r", after, limit) })
 		add("branches", len(branches)-1, err)
-		log, err := client.All(func(after string) (v1.Page[v1.Commit], error) { return c.Log(ctx, "r", "", "", after, limit) })
+		log, err := client.All(func(after string) (v1.Page[v1.Commit], error) {
+			return c.Log(ctx, "r", "", client.LogFilter{}, after, limit)
+		})
 		add("commits", len(log), err)
-		ofPath, err := client.All(func(after string) (v1.Page[v1.Commit], error) { return c.Log(ctx, "r", "", "d/", after, limit) })
+		ofPath, err := client.All(func(after string) (v1.Page[v1.Commit], error) {
+			return c.Log(ctx, "r", "", client.LogFilter{Path: "d/"}, after, limit)
+		})
 		add("commits of a folder", len(ofPath), err)
 		open, err := client.All(func(after string) (v1.Page[v1.OpenCommit], error) { return c.OpenCommits(ctx, "r", after, limit) })
 		add("open commits", len(open), err)

@@ -219,13 +219,13 @@ func ExampleClient_Log() {
 	for _, month := range []string{"may", "june", "july"} {
 		put(c, "sales", "master", month+".csv", "100")
 	}
-	page, err := c.Log(ctx, "sales", "master", "", "", 2)
+	page, err := c.Log(ctx, "sales", "master", client.LogFilter{}, "", 2)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(len(page.Items), "of the first page, more:", page.Next != "")
 	for commit, err := range client.Each(func(after string) (v1.Page[v1.Commit], error) {
-		return c.Log(ctx, "sales", "master", "", after, 2)
+		return c.Log(ctx, "sales", "master", client.LogFilter{}, after, 2)
 	}) {
 		if err != nil {
 			log.Fatal(err)

@@ -113,6 +113,13 @@ type Commit struct {
 	Hash        string    `json:"hash,omitempty"`         // BLAKE3 of its record
 	ParentHash  string    `json:"parent_hash,omitempty"`  // Hash of the commit before it
 	ChangesHash string    `json:"changes_hash,omitempty"` // BLAKE3 of what it changed
+	// Of an open commit, of which Files are staged and Time is when it was
+	// started: its branch, when it was last written to, and when it is dropped
+	// if nobody does.
+	Open    bool       `json:"open,omitempty"`
+	Branch  string     `json:"branch,omitempty"`
+	Touched *time.Time `json:"touched,omitempty"`
+	Expires *time.Time `json:"expires,omitempty"`
 }
 
 // Change is a path that a commit changed.
@@ -143,6 +150,11 @@ type OpenCommit struct {
 	Started time.Time `json:"started"`
 	Author  string    `json:"author,omitempty"`
 	Message string    `json:"message,omitempty"`
+	// Touched is when it was last written to, some minutes more or less;
+	// Expires when it is dropped if nobody does.
+	Touched   time.Time  `json:"touched"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Finishing bool       `json:"finishing,omitempty"` // it takes no more writes
 }
 
 // StartCommit opens a commit on a branch.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"iter"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,7 +19,7 @@ func commitCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list commits, newest first; --open lists those still written to", Aliases: []string{"ls"}, ArgsUsage: "REPO[@EXPR]",
 				Description: "EXAMPLES:\n   caret commit list sales@master -n 10\n   caret commit list sales --open",
-				Flags:       clientFlags(outputFlags(logLimit(), &cli.BoolFlag{Name: "open", Usage: "open commits"})...),
+				Flags:       clientFlags(outputFlags(append(logFlags(), &cli.BoolFlag{Name: "open", Usage: "open commits"})...)...),
 				Action:      func(c *cli.Context) error { return commitList(c, p) },
 			},
 			{
@@ -50,19 +50,6 @@ func commitCommand(p process) *cli.Command {
 	}
 }
 
-func logLimit() cli.Flag {
-	return &cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` commits", Value: 0}
-}
-
-func logCommand(p process) *cli.Command {
-	return &cli.Command{
-		Name: "log", Usage: "show the commits that lead to a state, or changed a path", ArgsUsage: "REPO[@EXPR][:PATH]",
-		Description: "A PATH that ends in a slash stands for everything under it.\n\nEXAMPLES:\n   caret log sales\n   caret log sales@dev:june/ -n 5\n   caret log sales@master:a.csv -o json",
-		Flags:       clientFlags(outputFlags(logLimit())...),
-		Action:      func(c *cli.Context) error { return logRun(c, p) },
-	}
-}
-
 // onTarget connects and reads the one argument.
 func onTarget(c *cli.Context, p process, name string) (*client.Client, target, error) {
 	args, err := arguments(c, name)
@@ -75,43 +62,6 @@ func onTarget(c *cli.Context, p process, name string) (*client.Client, target, e
 	}
 	cl, err := connect(c, p)
 	return cl, t, err
-}
-
-// readLog goes through the commits that lead to a target, newest first, up
-// to limit of them (0: all).
-func readLog(c *cli.Context, cl *client.Client, t target, limit int) (iter.Seq2[v1.Commit, error], error) {
-	if limit < 0 {
-		return nil, usagef("--limit %d: it is a number of commits", limit)
-	}
-	return first(client.Each(func(after string) (v1.Page[v1.Commit], error) {
-		return cl.Log(c.Context, t.Repo, t.Expr, t.Path, after, limit)
-	}), limit), nil
-}
-
-func logRun(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@EXPR][:PATH]")
-	if err != nil {
-		return err
-	}
-	commits, err := readLog(c, cl, t, c.Int("limit"))
-	if err != nil {
-		return err
-	}
-	n := 0
-	if err := listCommits(pr, counted(&n, commits)); err != nil || n > 0 || t.Path == "" {
-		return err
-	}
-	return notFound("no commit that leads there changed %q", t.Path)
-}
-
-func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
-	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.cut(x.Message, 26)}
-	})
 }
 
 func commitList(c *cli.Context, p process) error {
@@ -137,10 +87,24 @@ func commitList(c *cli.Context, p process) error {
 		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)
 	}
 	open := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, t.Repo, after, 0) })
-	return list(pr, open, "COMMIT\tBRANCH\tSTARTED\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
-		return []string{pr.short(o.ID), pr.cut(o.Branch, 16), pr.time(o.Started), pr.cut(o.Author, 10), pr.cut(o.Message, 20)}
+	soon := 0
+	open = observed(open, func(o v1.OpenCommit) {
+		if o.Expires != nil && time.Until(*o.Expires) < expiresSoon {
+			soon++
+		}
 	})
+	err = list(pr, open, "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
+		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.cut(o.Message, 14)}
+	})
+	if soon > 0 {
+		fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
+			count(soon, "open commit is dropped", "open commits are dropped"), expiresSoon)
+	}
+	return err
 }
+
+// expiresSoon is when an open commit that nobody writes to is warned about.
+const expiresSoon = 24 * time.Hour
 
 func commitInspect(c *cli.Context, p process) error {
 	pr, err := newPrinter(c, p)
@@ -172,7 +136,11 @@ func commitInspect(c *cli.Context, p process) error {
 			Changes []v1.Change `json:"changes"`
 		}{x, all})
 	}
-	if err := pr.details(x, "commit", x.ID, "number", fmt.Sprint(x.N), "parents", strings.Join(x.Parents, " "),
+	state, expires, number := "", "", fmt.Sprint(x.N)
+	if x.Open {
+		state, expires, number = "open on branch "+x.Branch, pr.timeOf(x.Expires), ""
+	}
+	if err := pr.details(x, "commit", x.ID, "state", state, "expires", expires, "number", number, "parents", strings.Join(x.Parents, " "),
 		"time", x.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"), "author", x.Author, "message", x.Message, "hash", x.Hash); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type serveOptions struct {
 	tlsCert, tlsKey      string
 	logLevel             string
 	grace, stall         time.Duration
+	openTTL              time.Duration
 }
 
 func serveCommand(p process) *cli.Command {
@@ -49,6 +50,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
+			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "drop open commits that nobody has written to for so long; 0 keeps them for ever", Value: 7 * 24 * time.Hour, Destination: &o.openTTL},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
 			&cli.DurationFlag{Name: "grace", Usage: "how long requests under way may take to finish at shutdown", Value: 30 * time.Second, Destination: &o.grace},
 		},
@@ -71,6 +73,9 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if o.etag != "blake3" && o.etag != "md5" {
 		return usagef("--etag %q: it is blake3 or md5", o.etag)
 	}
+	if o.openTTL < 0 || o.openTTL > 0 && o.openTTL < time.Minute {
+		return usagef("--open-commit-ttl %s: it is at least 1m, or 0 for ever", o.openTTL)
+	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	// Listening first makes a taken port the first thing that is said.
 	ln, err := listen(o)
@@ -91,7 +96,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	fs, err := pfs.Open(ctx, store, pfs.Options{Log: log, Sealer: sealer})
+	fs, err := pfs.Open(ctx, store, pfs.Options{Log: log, Sealer: sealer, OpenTTL: o.openTTL})
 	if err != nil {
 		return err
 	}

@@ -239,22 +239,27 @@ func old(back int) pfs.Ref {
 	return pfs.Ref{Repo: "bench", Version: x}
 }
 
+// read opens a file, which reads its first chunk.
+func (e *engine) read(ctx context.Context, ref pfs.Ref, path string) error {
+	s, err := e.fs.Resolve(ctx, ref)
+	if err != nil {
+		return err
+	}
+	info, err := s.Stat(ctx, path)
+	if err != nil {
+		return err
+	}
+	r, err := s.Read(ctx, info, 0, -1)
+	if err != nil {
+		return err
+	}
+	return r.Close()
+}
+
 func (b *bench) reads(e *engine) error {
 	read := func(ref pfs.Ref) func(int) error {
 		return func(i int) error {
-			s, err := e.fs.Resolve(b.ctx, ref)
-			if err != nil {
-				return err
-			}
-			info, err := s.Stat(b.ctx, path(uint64(i)*911%(large-100_000)+1))
-			if err != nil {
-				return err
-			}
-			r, err := s.Read(b.ctx, info, 0, -1)
-			if err != nil {
-				return err
-			}
-			return r.Close()
+			return e.read(b.ctx, ref, path(uint64(i)*911%(large-100_000)+1))
 		}
 	}
 	// In turns, as the machine is not the same from second to second.
@@ -293,13 +298,13 @@ func (b *bench) reads(e *engine) error {
 		if err != nil {
 			return err
 		}
-		b.add(tt.what, "ms", float64(took.Microseconds())/1000, tt.limit, false)
+		b.add(tt.what, "ms", ms(took), tt.limit, false)
 	}
-	return b.history(e)
+	return b.diffs(e)
 }
 
-// history measures what is done with commits rather than with files.
-func (b *bench) history(e *engine) error {
+// diffs measures what is done with commits rather than with files.
+func (b *bench) diffs(e *engine) error {
 	differ, err := timed(20, func(int) error {
 		list, err := e.fs.Diff(b.ctx, old(100), head, pfs.DiffOptions{})
 		if err == nil && len(list) != 100 {
@@ -310,11 +315,14 @@ func (b *bench) history(e *engine) error {
 	if err != nil {
 		return err
 	}
-	b.add("diff of 100 changes in a branch of 1,000,000", "ms", float64(differ.Microseconds())/1000, 20, false)
+	b.add("diff of 100 changes in a branch of 1,000,000", "ms", ms(differ), 20, false)
 	took, err := timed(50, func(i int) error {
 		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head)
 		return err
 	})
-	b.add("create a branch of 1,000,000 objects", "ms", float64(took.Microseconds())/1000, 5, false)
-	return err
+	if err != nil {
+		return err
+	}
+	b.add("create a branch of 1,000,000 objects", "ms", ms(took), 5, false)
+	return b.merges(e)
 }
