@@ -219,6 +219,11 @@ func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error
 			if page.Next == "" {
 				return
 			}
+			if page.Next == after { // rather than ask for ever
+				var none T
+				yield(none, fmt.Errorf("the server's listing does not go on behind %q", after))
+				return
+			}
 			after = page.Next
 		}
 	}
