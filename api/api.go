@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"time"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
@@ -22,6 +24,9 @@ type Caller struct {
 	Body io.ReadCloser
 	// Length is that of the body in bytes, -1 if it is not known.
 	Length int64
+	// Again finds out who that is by now, for answers that take long; nil
+	// stands for one who stays the same.
+	Again func(context.Context) (pfs.Caller, error)
 }
 
 // Options configure the API.
@@ -32,6 +37,8 @@ type Options struct {
 	// MD5 keeps the MD5 of files too, for a server whose S3 shows it.
 	MD5 bool
 	Log *slog.Logger
+	// Ticker makes a channel that ticks, and stops it; time's if nil.
+	Ticker func(time.Duration) (tick <-chan time.Time, stop func())
 }
 
 type server struct {
@@ -44,6 +51,9 @@ type server struct {
 func New(fs *pfs.FS, opts Options) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Ticker == nil {
+		opts.Ticker = newTicker
 	}
 	s := &server{fs: fs, opts: opts, document: describe(operations)}
 	mux := http.NewServeMux()

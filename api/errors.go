@@ -70,6 +70,7 @@ var problems = []problem{
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
 	{pfs.ErrPrecondition, 412, "precondition_failed", "read the head again with `caret branch inspect`, and repeat with that in if_head"},
 	{pfs.ErrConflict, 409, "conflict", "look at the state again with `caret commit list --open`, and repeat"},
+	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", "upload the part again, and name it with the ETag of the answer"},
 	{pfs.ErrPartOrder, 400, "invalid_part", "name the parts in ascending order of their numbers"},
 	{pfs.ErrPartTooSmall, 400, "invalid_part", "make all parts but the last at least 5 MiB"},
@@ -139,7 +140,7 @@ func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 			body.Conflicts = append(body.Conflicts, wireConflict(x))
 		}
 	}
-	if p.status >= 500 && p.status != http.StatusInsufficientStorage && c.Context().Err() == nil {
+	if p.status >= 500 && p.status != http.StatusInsufficientStorage && !errors.Is(err, pfs.ErrClosed) && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
 	return p.status, body

@@ -105,6 +105,15 @@ var operations = []operation{
 	},
 	{"branches", "POST repos/{repo}/branches/{branch}/restore", "restoreBranch", "Brings a deleted branch back, and its repo with it", nil, nil, ok(v1.Branch{}), (*server).restoreBranch},
 	{"branches", "GET repos/{repo}/branches/{branch}/moves", "listMoves", "Lists where a branch was made to point, newest first", paged(), nil, ok(v1.Page[v1.Move]{}), (*server).listMoves},
+	{
+		"branches", "GET repos/{repo}/branches/{branch}/events", "watchBranch", "Streams the commits of a branch as server-sent events, as they are made",
+		[]param{
+			{name: "after", about: "goes on behind the state that this version expression means, `.0` being the one before the first commit; the head if absent"},
+			{name: "Last-Event-ID", about: "the id of the event that was read last; goes before `after`", header: true},
+			{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"},
+		},
+		nil, answer{stream{"text/event-stream", []any{v1.Commit{}, v1.StreamError{}}}, []int{http.StatusOK}, []int{http.StatusConflict}}, (*server).watch,
+	},
 
 	{"tags", "GET repos/{repo}/tags", "listTags", "Lists the tags of a repo, by name", paged(), nil, ok(v1.Page[v1.Tag]{}), (*server).listTags},
 	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
@@ -166,6 +175,7 @@ var operations = []operation{
 		[]param{refParam, pathParam, {name: "message", about: "of the commit"}, ifHeadParam}, anything, ok(v1.Written{}), (*server).putFile,
 	},
 	{"files", "POST repos/{repo}/delete", "deleteFiles", "Deletes files in one commit", []param{ifHeadParam}, v1.Delete{}, ok(v1.Written{}), (*server).deleteFiles},
+	{"files", "POST repos/{repo}/copy", "copyFiles", "Copies a file, or all under a prefix in one commit, without moving content", []param{ifHeadParam}, v1.Copy{}, ok(v1.Written{}), (*server).copyFiles},
 	{
 		"files", "POST repos/{repo}/restore", "restoreFiles", "Makes everything under a prefix of a branch what it was, in one commit",
 		[]param{ifHeadParam}, v1.RestoreFiles{}, ok(v1.Written{}), (*server).restoreFiles,

@@ -137,6 +137,9 @@ var steps = []step{
 	{"GET repos/r/branches/dev/moves", "", 200, "", ""},
 	{"GET repos/absent/branches/dev/moves", "", 404, "no_such_repo", ""},
 
+	{"GET repos/r/branches/master/events?after=.0&path=d/", "", 200, "", ""},
+	{"GET repos/r/branches/absent/events", "", 404, "no_such_branch", ""},
+
 	{"POST repos/r/tags", `{"name":"v1","at":"master"}`, 201, "", ""},
 	{"POST repos/r/tags", `{"name":"v1","at":"dev"}`, 409, "tag_exists", ""},
 	{"GET repos/r/tags", "", 200, "", ""},
@@ -162,6 +165,8 @@ var steps = []step{
 	{"POST repos/r/revert", `{"branch":"master","commit":"HEAD^"}`, 409, "conflict", ""},
 	{"POST repos/r/restore", `{"branch":"master","from":"HEAD^","prefix":"d/"}`, 200, "", ""},
 	{"POST repos/r/restore", `{"branch":"master"}`, 400, "bad_body", ""},
+	{"POST repos/r/copy", `{"from":"master","from_path":"d/a","ref":"master","path":"d/c"}`, 200, "", ""},
+	{"POST repos/r/copy", `{"from":"master","from_path":"absent","ref":"master","path":"d/c"}`, 404, "no_such_path", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":["d/a"]}`, 200, "", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":[""]}`, 400, "invalid_path", ""},
 

@@ -85,6 +85,7 @@ var errorTable = []struct {
 	{pfs.ErrReadOnly, 405, "MethodNotAllowed"},
 	{pfs.ErrPrecondition, 412, "PreconditionFailed"},
 	{pfs.ErrConflict, 409, "OperationAborted"},
+	{pfs.ErrDiverged, 409, "OperationAborted"},
 	{pfs.ErrInvalidPart, 400, "InvalidPart"},
 	{pfs.ErrPartOrder, 400, "InvalidPartOrder"},
 	{pfs.ErrPartTooSmall, 400, "EntityTooSmall"},

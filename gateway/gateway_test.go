@@ -536,6 +536,41 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestListIsOfOneState: the pages of a listing are of the commit that it began
+// at, whatever is written between them.
+func TestListIsOfOneState(t *testing.T) {
+	t.Parallel()
+	_, c := newBucket(t)
+	ctx := t.Context()
+	for _, k := range []string{"a", "b", "c", "d"} {
+		put(t, c, bucket, k, "old")
+	}
+	var got []string
+	for p := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Contents {
+			got = append(got, fmt.Sprint(*o.Key, *o.Size))
+		}
+		put(t, c, bucket, "d", "newer than all")
+		put(t, c, bucket, "bb", "new")
+		if _, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("c")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := strings.Join(got, " "); s != "a3 b3 c3 d3" {
+		t.Errorf("listed %s", s)
+	}
+	for _, token := range []string{"x", "!", "AAAA"} {
+		_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), ContinuationToken: aws.String(token)})
+		if code(err) != "InvalidArgument" {
+			t.Errorf("token %q: %v", token, err)
+		}
+	}
+}
+
 func TestMultipart(t *testing.T) {
 	t.Parallel()
 	s, c := newBucket(t)

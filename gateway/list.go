@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -121,18 +122,18 @@ func (r *request) listV1(s *pfs.Snapshot, l listing) error {
 	return w.finish()
 }
 
-// listV2 is ListObjectsV2. A continuation token is the last name listed, so
-// it stays good while others write.
+// listV2 is ListObjectsV2. A continuation token is the commit that the listing
+// began at and the last name listed, so that all its pages are of one state,
+// whatever others write meanwhile.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
 	l.opt.After = startAfter
 	if token != "" {
-		after, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil {
-			return errInvalidArgument.with("The continuation token is not one of this server.")
+		var err error
+		if s, l.opt.After, err = r.continueAt(s, token); err != nil {
+			return err
 		}
-		l.opt.After = string(after)
 	}
 	page, err := s.List(r.Context(), l.opt)
 	if err != nil {
@@ -151,7 +152,7 @@ func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 		w.text("ContinuationToken", token)
 	}
 	if page.Truncated {
-		w.text("NextContinuationToken", base64.RawURLEncoding.EncodeToString([]byte(page.Next)))
+		w.text("NextContinuationToken", base64.RawURLEncoding.EncodeToString(append(s.ID[:], page.Next...)))
 	}
 	if startAfter != "" {
 		w.text("StartAfter", l.encode(startAfter))
@@ -159,6 +160,25 @@ func (r *request) listV2(s *pfs.Snapshot, l listing) error {
 	w.common(page.Truncated)
 	w.items(page, withOwner)
 	return w.finish()
+}
+
+// continueAt is where a continuation token leads: the state that s was when the
+// listing began, or s itself if the branch was reset since, and the last name.
+func (r *request) continueAt(s *pfs.Snapshot, token string) (*pfs.Snapshot, string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	var id pfs.CommitID
+	if err != nil || copy(id[:], raw) < len(id) {
+		return nil, "", errInvalidArgument.with("The continuation token is not one of this server.")
+	}
+	after := string(raw[len(id):])
+	if id == s.ID {
+		return s, after, nil
+	}
+	then, err := s.Ancestor(r.Context(), id)
+	if errors.Is(err, pfs.ErrNoSuchCommit) {
+		then, err = s, nil
+	}
+	return then, after, err
 }
 
 // listWriter writes a listing by hand: encoding/xml takes longer for a page

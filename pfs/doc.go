@@ -9,6 +9,9 @@
 // Conditions (the branch's head, a file's hash) are decided in the
 // transaction that makes the commit, so they hold against concurrent writers.
 //
+// A Watch hands out a branch's commits as they are made. Writers pay nothing
+// for it: rows ring a bell behind every change, and who watches then looks.
+//
 // pfs stands on commits and objstore and must not import gateway or api; S3's
 // words (bucket, key, marker) stop there. All methods may be called
 // concurrently.

@@ -53,6 +53,9 @@ var (
 	// ErrConflict: an open commit and its branch changed the same paths;
 	// see ConflictError.
 	ErrConflict = errors.New("conflict")
+	// ErrDiverged: a commit behind which a branch was to be followed does not
+	// lead to the branch's head, or no longer, as it was reset.
+	ErrDiverged = errors.New("commit does not lead to the head")
 
 	// ErrInvalidPart: a part that was not uploaded, or whose hash differs.
 	ErrInvalidPart = errors.New("invalid part")

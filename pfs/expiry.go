@@ -19,8 +19,11 @@ func (fs *FS) touchEvery() time.Duration {
 
 // touch remembers that the open commit was written to.
 func (s *Snapshot) touch(tx objstore.Writer) error {
+	if !s.Open {
+		return nil
+	}
 	now := s.fs.timestamp()
-	if !s.Open || now.Sub(s.touched) < s.fs.touchEvery() {
+	if now.Sub(s.touched) < s.fs.touchEvery() {
 		return nil
 	}
 	row, err := readOpen(tx, s.repo, s.ID)

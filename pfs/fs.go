@@ -34,6 +34,10 @@ type FS struct {
 
 	completing sync.Map // uploads whose archives are being unpacked
 
+	bell       bell            // rings when rows have changed
+	watching   context.Context // of all watches
+	endWatches context.CancelFunc
+
 	folds   chan commits.LineID // lines with layers to fold in
 	stop    context.CancelFunc
 	stopped context.Context
@@ -63,7 +67,7 @@ type Options struct {
 // an earlier process left half done.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) {
 	fs := &FS{
-		store: store, rows: store.Rows(), blobs: store.Blobs(),
+		store: store, blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
 		lines:     commits.NewLines(),
 		openTTL:   opts.OpenTTL,
@@ -71,6 +75,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),
 	}
+	fs.rows = ringing{store.Rows(), &fs.bell}
 	if fs.now == nil {
 		fs.now = time.Now
 	}
@@ -81,6 +86,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.stopped, fs.stop = context.WithCancel(context.WithoutCancel(ctx))
+	fs.watching, fs.endWatches = context.WithCancel(fs.stopped)
 	if !opts.holdFolding {
 		fs.wg.Add(1)
 		go fs.foldLoop()

@@ -139,6 +139,24 @@ func (s *Snapshot) olderThan(tx objstore.Reader, id commits.ID) (commits.Pos, er
 	return commits.Owner(tx, commits.Pos{Line: p.Line, N: p.N - 1})
 }
 
+// Ancestor is the snapshot of a commit that leads to s by first parents, as it
+// is reached through the same branch. ErrNoSuchCommit if it does not.
+func (s *Snapshot) Ancestor(ctx context.Context, id CommitID) (*Snapshot, error) {
+	then := *s
+	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+		if _, err := s.olderThan(tx, id); err != nil {
+			return err
+		}
+		p, err := commits.Find(tx, id)
+		if err != nil {
+			return err
+		}
+		then.at(p)
+		return then.describe(tx)
+	})
+	return &then, translate(err)
+}
+
 // History lists up to limit (0: all) versions of path as of the snapshot,
 // newest first, deletions included.
 func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info, error) {

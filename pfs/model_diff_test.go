@@ -132,3 +132,35 @@ func (m *machine) Revert(t *rapid.T) {
 		m.commit(name, done.Commit, changes)
 	}
 }
+
+// CopyFiles copies a prefix of some commit to another prefix.
+func (m *machine) CopyFiles(t *rapid.T) {
+	m.t = t
+	ref, old, ok := m.version()
+	if !ok || len(old.state) > 20 { // else it would double each time
+		return
+	}
+	from, err := m.fs.Resolve(m.ctx, ref)
+	m.must(err)
+	name := m.branch()
+	prefix := rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")
+	dest := rapid.SampledFrom([]string{"b", "dir/"}).Draw(t, "dest")
+	changes := map[string]*modelFile{}
+	for p, f := range old.state {
+		if rest, ok := strings.CutPrefix(p, prefix); ok {
+			changes[dest+rest] = &f
+		}
+	}
+	done, err := m.fs.CopyFiles(m.ctx, from, prefix, m.ref(name), dest, nil, WriteOptions{})
+	if len(changes) == 0 {
+		if !errors.Is(err, ErrNoSuchPath) {
+			t.Fatalf("copied nothing: %+v, %v", done, err)
+		}
+		return
+	}
+	m.must(err)
+	if done.Files != len(changes) {
+		t.Fatalf("copied %d files, want %d", done.Files, len(changes))
+	}
+	m.commit(name, done.Commit, changes)
+}

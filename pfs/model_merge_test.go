@@ -55,14 +55,12 @@ func modelAncestor(a, b *modelCommit) (state map[string]*modelFile, agreed bool)
 	state, agreed = map[string]*modelFile{}, true
 	for i, c := range bases {
 		if i == 0 {
-			for p, f := range c.state {
-				state[p] = &f
-			}
+			state = c.state.files()
 			continue
 		}
 		was, ok := modelAncestor(bases[i-1], c)
 		agreed = agreed && ok && len(bases) == 2
-		for _, p := range modelPaths {
+		for p := range pathsOf(state, was, c.state.files()) {
 			acc, next := state[p], c.state.file(p)
 			switch {
 			case sameModel(acc, next):
@@ -81,6 +79,24 @@ func (st modelState) file(p string) *modelFile {
 		return &f
 	}
 	return nil
+}
+
+func (st modelState) files() map[string]*modelFile {
+	files := map[string]*modelFile{}
+	for p, f := range st {
+		files[p] = &f
+	}
+	return files
+}
+
+func pathsOf(states ...map[string]*modelFile) map[string]bool {
+	paths := map[string]bool{}
+	for _, st := range states {
+		for p := range st {
+			paths[p] = true
+		}
+	}
+	return paths
 }
 
 func sameModel(a, b *modelFile) bool {
@@ -194,7 +210,7 @@ func (m *machine) plan(ours, theirs *modelCommit, opt MergeOptions) (changes map
 		mine = ours.state
 	}
 	changes = map[string]*modelFile{}
-	for _, p := range modelPaths {
+	for p := range pathsOf(mine.files(), theirs.state.files(), base) {
 		o, t, b := mine.file(p), theirs.state.file(p), base[p]
 		if sameModel(o, t) || sameModel(b, t) {
 			continue

@@ -3,7 +3,8 @@
 //
 // Requests are signed like those of S3 with a key of the server. What the
 // server refuses is an *Error with a code; everything else is an error of
-// net/http. A Client may be used concurrently, and retries nothing.
+// net/http. A Client may be used concurrently, and retries nothing but a lost
+// connection of Watch.
 package client
 
 import (

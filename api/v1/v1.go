@@ -251,6 +251,19 @@ type RestoreFiles struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Copy asks for a file to be stored once more, which moves no content.
+type Copy struct {
+	FromRepo string `json:"from_repo,omitempty"` // empty: the one that is written to
+	From     string `json:"from"`                // an expression, whose state is copied
+	FromPath string `json:"from_path"`
+	Ref      string `json:"ref"` // is written to
+	Path     string `json:"path"`
+	// Recursive copies all files whose paths begin with FromPath, in one
+	// commit; Path takes its place.
+	Recursive bool   `json:"recursive,omitempty"`
+	Message   string `json:"message,omitempty"`
+}
+
 // Written is the outcome of a write.
 type Written struct {
 	Commit string `json:"commit,omitempty"` // empty if nothing was to be done

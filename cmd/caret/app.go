@@ -42,8 +42,8 @@ func newApp(p process) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(p), envCommand(p), versionCommand(p),
 			userCommand(p), keyCommand(p),
-			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
-			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), rmCommand(p),
+			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
+			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

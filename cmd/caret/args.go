@@ -152,13 +152,20 @@ func unknownCommand(cmds []*cli.Command, path, name string) error {
 	return &usageError{text}
 }
 
+func yesFlag() cli.Flag { return &cli.BoolFlag{Name: "yes", Usage: "do not ask"} }
+
+// canConfirm says why confirm would fail without an answer.
+func canConfirm(p process, yes bool, what string) error {
+	if !yes && !terminal(p.stdin) {
+		return usagef("%s: say --yes, as there is no terminal to ask at", what)
+	}
+	return nil
+}
+
 // confirm asks before something goes away.
 func confirm(ctx context.Context, p process, yes bool, what string) error {
-	if yes {
-		return nil
-	}
-	if !terminal(p.stdin) {
-		return usagef("%s: say --yes, as there is no terminal to ask at", what)
+	if err := canConfirm(p, yes, what); yes || err != nil {
+		return err
 	}
 	fmt.Fprintf(p.stderr, "%s? [y/N] ", what)
 	answer := make(chan string, 1)

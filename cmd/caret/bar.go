@@ -10,13 +10,20 @@ import (
 // bar is a progress bar, on a terminal only.
 type bar struct{ bar *progressbar.ProgressBar }
 
+// newBar shows how far a transfer is. total is in bytes, -1 if it is not known.
 func newBar(p process, total int64, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
-	return &bar{progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription(what), progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(), progressbar.OptionUseIECUnits(true))}
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionUseIECUnits(true),
+	}
+	if total < 0 { // there is no percentage to tell how far it is
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return &bar{progressbar.NewOptions64(total, options...)}
 }
 
 // reader counts what is read from r.
@@ -27,12 +34,11 @@ func (b *bar) reader(r io.Reader) io.Reader {
 	return io.TeeReader(r, b.bar)
 }
 
-// writer counts what is written to w.
-func (b *bar) writer(w io.Writer) io.Writer {
-	if b.bar == nil {
-		return w
+// add counts bytes that need not be transferred.
+func (b *bar) add(n int64) {
+	if b.bar != nil {
+		b.bar.Add64(n) //nolint:errcheck // it is only a picture
 	}
-	return io.MultiWriter(w, b.bar)
 }
 
 func (b *bar) finish() {

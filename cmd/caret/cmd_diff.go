@@ -63,9 +63,7 @@ func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error
 	switch {
 	case c.Bool("stat"):
 		return diffStat(pr, changes)
-	case pr.json:
-		return list(pr, changes, "", nil)
-	case c.Bool("name-only"):
+	case c.Bool("name-only") && !pr.json:
 		for d, err := range changes {
 			if err != nil {
 				return err

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,9 +21,11 @@ func getCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "get", Usage: "fetch a file, or a folder as one commit left it", ArgsUsage: "REPO[@EXPR]:PATH [DEST]",
 		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this folder\n" +
-			"if it is not given.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june",
+			"if it is not given. With -r it is a folder, or - for a tar on standard output. Files\n" +
+			"that are there already are not fetched again, and large ones that were cut off are\n" +
+			"continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
 		Flags: clientFlags(
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST or as a tar"},
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16},
 		),
 		Action: func(c *cli.Context) error { return get(c, p) },
@@ -45,12 +45,23 @@ func get(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	parallel := c.Int("parallel")
+	if parallel < 1 {
+		return usagef("--parallel %d: it is at least 1", parallel)
+	}
 	cl, err := connect(c, p)
 	if err != nil {
 		return err
 	}
 	if c.Bool("recursive") {
-		return getFolder(c.Context, p, cl, t, args[1], max(c.Int("parallel"), 1))
+		tr, err := readTree(c.Context, cl, t)
+		if err != nil {
+			return err
+		}
+		if args[1] == "-" {
+			return getTar(c.Context, p, cl, tr, parallel)
+		}
+		return getFolder(c.Context, p, cl, tr, args[1], parallel)
 	}
 	if t.Path == "" || strings.HasSuffix(t.Path, "/") {
 		return usagef("%q names no file; give -r to fetch everything under it", args[0])
@@ -79,14 +90,23 @@ func getFile(ctx context.Context, p process, cl *client.Client, t target, dest s
 		return err
 	}
 	defer root.Close() //nolint:errcheck // the files are closed
-	// Only for the bar; the file may change until it is fetched.
-	info, err := cl.Stat(ctx, t.Repo, t.Expr, t.Path)
+	// Who may read the file may not be one who is told of commits; then it is
+	// fetched as it is at the moment.
+	if at, err := cl.Resolve(ctx, t.Repo, t.Expr); err == nil {
+		t.Expr = pinned(at, t.Expr)
+	}
+	f, err := cl.Stat(ctx, t.Repo, t.Expr, t.Path)
 	if err != nil {
 		return err
 	}
-	b := newBar(p, info.Size, "fetching "+t.Path)
-	defer b.finish()
-	return fetch(ctx, cl, t, root, filepath.Base(dest), b)
+	d := fetch{cl: cl, from: t, root: root, bar: newBar(p, f.Size, "fetching")}
+	defer d.bar.finish()
+	name := filepath.Base(dest)
+	if err := d.file(ctx, f, name); err != nil {
+		return err
+	}
+	d.tidy([]string{name})
+	return nil
 }
 
 // download writes a file to w.
@@ -106,64 +126,48 @@ func download(ctx context.Context, cl *client.Client, t target, w io.Writer) err
 	return nil
 }
 
-// fetch writes a file under a temporary name that becomes name once it is
-// whole. Nothing outside of root is touched, whatever links there are in it.
-func fetch(ctx context.Context, cl *client.Client, t target, root *os.Root, name string, b *bar) error {
-	temp := filepath.Join(filepath.Dir(name), ".caret-"+rand.Text())
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(download(ctx, cl, t, b.writer(f)), f.Close())
-	if err == nil {
-		err = root.Rename(temp, name)
-	}
-	if err != nil {
-		root.Remove(temp) //nolint:errcheck // the first error tells more
-	}
-	return err
+// tree is everything under a prefix as one commit left it.
+type tree struct {
+	from   target // the state, whatever is written meanwhile
+	commit string
+	files  []v1.File // by path
+	names  []string  // of files, without the prefix
+	bytes  int64     // of all files
 }
 
-// getFolder fetches everything under a prefix as of one commit.
-func getFolder(ctx context.Context, p process, cl *client.Client, t target, dest string, parallel int) error {
-	if dest == "-" {
-		return usagef("a tar on standard output cannot be written yet; name a folder")
-	}
-	snap, err := cl.Resolve(ctx, t.Repo, t.Expr)
+// readTree lists everything under the prefix t.
+func readTree(ctx context.Context, cl *client.Client, t target) (tree, error) {
+	at, err := cl.Resolve(ctx, t.Repo, t.Expr)
 	if err != nil {
-		return err
+		return tree{}, err
 	}
-	if snap.ID != "" {
-		t.Expr = snap.ID // whatever is written meanwhile
-	}
-	if t.Path != "" && !strings.HasSuffix(t.Path, "/") {
-		t.Path += "/"
-	}
-	files, err := client.All(func(after string) (v1.Page[v1.File], error) {
-		return cl.Files(ctx, t.Repo, t.Expr, t.Path, "", after, 0)
+	tr := tree{from: t, commit: at.ID}
+	tr.from.Expr, tr.from.Path = pinned(at, t.Expr), asFolder(t.Path)
+	tr.files, err = client.All(func(after string) (v1.Page[v1.File], error) {
+		return cl.Files(ctx, t.Repo, tr.from.Expr, tr.from.Path, "", after, 0)
 	})
 	if err != nil {
-		return err
+		return tree{}, err
 	}
-	if len(files) == 0 {
-		if _, err := cl.Stat(ctx, t.Repo, t.Expr, strings.TrimSuffix(t.Path, "/")); err == nil {
-			return usagef("%q is a file; leave -r out", strings.TrimSuffix(t.Path, "/"))
-		}
-		return notFound("there is nothing under %q", t)
+	if len(tr.files) == 0 {
+		return tree{}, nothingUnder(ctx, cl, t)
 	}
-	names, total, err := localNames(files, t.Path)
-	if err != nil {
-		return err
-	}
-	if err := fetchAll(ctx, p, cl, t, files, names, total, dest, parallel); err != nil {
-		return err
-	}
-	fmt.Fprintf(p.stderr, "fetched %s, %s, of commit %s\n", count(len(files), "file"), humanize.IBytes(uint64(total)), t.Expr)
-	return nil
+	tr.names, tr.bytes, err = localNames(tr.files, tr.from.Path)
+	return tr, err
 }
 
-// fetchAll fetches files to names in the folder dest.
-func fetchAll(ctx context.Context, p process, cl *client.Client, t target, files []v1.File, names []string, total int64, dest string, parallel int) error {
+// nothingUnder is the error that there are no files under a prefix.
+func nothingUnder(ctx context.Context, cl *client.Client, t target) error {
+	file := strings.TrimSuffix(t.Path, "/")
+	if _, err := cl.Stat(ctx, t.Repo, t.Expr, file); err == nil {
+		return usagef("%q is a file; leave -r out", file)
+	}
+	return notFound("there is nothing under %q", t)
+}
+
+// getFolder makes the folder dest what a tree is, and leaves alone what else
+// is in it.
+func getFolder(ctx context.Context, p process, cl *client.Client, tr tree, dest string, parallel int) error {
 	if err := os.MkdirAll(dest, 0o777); err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func fetchAll(ctx context.Context, p process, cl *client.Client, t target, files
 	}
 	defer root.Close() //nolint:errcheck // the files are closed
 	made := map[string]bool{".": true}
-	for _, name := range names {
+	for _, name := range tr.names {
 		if dir := filepath.Dir(name); !made[dir] {
 			made[dir] = true
 			if err := root.MkdirAll(dir, 0o777); err != nil {
@@ -181,19 +185,24 @@ func fetchAll(ctx context.Context, p process, cl *client.Client, t target, files
 			}
 		}
 	}
-	b := newBar(p, total, "fetching "+count(len(files), "file"))
-	defer b.finish()
+	d := fetch{cl: cl, from: tr.from, root: root, bar: newBar(p, tr.bytes, "fetching "+count(len(tr.files), "file"))}
+	defer d.bar.finish()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	for i, f := range files {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			return fetch(ctx, cl, target{Repo: t.Repo, Expr: t.Expr, Path: f.Path}, root, names[i], b)
-		})
+	for i, f := range tr.files {
+		g.Go(func() error { return d.file(ctx, f, tr.names[i]) })
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	d.tidy(tr.names)
+	d.bar.finish()
+	fmt.Fprintf(p.stderr, "fetched %s, %s, of commit %s", count(int(d.files.Load()), "file"), humanize.IBytes(uint64(d.bytes.Load())), tr.commit)
+	if there := len(tr.files) - int(d.files.Load()); there > 0 {
+		fmt.Fprintf(p.stderr, "; %d there already", there)
+	}
+	fmt.Fprintln(p.stderr)
+	return nil
 }
 
 // isFileName says whether name can be a file's in a folder.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,25 +19,32 @@ import (
 func rmCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Usage: "delete files in one commit; history keeps them", ArgsUsage: "REPO[@BRANCH]:PATH...",
-		Description: "EXAMPLES:\n   caret rm sales@master:a.csv\n   caret rm -r sales@dev:june/ -m \"june was wrong\"",
-		Flags: clientFlags(
+		Description: "On a terminal -r asks first.\n\nEXAMPLES:\n   caret rm sales@master:a.csv\n   caret rm -r sales@dev:june/ -m \"june was wrong\"\n" +
+			"   caret rm -r sales@dev:june/ --dry-run",
+		Flags: clientFlags(outputFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also everything under the folder PATH"},
-			&cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` of the commit"},
-		),
+			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted, and change nothing"},
+			yesFlag(),
+			messageFlag(),
+		)...),
 		Action: func(c *cli.Context) error {
+			pr, err := newPrinter(c, p)
+			if err != nil {
+				return err
+			}
 			args, err := arguments(c, "REPO[@BRANCH]:PATH...")
 			if err != nil {
 				return err
 			}
-			targets, err := onOneBranch(args)
-			if err != nil {
+			r := removal{p: p, pr: pr, message: c.String("message"), recursive: c.Bool("recursive"), dryRun: c.Bool("dry-run")}
+			r.yes = c.Bool("yes") || !terminal(p.stdin) // a commit can be taken back
+			if r.targets, err = onOneBranch(args); err != nil {
 				return err
 			}
-			cl, err := connect(c, p)
-			if err != nil {
+			if r.cl, err = connect(c, p); err != nil {
 				return err
 			}
-			return rm(c.Context, p, cl, targets, c.Bool("recursive"), c.String("message"))
+			return r.run(c.Context)
 		},
 	}
 }
@@ -59,44 +68,106 @@ func onOneBranch(args []string) ([]target, error) {
 	return targets, nil
 }
 
-// rm deletes files of one branch in one commit.
-func rm(ctx context.Context, p process, cl *client.Client, targets []target, recursive bool, message string) error {
-	in := v1.Delete{Ref: targets[0].Expr, Message: message}
-	for _, t := range targets {
-		if !recursive {
+// removal is an rm under way.
+type removal struct {
+	cl        *client.Client
+	p         process
+	pr        printer
+	targets   []target
+	message   string
+	recursive bool
+	dryRun    bool
+	yes       bool
+}
+
+// run deletes files of one branch in one commit.
+func (r *removal) run(ctx context.Context) error {
+	in := v1.Delete{Ref: r.targets[0].Expr, Message: r.message}
+	if r.recursive || r.dryRun {
+		files, err := r.find(ctx)
+		if err != nil {
+			return err
+		}
+		if r.dryRun && len(files) > 0 {
+			fmt.Fprintf(r.p.stderr, "would delete %s\n", count(len(files), "file"))
+			return listDiff(r.pr, each(removals(files)))
+		}
+		in.Paths = paths(files)
+	} else {
+		for _, t := range r.targets {
 			in.Paths = append(in.Paths, t.Path)
-			continue
-		}
-		if !strings.HasSuffix(t.Path, "/") {
-			in.Paths = append(in.Paths, t.Path) // the folder may be a file
-			t.Path += "/"
-		}
-		for f, err := range client.Each(func(after string) (v1.Page[v1.File], error) {
-			return cl.Files(ctx, t.Repo, t.Expr, t.Path, "", after, 0)
-		}) {
-			if err != nil {
-				return err
-			}
-			in.Paths = append(in.Paths, f.Path)
 		}
 	}
-	out, err := deleteAll(ctx, cl, targets[0].Repo, in)
+	if r.recursive && len(in.Paths) > 0 {
+		if err := confirm(ctx, r.p, r.yes, fmt.Sprintf("delete %s of %s", count(len(in.Paths), "file"), r.names())); err != nil {
+			return err
+		}
+	}
+	out, err := deleteAll(ctx, r.cl, r.targets[0].Repo, in)
 	if err != nil {
 		return err
 	}
 	if out.Files == 0 {
-		names := make([]string, len(targets))
-		for i, t := range targets {
-			names[i] = t.String()
-		}
-		return notFound("no such file: %s", strings.Join(names, ", "))
+		return notFound("no such file: %s", r.names())
 	}
-	fmt.Fprintln(p.stdout, out.Commit)
-	fmt.Fprintf(p.stderr, "deleted %s\n", count(out.Files, "file"))
-	if missing := len(in.Paths) - out.Files; missing > 0 && !recursive {
-		fmt.Fprintf(p.stderr, "%s not there\n", count(missing, "file was", "files were"))
+	fmt.Fprintln(r.p.stdout, out.Commit)
+	fmt.Fprintf(r.p.stderr, "deleted %s\n", count(out.Files, "file"))
+	if missing := len(in.Paths) - out.Files; missing > 0 {
+		fmt.Fprintf(r.p.stderr, "%s not there\n", count(missing, "file was", "files were"))
 	}
 	return nil
+}
+
+func (r *removal) names() string {
+	names := make([]string, len(r.targets))
+	for i, t := range r.targets {
+		names[i] = t.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// find lists what is to be deleted, each file once.
+func (r *removal) find(ctx context.Context) ([]v1.File, error) {
+	found := make(map[string]v1.File)
+	for _, t := range r.targets {
+		// The first that begins with a path is the file of that path.
+		page, err := r.cl.Files(ctx, t.Repo, t.Expr, t.Path, "", "", 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Items) > 0 && page.Items[0].Path == t.Path {
+			found[t.Path] = page.Items[0]
+		}
+		if !r.recursive {
+			continue
+		}
+		for f, err := range client.Each(func(after string) (v1.Page[v1.File], error) {
+			return r.cl.Files(ctx, t.Repo, t.Expr, asFolder(t.Path), "", after, 0)
+		}) {
+			if err != nil {
+				return nil, err
+			}
+			found[f.Path] = f
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b v1.File) int { return cmp.Compare(a.Path, b.Path) }), nil
+}
+
+func paths(files []v1.File) []string {
+	list := make([]string, len(files))
+	for i, f := range files {
+		list[i] = f.Path
+	}
+	return list
+}
+
+// removals are the deletions of files as a diff has them.
+func removals(files []v1.File) []v1.Difference {
+	list := make([]v1.Difference, len(files))
+	for i := range files {
+		list[i] = v1.Difference{Path: files[i].Path, Change: "removed", Old: &files[i]}
+	}
+	return list
 }
 
 // deletePage is how many files are deleted by one request.
@@ -111,17 +182,24 @@ func deleteAll(ctx context.Context, cl *client.Client, repo string, in v1.Delete
 		return cl.Delete(ctx, repo, in)
 	}
 	total := 0
-	id, err := inOneCommit(ctx, cl, repo, in.Ref, in.Message, func(id string) error {
-		for page := range slices.Chunk(in.Paths, deletePage) {
-			out, err := cl.Delete(ctx, repo, v1.Delete{Ref: id, Paths: page})
-			if err != nil {
-				return err
-			}
-			total += out.Files
-		}
-		return nil
+	id, err := inOneCommit(ctx, cl, repo, in.Ref, in.Message, func(id string) (err error) {
+		total, err = deleteIn(ctx, cl, repo, id, in.Paths)
+		return err
 	})
 	return v1.Written{Commit: id, Files: total}, err
+}
+
+// deleteIn deletes any number of files in an open commit, and says how many
+// there were.
+func deleteIn(ctx context.Context, cl *client.Client, repo, id string, paths []string) (total int, err error) {
+	for page := range slices.Chunk(paths, deletePage) {
+		out, err := cl.Delete(ctx, repo, v1.Delete{Ref: id, Paths: page})
+		if err != nil {
+			return total, err
+		}
+		total += out.Files
+	}
+	return total, nil
 }
 
 // abortWithin is how long dropping an open commit may take when its writer
@@ -134,7 +212,10 @@ func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message s
 	if at, err := cl.Resolve(ctx, repo, branch); err != nil {
 		return "", err
 	} else if at.Open { // it is one commit already, which somebody else finishes
-		return at.ID, write(at.ID)
+		if err := write(at.ID); err != nil {
+			return "", fmt.Errorf("%w; what went before that stays staged in open commit %s", err, at.ID)
+		}
+		return at.ID, nil
 	}
 	open, err := cl.StartCommit(ctx, repo, branch, message)
 	if err != nil {

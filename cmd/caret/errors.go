@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -61,6 +62,10 @@ func report(ctx context.Context, p process, err error) int {
 		fmt.Fprintln(w, "caret: interrupted")
 		return exitInterrupted
 	}
+	var out *fs.PathError
+	if errors.As(err, &out) && errors.Is(out, syscall.EPIPE) {
+		return exitError // who read the output has had enough
+	}
 	fmt.Fprintln(w, "caret: "+describe(err))
 	var e *client.Error
 	if errors.As(err, &e) && len(e.Conflicts) > 0 {
@@ -101,6 +106,10 @@ func describe(err error) string {
 	var e *url.Error
 	if !errors.As(err, &e) {
 		return err.Error()
+	}
+	var in *inputError
+	if errors.As(e, &in) {
+		return strings.Replace(err.Error(), e.Error(), in.Error(), 1)
 	}
 	u, parseErr := url.Parse(e.URL)
 	if parseErr != nil {

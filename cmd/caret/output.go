@@ -101,6 +101,17 @@ func listJSON[T any](to io.Writer, items iter.Seq2[T, error]) error {
 	return w.Flush()
 }
 
+// each goes through items that are there already.
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, it := range items {
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
 // first is the first n items, all if n is 0.
 func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 	if n == 0 {
@@ -113,17 +124,6 @@ func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 				return
 			}
 			if left--; left == 0 {
-				return
-			}
-		}
-	}
-}
-
-// each is a listing of what is there already.
-func each[T any](items []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, it := range items {
-			if !yield(it, nil) {
 				return
 			}
 		}

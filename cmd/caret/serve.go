@@ -108,6 +108,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	srv.RegisterOnShutdown(fs.EndWatches) // it waits for them
 	greet(p, ln, o, made)
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
@@ -176,7 +177,8 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		if err != nil {
 			return api.Caller{}, err
 		}
-		return api.Caller{Caller: who, Body: body, Length: body.Length()}, nil
+		again := func(ctx context.Context) (pfs.Caller, error) { return caller(ctx, id.AccessKey) }
+		return api.Caller{Caller: who, Body: body, Length: body.Length(), Again: again}, nil
 	}})
 	m := newMetrics(store)
 	machines := m.pages(fs)

@@ -52,7 +52,12 @@ type server struct {
 // start starts a server and waits until it says where it listens.
 func start(t *testing.T, bin, dir string) *server {
 	t.Helper()
-	cmd := exec.Command(bin, "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	return startAt(t, bin, dir, "127.0.0.1:0")
+}
+
+func startAt(t *testing.T, bin, dir, address string) *server {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--data", dir, "--listen", address)
 	cmd.Env = append(os.Environ(), "CARET_ROOT_ACCESS_KEY="+accessKey, "CARET_ROOT_SECRET_KEY="+secretKey)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

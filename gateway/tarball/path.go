@@ -12,6 +12,9 @@ const maxPath = 1024 // bytes, as in S3's keys
 // path makes a path of a member's name. Inside it stays as it is: a//b and
 // a/./b are keys of their own.
 func (r *Reader) path(name string) (string, error) {
+	if r.opts.Relative && strings.HasPrefix(name, "/") {
+		return "", fmt.Errorf("%w: %.200q is absolute", ErrPath, name)
+	}
 	rest := clean(name)
 	if rest == "" || rest == "." {
 		return "", fmt.Errorf("%w: %.200q is empty", ErrPath, name)

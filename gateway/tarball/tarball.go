@@ -37,6 +37,7 @@ type Options struct {
 	Prefix       string // put before every path as it is, so it should end in /
 	Directories  bool   // return directories, as members whose Path ends in /
 	IgnoreOthers bool   // pass over what is neither file nor directory
+	Relative     bool   // refuse names that begin with a slash, which else is taken off
 
 	// Unterminated accepts an archive that stops behind a member, without
 	// the zero blocks that end it: minio-go's PutObjectsSnowball writes no

@@ -368,6 +368,18 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+func TestRelative(t *testing.T) {
+	t.Parallel()
+	if got, err := readBytes(join(block("./a", '0', 0), block("/", '5', 0), end), tarball.Options{Relative: true}); err != nil || len(got) != 1 || got[0].Path != "a" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, name := range []string{"/a", "//a", "/./a"} {
+		if got, err := readBytes(join(block(name, '0', 0), end), tarball.Options{Relative: true}); !errors.Is(err, tarball.ErrPath) {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	for flag, what := range map[byte]string{

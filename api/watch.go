@@ -1,0 +1,158 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	v1 "caret/api/v1"
+	"caret/pfs"
+)
+
+// keepAlive is how often a stream with nothing to tell says that it is there,
+// and finds out whether its reader still may and still does read.
+const keepAlive = 15 * time.Second
+
+func newTicker(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTicker(d)
+	return t.C, t.Stop
+}
+
+// watch streams the commits of a branch as server-sent events.
+func (s *server) watch(c *call) error {
+	if err := s.may(c, c.branchRef(), pfs.ActList); err != nil {
+		return err
+	}
+	opt, err := s.watchOptions(c)
+	if err != nil {
+		return err
+	}
+	w, err := s.fs.Watch(c.Context(), c.branchRef(), opt)
+	if err != nil {
+		return err
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	out := &events{c.w, http.NewResponseController(c.w)}
+	if err := s.follow(c, w, out); err != nil && c.Context().Err() == nil {
+		status, body := s.describe(c, err)
+		out.send("", v1.EventError, v1.StreamError{Status: status, Error: body}) //nolint:errcheck // the client is gone
+	}
+	return nil
+}
+
+// watchOptions reads where a stream begins: behind the event that its reader
+// saw last, or the state in the query, or else the head.
+func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
+	q := c.URL.Query()
+	opt.Path = q.Get("path")
+	after := cmp.Or(c.Header.Get("Last-Event-ID"), q.Get("after"))
+	if opt.FromStart = after == v1.Beginning; opt.FromStart || after == "" {
+		return opt, nil
+	}
+	if opt.After, err = pfs.ParseCommitID(after); err == nil {
+		return opt, nil // the watch tells if it does not lead to the head
+	}
+	ref := c.branchRef()
+	if ref.Base, err = pfs.ParseExpr(after); err != nil {
+		return opt, err
+	}
+	snap, err := s.fs.Resolve(c.Context(), ref)
+	if err != nil {
+		return opt, err
+	}
+	opt.After, opt.FromStart = snap.ID, snap.N == 0
+	return opt, snap.Authorize(c.Context(), c.caller.Caller, pfs.ActList, "")
+}
+
+// follow sends events until it cannot go on, and says why; nil if it is
+// because the reader is gone.
+func (s *server) follow(c *call, w *pfs.Watch, out *events) error {
+	tick, stop := s.opts.Ticker(keepAlive)
+	defer stop()
+	for {
+		// First of all, and whenever there is nothing to tell, the reader
+		// learns where to go on.
+		if out.position(w.Seen()) != nil {
+			return nil
+		}
+		for idle := false; !idle; {
+			list, err := w.Next(c.Context(), tick)
+			if err == nil {
+				// Behind the reading, so that nothing is sent that was made
+				// after the permission ended.
+				err = s.stillMay(c)
+			}
+			if err != nil {
+				return err
+			}
+			if out.commits(list) != nil {
+				return nil
+			}
+			idle = len(list) == 0
+		}
+	}
+}
+
+// stillMay says why the caller may not go on watching: the key is gone, or
+// what it was allowed.
+func (s *server) stillMay(c *call) error {
+	if c.caller.Again != nil {
+		who, err := c.caller.Again(c.Context())
+		if errors.Is(err, pfs.ErrNoSuchKey) || errors.Is(err, pfs.ErrNoSuchUser) {
+			return &hinted{fmt.Errorf("%w: %w", errSignature, err), "the key was deleted"}
+		}
+		if err != nil {
+			return err
+		}
+		c.caller.Caller = who
+	}
+	return s.may(c, c.branchRef(), pfs.ActList)
+}
+
+// events is an answer of server-sent events, as in
+// https://html.spec.whatwg.org/multipage/server-sent-events.html
+type events struct {
+	w   http.ResponseWriter
+	ctl *http.ResponseController
+}
+
+// commits sends an event for each.
+func (e *events) commits(list []pfs.Commit) error {
+	for _, x := range list {
+		if err := e.send(x.ID.String(), v1.EventCommit, wireCommit(x)); err != nil {
+			return err
+		}
+	}
+	return e.ctl.Flush()
+}
+
+// position sends a comment that keeps the connection alive, and an id without
+// an event.
+func (e *events) position(id pfs.CommitID) error {
+	at := id.String()
+	if id.IsZero() {
+		at = v1.Beginning
+	}
+	if _, err := fmt.Fprintf(e.w, ": watching\nid: %s\n\n", at); err != nil {
+		return err
+	}
+	return e.ctl.Flush()
+}
+
+func (e *events) send(id, name string, data any) error {
+	b, err := json.Marshal(data) // which has no newlines
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	_, err = fmt.Fprintf(e.w, "%sevent: %s\ndata: %s\n\n", id, name, b)
+	return err
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"github.com/zeebo/blake3"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"caret/api/v1"
+)
+
+// localFile is a file to be stored.
+type localFile struct {
+	file, path string
+	size       int64
+	old        *v1.File // what is stored at path, nil if nothing is
+	same       bool     // its content is that of old
+}
+
+// changes are what makes the store what a folder is.
+type changes struct {
+	store     []localFile
+	bytes     int64 // of store
+	unchanged int
+	gone      []v1.File // to be deleted
+}
+
+// folder stores, in one commit, what of a folder is not stored like that
+// already.
+func (u *upload) folder(ctx context.Context) error {
+	files, err := u.find()
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 && !u.del {
+		return fmt.Errorf("%s holds no files", u.source)
+	}
+	ch, err := u.compare(ctx, files)
+	if err != nil {
+		return err
+	}
+	if u.dryRun {
+		fmt.Fprintf(u.p.stderr, "would store %s, %s, and delete %d; %d unchanged\n",
+			count(len(ch.store), "file"), humanize.IBytes(uint64(ch.bytes)), len(ch.gone), ch.unchanged)
+		return listDiff(u.pr, each(ch.all()))
+	}
+	if len(ch.store)+len(ch.gone) == 0 {
+		fmt.Fprintf(u.p.stderr, "nothing to do: %s unchanged\n", count(ch.unchanged, "file"))
+		return nil
+	}
+	if len(ch.gone) > 0 {
+		what := fmt.Sprintf("delete %s of %s that %s does not have", count(len(ch.gone), "file"), u.to, u.source)
+		if err := confirm(ctx, u.p, u.yes, what); err != nil {
+			return err
+		}
+	}
+	bar := newBar(u.p, ch.bytes, "storing "+count(len(ch.store), "file"))
+	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error { return u.apply(ctx, id, ch, bar) })
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(u.p.stdout, id)
+	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(ch.store), "file"), humanize.IBytes(uint64(ch.bytes)))
+	if ch.unchanged > 0 {
+		fmt.Fprintf(u.p.stderr, "; %d unchanged", ch.unchanged)
+	}
+	if len(ch.gone) > 0 {
+		fmt.Fprintf(u.p.stderr, "; %d deleted", len(ch.gone))
+	}
+	fmt.Fprintln(u.p.stderr)
+	return nil
+}
+
+// apply makes the changes in an open commit.
+func (u *upload) apply(ctx context.Context, id string, ch changes, bar *bar) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(u.parallel)
+	for _, f := range ch.store {
+		g.Go(func() error { return u.stage(gctx, id, f, bar) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	_, err := deleteIn(ctx, u.cl, u.to.Repo, id, paths(ch.gone))
+	return err
+}
+
+func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f, err := os.Open(lf.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(f), lf.size); err != nil {
+		return fmt.Errorf("%s: %w", lf.file, err)
+	}
+	return nil
+}
+
+// all are the changes as a diff has them.
+func (ch *changes) all() []v1.Difference {
+	list := removals(ch.gone)
+	for _, f := range ch.store {
+		d := v1.Difference{Path: f.path, Change: "added", Old: f.old, New: &v1.File{Path: f.path, Size: f.size}}
+		if f.old != nil {
+			d.Change = "modified"
+		}
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b v1.Difference) int { return cmp.Compare(a.Path, b.Path) })
+	return list
+}
+
+// compare finds out what of files is to be stored. It goes by content alone:
+// what type a name has differs from machine to machine.
+func (u *upload) compare(ctx context.Context, files []localFile) (changes, error) {
+	at, err := u.cl.Resolve(ctx, u.to.Repo, u.to.Expr)
+	if err != nil {
+		return changes{}, err
+	}
+	if !at.Writable {
+		return changes{}, &hinted{fmt.Errorf("%s is history, which cannot be written to", u.to), "write to a branch, REPO@BRANCH, or to an open commit"}
+	}
+	slices.SortFunc(files, func(a, b localFile) int { return cmp.Compare(a.path, b.path) })
+	have, err := u.stored(ctx, pinned(at, u.to.Expr), files)
+	if err != nil {
+		return changes{}, err
+	}
+	var total int64
+	for i := range files {
+		f := &files[i]
+		if old, ok := have[f.path]; ok {
+			f.old, f.same = &old, old.Size == f.size
+			delete(have, f.path)
+		}
+		if f.same {
+			total += f.size
+		}
+	}
+	if err := u.hash(ctx, files, total); err != nil {
+		return changes{}, err
+	}
+	var ch changes
+	for _, f := range files {
+		if f.same {
+			ch.unchanged++
+			continue
+		}
+		ch.store = append(ch.store, f)
+		ch.bytes += f.size
+	}
+	if u.del {
+		ch.gone = slices.Collect(maps.Values(have))
+	}
+	return ch, nil
+}
+
+// stored are the files of a state that have the paths of files, which are
+// sorted, and all others under the prefix if those are to be deleted. What
+// lies between the paths is passed over a page at a time.
+func (u *upload) stored(ctx context.Context, ref string, files []localFile) (map[string]v1.File, error) {
+	have := make(map[string]v1.File)
+	for after := ""; ; {
+		page, err := u.cl.Files(ctx, u.to.Repo, ref, asFolder(u.to.Path), "", after, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range page.Items {
+			have[f.Path] = f
+		}
+		if after = page.Next; after == "" {
+			return have, nil
+		}
+		if u.del {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(files, after+"\x00", func(f localFile, path string) int { return cmp.Compare(f.path, path) })
+		if i == len(files) {
+			return have, nil
+		}
+		_, last := utf8.DecodeLastRuneInString(files[i].path)
+		after = max(after, files[i].path[:len(files[i].path)-last]) // sorts before it
+	}
+}
+
+// hash finds out which of the files that may be the same as stored are.
+func (u *upload) hash(ctx context.Context, files []localFile, total int64) error {
+	bar := newBar(u.p, total, "comparing")
+	defer bar.finish()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(min(u.parallel, runtime.GOMAXPROCS(0)))
+	for i := range files {
+		lf := &files[i]
+		if !lf.same {
+			continue
+		}
+		g.Go(func() error {
+			f, err := os.Open(lf.file)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			sum, err := hashOf(bar.reader(until{ctx, f}))
+			lf.same = sum == lf.old.Hash
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// hashOf is the BLAKE3 hash of what r reads, as listings have it.
+func hashOf(r io.Reader) (string, error) {
+	h := blake3.New()
+	_, err := io.Copy(h, r)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// until reads until ctx ends.
+type until struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
+}
+
+// asFolder is a prefix that ends in a slash, or is empty.
+func asFolder(prefix string) string {
+	if prefix == "" || strings.HasSuffix(prefix, "/") {
+		return prefix
+	}
+	return prefix + "/"
+}
+
+// pinned is an expression for the state that expr means at the moment,
+// whatever is written meanwhile. It is by the branch where there is one: a
+// commit named alone is for those who may read the default branch.
+func pinned(at v1.Snapshot, expr string) string {
+	switch {
+	case at.ID == "":
+		return expr
+	case at.Open, at.Branch == "":
+		return at.ID
+	}
+	return fmt.Sprintf("%s.%d", at.Branch, at.N)
+}
+
+// find lists the files of the folder. What cannot be stored as it is is an
+// error, so that nothing is left out in silence.
+func (u *upload) find() (files []localFile, err error) {
+	info, err := os.Stat(u.source)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, usagef("%s is not a folder; leave -r out", u.source)
+	}
+	root, err := filepath.EvalSymlinks(u.source)
+	if err != nil {
+		return nil, err
+	}
+	prefix := asFolder(u.to.Path)
+	var bad []error
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return nil
+		}
+		var lf localFile
+		if err == nil {
+			lf, err = storable(root, name, prefix, d)
+		}
+		if err != nil {
+			bad = append(bad, err)
+			return nil
+		}
+		files = append(files, lf)
+		return nil
+	})
+	if err == nil && len(bad) > 0 {
+		err = fmt.Errorf("nothing was stored, because of %s that cannot be:\n%w", count(len(bad), "file"), some(bad))
+	}
+	return files, err
+}
+
+// storable says what a file is stored as, or why it cannot be.
+func storable(root, name, prefix string, d fs.DirEntry) (localFile, error) {
+	rel, err := filepath.Rel(root, name)
+	if err != nil {
+		return localFile{}, err
+	}
+	switch {
+	case d.Type()&fs.ModeSymlink != 0:
+		return localFile{}, fmt.Errorf("%q is a symbolic link", name)
+	case !d.Type().IsRegular():
+		return localFile{}, fmt.Errorf("%q is not a regular file", name)
+	case !utf8.ValidString(rel):
+		return localFile{}, fmt.Errorf("%q has a name that is not UTF-8", name)
+	}
+	info, err := d.Info()
+	if err == nil {
+		err = unix.Access(name, unix.R_OK)
+	}
+	if err != nil {
+		return localFile{}, fmt.Errorf("%q: %w", name, err)
+	}
+	return localFile{file: name, path: prefix + filepath.ToSlash(rel), size: info.Size()}, nil
+}
+
+// some is the first few of many errors, a line each.
+func some(errs []error) error {
+	const few = 10
+	if len(errs) <= few {
+		return errors.Join(errs...)
+	}
+	return errors.Join(errors.Join(errs[:few]...), fmt.Errorf("and %d more", len(errs)-few))
+}
