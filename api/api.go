@@ -9,7 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"path"
+	"reflect"
 	"strings"
 	"time"
 
@@ -41,8 +42,9 @@ type Options struct {
 }
 
 type server struct {
-	fs   *pfs.FS
-	opts Options
+	fs       *pfs.FS
+	opts     Options
+	document document
 }
 
 // New returns a handler for all paths under v1.Prefix.
@@ -53,60 +55,37 @@ func New(fs *pfs.FS, opts Options) http.Handler {
 	if opts.Ticker == nil {
 		opts.Ticker = newTicker
 	}
-	s := &server{fs: fs, opts: opts}
+	s := &server{fs: fs, opts: opts, document: describe(operations)}
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
-		"GET repos":                                   s.listRepos,
-		"POST repos":                                  s.createRepo,
-		"GET repos/{repo}":                            s.inspectRepo,
-		"DELETE repos/{repo}":                         s.deleteRepo,
-		"GET repos/{repo}/branches":                   s.listBranches,
-		"POST repos/{repo}/branches":                  s.createBranch,
-		"GET repos/{repo}/branches/{branch}":          s.inspectBranch,
-		"DELETE repos/{repo}/branches/{branch}":       s.deleteBranch,
-		"POST repos/{repo}/branches/{branch}/reset":   s.resetBranch,
-		"POST repos/{repo}/branches/{branch}/protect": s.protectBranch,
-		"POST repos/{repo}/branches/{branch}/restore": s.restoreBranch,
-		"GET repos/{repo}/branches/{branch}/moves":    s.listMoves,
-		"GET repos/{repo}/branches/{branch}/events":   s.watch,
-		"GET repos/{repo}/tags":                       s.listTags,
-		"POST repos/{repo}/tags":                      s.createTag,
-		"GET repos/{repo}/tags/{tag}":                 s.inspectTag,
-		"DELETE repos/{repo}/tags/{tag}":              s.deleteTag,
-		"POST repos/{repo}/merge":                     s.merge,
-		"POST repos/{repo}/revert":                    s.revert,
-		"POST repos/{repo}/restore":                   s.restoreFiles,
-		"GET repos/{repo}/diff":                       s.diff,
-		"GET repos/{repo}/resolve":                    s.resolve,
-		"GET repos/{repo}/commits":                    s.log,
-		"POST repos/{repo}/commits":                   s.startCommit,
-		"GET repos/{repo}/commits/{ref}":              s.inspectCommit,
-		"GET repos/{repo}/commits/{ref}/changes":      s.changes,
-		"POST repos/{repo}/commits/{ref}/finish":      s.finishCommit,
-		"DELETE repos/{repo}/commits/{ref}":           s.abortCommit,
-		"GET repos/{repo}/open":                       s.listOpen,
-		"GET repos/{repo}/files":                      s.listFiles,
-		"GET repos/{repo}/stat":                       s.statFile,
-		"GET repos/{repo}/file":                       s.getFile,
-		"PUT repos/{repo}/file":                       s.putFile,
-		"POST repos/{repo}/delete":                    s.deleteFiles,
-		"POST repos/{repo}/copy":                      s.copyFiles,
-		"GET users":                                   s.listUsers,
-		"POST users":                                  s.createUser,
-		"GET users/{user}":                            s.inspectUser,
-		"DELETE users/{user}":                         s.deleteUser,
-		"GET keys":                                    s.listKeys,
-		"POST keys":                                   s.createKey,
-		"GET keys/{key}":                              s.inspectKey,
-		"DELETE keys/{key}":                           s.deleteKey,
-	} {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+v1.Prefix+path, s.serve(h))
+	for _, op := range operations {
+		mux.Handle(op.method()+" "+v1.Prefix+op.path(), s.serve(op))
 	}
-	mux.Handle("/", s.serve(func(c *call) error {
-		return &problem{http.StatusNotFound, "unknown_operation", "the API has no " + c.Method + " " + c.URL.Path, ""}
-	}))
-	return mux
+	other := s.serve(operation{do: func(_ *server, c *call) error { return unknown(mux, c) }})
+	mux.Handle("/", other)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Clean(r.URL.Path) != r.URL.Path { // mux would redirect, and what was signed is not that
+			other.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// unknown says what is wrong with a request that is no operation.
+func unknown(mux *http.ServeMux, c *call) error {
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := http.Request{Method: m, URL: c.URL, Host: c.Host}
+		if _, pattern := mux.Handler(&other); pattern != "/" && path.Clean(c.URL.Path) == c.URL.Path {
+			allowed = append(allowed, m)
+		}
+	}
+	if allowed == nil {
+		return fmt.Errorf("%w: the API has no %s %s", errOperation, c.Method, c.URL.Path)
+	}
+	list := strings.Join(allowed, ", ")
+	c.w.Header().Set("Allow", list)
+	return &hinted{fmt.Errorf("%w: %s cannot be had with %s", errMethod, c.URL.Path, c.Method), "use " + list}
 }
 
 // call is a request under way.
@@ -116,22 +95,31 @@ type call struct {
 	caller Caller
 }
 
-type handler func(*call) error
+type handler func(*server, *call) error
 
-func (s *server) serve(h handler) http.Handler {
+// serve does an operation for whom may.
+func (s *server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, w: w}
-		var err error
-		if c.caller, err = s.opts.Authenticate(r); err != nil {
-			err = &problem{http.StatusForbidden, "access_denied", err.Error(), "check the access key and the secret key"}
-		} else {
-			defer c.caller.Body.Close()
-			err = h(c)
-		}
-		if err != nil {
+		if err := s.run(c, op); err != nil {
 			s.fail(c, err)
 		}
 	})
+}
+
+func (s *server) run(c *call, op operation) (err error) {
+	if op.id != openDocument {
+		if c.caller, err = s.opts.Authenticate(c.Request); err != nil {
+			return fmt.Errorf("%w: %w", errSignature, err)
+		}
+		defer c.caller.Body.Close()
+	}
+	if op.id != "" {
+		if err := op.checkQuery(c.URL.RawQuery); err != nil {
+			return err
+		}
+	}
+	return op.do(s, c)
 }
 
 func (c *call) answer(status int, v any) error {
@@ -156,15 +144,36 @@ func (c *call) read(v any) error {
 		return err
 	}
 	if len(b) > maxJSON {
-		return &problem{http.StatusBadRequest, "bad_body", fmt.Sprintf("the body is larger than %d bytes", maxJSON), ""}
+		return fmt.Errorf("%w: it is larger than %d bytes", errBody, maxJSON)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields() // a misspelt field is not to be left out in silence
 	if err = d.Decode(v); err == nil && d.More() {
 		err = errors.New("there is more behind it")
 	}
+	if err == nil {
+		err = checkRequired(b, v)
+	}
 	if err != nil {
-		return &problem{http.StatusBadRequest, "bad_body", "the body is not the JSON that is expected: " + err.Error(), ""}
+		return fmt.Errorf("%w: it is not the JSON that is expected: %w", errBody, err)
+	}
+	return nil
+}
+
+// checkRequired says which field that a body must have it has not: its zero
+// value could mean something else than intended.
+func checkRequired(body []byte, v any) error {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(body, &given); err != nil {
+		return err
+	}
+	if given == nil {
+		return errors.New("it is null")
+	}
+	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
+		if _, ok := given[f.name]; f.required && !ok {
+			return fmt.Errorf("the field %q is missing", f.name)
+		}
 	}
 	return nil
 }
@@ -175,28 +184,9 @@ type bodyReader struct{ r io.Reader }
 func (b bodyReader) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if err != nil && err != io.EOF {
-		err = &problem{http.StatusBadRequest, "bad_body", "the body did not come whole: " + err.Error(), "send it again"}
+		err = &hinted{fmt.Errorf("%w: it did not come whole: %w", errBody, err), "send it again"}
 	}
 	return n, err
-}
-
-// maxPage is the default and the ceiling of a page.
-const maxPage = 1000
-
-// page reads after and limit.
-func (c *call) page() (after string, limit int, err error) {
-	return c.pageOf(maxPage)
-}
-
-// pageOf is page with another ceiling.
-func (c *call) pageOf(most int) (after string, limit int, err error) {
-	limit = most
-	if s := c.URL.Query().Get("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
-			return "", 0, fmt.Errorf("%w: limit %q", pfs.ErrInvalidArgument, s)
-		}
-	}
-	return c.URL.Query().Get("after"), min(limit, most), nil
 }
 
 // ref reads the state that a request is about.

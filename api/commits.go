@@ -1,10 +1,9 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"time"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
@@ -57,16 +56,15 @@ func (s *server) log(c *call) error {
 	}
 	q := c.URL.Query()
 	opt := pfs.LogOptions{Path: q.Get("path"), Author: q.Get("author"), Message: q.Get("message"), Limit: limit + 1}
-	for name, to := range map[string]*time.Time{"since": &opt.Since, "until": &opt.Until} {
-		if text := q.Get(name); text != "" {
-			if *to, err = time.Parse(time.RFC3339Nano, text); err != nil {
-				return fmt.Errorf("%w: %s %q is not a time such as 2026-11-20T12:00:00Z", pfs.ErrInvalidArgument, name, text)
-			}
-		}
+	if opt.Since, err = c.time("since"); err != nil {
+		return err
+	}
+	if opt.Until, err = c.time("until"); err != nil {
+		return err
 	}
 	if after != "" {
 		if opt.After, err = pfs.ParseCommitID(after); err != nil {
-			return fmt.Errorf("%w: %w", pfs.ErrInvalidArgument, err)
+			return badAfter(after)
 		}
 	}
 	list, err := snap.Log(c.Context(), opt)
@@ -144,8 +142,8 @@ func (s *server) startCommit(c *call) error {
 	return c.answer(http.StatusCreated, wireOpen(o))
 }
 
-// openID is the open commit a request is about, which may be shortened.
-func (s *server) openID(c *call) (pfs.CommitID, error) {
+// openCommit is the open commit a request is about, which may be shortened.
+func (s *server) openCommit(c *call) (pfs.CommitID, error) {
 	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
 		return pfs.CommitID{}, err
@@ -168,7 +166,7 @@ func (s *server) finishCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	id, err := s.openID(c)
+	id, err := s.openCommit(c)
 	if err != nil {
 		return err
 	}
@@ -180,7 +178,7 @@ func (s *server) finishCommit(c *call) error {
 }
 
 func (s *server) abortCommit(c *call) error {
-	id, err := s.openID(c)
+	id, err := s.openCommit(c)
 	if err != nil {
 		return err
 	}
@@ -196,17 +194,29 @@ func (s *server) listOpen(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.fs.OpenCommits(c.Context(), c.PathValue("repo")) // by id
+	list, err := visible(c, after, limit+1, s.openCommits(c), openID, func(o pfs.OpenCommit) (bool, error) {
+		err := s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite)
+		if errors.Is(err, pfs.ErrDenied) || errors.Is(err, pfs.ErrNoSuchBranch) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(o pfs.OpenCommit) bool {
-		return s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite) != nil
-	})
-	id := func(o pfs.OpenCommit) string { return o.ID.String() }
-	behind := slices.IndexFunc(list, func(o pfs.OpenCommit) bool { return id(o) > after })
-	if behind < 0 {
-		behind = len(list)
+	return c.ok(wirePage(list, limit, wireOpen, openID))
+}
+
+func openID(o pfs.OpenCommit) string { return o.ID.String() }
+
+func (s *server) openCommits(c *call) lister[pfs.OpenCommit] {
+	return func(after string, limit int) (list []pfs.OpenCommit, err error) {
+		var behind pfs.CommitID
+		if after != "" {
+			if behind, err = pfs.ParseCommitID(after); err != nil {
+				return nil, badAfter(after)
+			}
+		}
+		return s.fs.OpenCommits(c.Context(), c.PathValue("repo"), behind, limit)
 	}
-	return c.ok(wirePage(list[behind:], limit, wireOpen, id))
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"net/http"
 	"slices"
 
 	v1 "caret/api/v1"
@@ -17,20 +19,54 @@ func (s *server) diff(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := c.URL.Query()
-	from, err := s.refFor(c, q.Get("from"), pfs.ActList)
+	from, to, err := s.diffSides(c)
 	if err != nil {
 		return err
 	}
-	to, err := s.refFor(c, q.Get("to"), pfs.ActList)
-	if err != nil {
-		return err
-	}
-	list, err := s.fs.Diff(c.Context(), from, to, pfs.DiffOptions{Prefix: q.Get("prefix"), After: after, Limit: limit + 1})
+	list, err := s.fs.Diff(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix"), After: after, Limit: limit + 1})
 	if err != nil {
 		return err
 	}
 	return c.ok(wirePage(list, limit, wireDifference, func(d pfs.Difference) string { return d.Path }))
+}
+
+func (s *server) diffSides(c *call) (from, to pfs.Ref, err error) {
+	if from, err = s.refFor(c, c.URL.Query().Get("from"), pfs.ActList); err != nil {
+		return from, to, err
+	}
+	to, err = s.refFor(c, c.URL.Query().Get("to"), pfs.ActList)
+	return from, to, err
+}
+
+// streamDiff sends all of a diff, a line of JSON each, as it is found. One
+// that breaks off has not ended as HTTP wants it.
+func (s *server) streamDiff(c *call) error {
+	from, to, err := s.diffSides(c)
+	if err != nil {
+		return err
+	}
+	var out *json.Encoder
+	begin := func() {
+		c.w.Header().Set("Content-Type", "application/x-ndjson")
+		c.w.WriteHeader(http.StatusOK)
+		out = json.NewEncoder(c.w)
+	}
+	err = s.fs.EachDifference(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix")}, func(d pfs.Difference) error {
+		if out == nil {
+			begin()
+		}
+		return out.Encode(wireDifference(d))
+	})
+	switch {
+	case err == nil && out == nil:
+		begin()
+	case err != nil && out != nil:
+		if c.Context().Err() == nil {
+			s.opts.Log.Error("diff failed midway", "from", from, "to", to, "err", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	return err
 }
 
 func wireDifference(d pfs.Difference) v1.Difference {

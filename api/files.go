@@ -143,10 +143,7 @@ func wanted(spec string, size int64) (off, length int64, status int, err error) 
 		return whole()
 	}
 	if length <= 0 {
-		return 0, 0, 0, &problem{
-			http.StatusRequestedRangeNotSatisfiable, "invalid_range",
-			fmt.Sprintf("the file has %d bytes, %s is not in it", size, spec), "",
-		}
+		return 0, 0, 0, fmt.Errorf("%w: the file has %d bytes, %s is not in it", errRange, size, spec)
 	}
 	return off, length, http.StatusPartialContent, nil
 }

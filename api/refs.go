@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
@@ -61,16 +62,26 @@ func (s *server) restoreBranch(c *call) error {
 }
 
 func (s *server) listMoves(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	before := uint64(0)
+	if after != "" {
+		if before, err = strconv.ParseUint(after, 10, 64); err != nil || before == 0 {
+			return badAfter(after)
+		}
+	}
 	repo := c.PathValue("repo")
 	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
 		return err
 	}
-	list, err := s.fs.Moves(c.Context(), repo, c.PathValue("branch"))
+	list, err := s.fs.Moves(c.Context(), repo, c.PathValue("branch"), before, limit+1)
 	if err != nil {
 		return err
 	}
 	wire := func(m pfs.Move) v1.Move { return v1.Move(m) }
-	return c.ok(wirePage(list, len(list), wire, nil))
+	return c.ok(wirePage(list, limit, wire, func(m pfs.Move) string { return strconv.FormatUint(m.N, 10) }))
 }
 
 func wireTag(t pfs.Tag) v1.Tag {
@@ -89,7 +100,7 @@ func (s *server) listTags(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireTag, func(t pfs.Tag) string { return t.Name }))
+	return c.ok(wirePage(list, limit, wireTag, tagName))
 }
 
 func (s *server) inspectTag(c *call) error {

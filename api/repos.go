@@ -42,63 +42,42 @@ func (s *server) listRepos(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireRepo, func(r pfs.Repo) string { return r.Name }))
+	return c.ok(wirePage(list, limit, wireRepo, repoName))
 }
 
 // repos are those that the caller sees a branch of.
 func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
-	if c.caller.Unlimited() {
-		return s.fs.Repos(c.Context(), after, limit)
-	}
-	all, err := s.fs.Repos(c.Context(), after, 0)
-	if err != nil {
-		return nil, err
-	}
-	var list []pfs.Repo
-	for _, r := range all {
+	list := func(after string, limit int) ([]pfs.Repo, error) { return s.fs.Repos(c.Context(), after, limit) }
+	return visible(c, after, limit, list, repoName, func(r pfs.Repo) (bool, error) {
 		branches, err := s.branches(c, r.Name, "", 1)
-		switch {
-		case errors.Is(err, pfs.ErrNoSuchRepo): // it went meanwhile
-		case err != nil:
-			return nil, err
-		case len(list) == limit:
-			return list, nil
-		case len(branches) > 0:
-			list = append(list, r)
+		if errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
+			return false, nil
 		}
-	}
-	return list, nil
+		return len(branches) > 0, err
+	})
 }
 
 // branches are those of a repo that the caller sees.
 func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch, error) {
-	if c.caller.Unlimited() {
+	list := func(after string, limit int) ([]pfs.Branch, error) {
 		return s.fs.Branches(c.Context(), repo, after, limit)
 	}
-	all, err := s.fs.Branches(c.Context(), repo, after, 0)
+	return visible(c, after, limit, list, branchName, func(b pfs.Branch) (bool, error) { return s.seesBranch(c, repo, b.Name) })
+}
+
+func (s *server) seesBranch(c *call, repo, name string) (bool, error) {
+	snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: name})
+	if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
+		return false, nil
+	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	var list []pfs.Branch
-	for _, b := range all {
-		snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: b.Name})
-		if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) {
-			continue // it went meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		if sees, err := snap.Sees(c.Context(), c.caller.Caller); err != nil || len(list) == limit {
-			return list, err
-		} else if sees {
-			list = append(list, b)
-		}
-	}
-	return list, nil
+	return snap.Sees(c.Context(), c.caller.Caller)
 }
 
 func (s *server) createRepo(c *call) error {
-	var in v1.Repo
+	var in v1.CreateRepo
 	if err := c.read(&in); err != nil {
 		return err
 	}
@@ -129,11 +108,30 @@ func (s *server) inspectRepo(c *call) error {
 	return c.ok(wireRepo(r))
 }
 
+func (s *server) updateRepo(c *call) error {
+	var in v1.UpdateRepo
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+		return err
+	}
+	r, err := s.fs.UpdateRepo(c.Context(), c.PathValue("repo"), pfs.RepoUpdate(in))
+	if err != nil {
+		return err
+	}
+	return c.ok(wireRepo(r))
+}
+
 func (s *server) deleteRepo(c *call) error {
 	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
 		return err
 	}
-	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), c.URL.Query().Get("force") == "true"); err != nil {
+	force, err := c.flag("force")
+	if err != nil {
+		return err
+	}
+	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), force); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)
@@ -149,7 +147,7 @@ func (s *server) listBranches(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireBranch, func(b pfs.Branch) string { return b.Name }))
+	return c.ok(wirePage(list, limit, wireBranch, branchName))
 }
 
 func (s *server) createBranch(c *call) error {

@@ -48,11 +48,11 @@ func (s *server) listUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireUser, func(u pfs.User) string { return u.Name }))
+	return c.ok(wirePage(list, limit, wireUser, userName))
 }
 
 func (s *server) createUser(c *call) error {
-	var in v1.User
+	var in v1.CreateUser
 	if err := c.read(&in); err != nil {
 		return err
 	}
@@ -89,19 +89,23 @@ func (s *server) deleteUser(c *call) error {
 }
 
 func (s *server) listKeys(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
 	user := c.URL.Query().Get("user")
 	if err := c.forUser(user); err != nil {
 		return err
 	}
-	list, err := s.fs.Keys(c.Context(), user)
+	list, err := s.fs.Keys(c.Context(), user, after, limit+1)
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, len(list), wireKey, nil))
+	return c.ok(wirePage(list, limit, wireKey, func(k pfs.Key) string { return k.AccessKey }))
 }
 
 func (s *server) createKey(c *call) error {
-	var in v1.Key
+	var in v1.CreateKey
 	if err := c.read(&in); err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (s *server) stillMay(c *call) error {
 	if c.caller.Again != nil {
 		who, err := c.caller.Again(c.Context())
 		if errors.Is(err, pfs.ErrNoSuchKey) || errors.Is(err, pfs.ErrNoSuchUser) {
-			return &problem{http.StatusForbidden, "access_denied", err.Error(), "the key was deleted"}
+			return &hinted{fmt.Errorf("%w: %w", errSignature, err), "the key was deleted"}
 		}
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, er
 	var b branchRow
 	err := getJSON(tx, inRepo(keyBranch, repo.ID, name), &b)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return b, fmt.Errorf("%w: %s in repo %s", ErrNoSuchBranch, name, repo.Name)
+		return b, &MissingError{Kind: ErrNoSuchBranch, Repo: repo.Name, Name: name}
 	}
 	return b, err
 }

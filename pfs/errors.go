@@ -1,6 +1,9 @@
 package pfs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of this package, wrapped with what they are about. The text of the
 // wrapping error is fit for the user. Errors of objstore (ErrNoSpace,
@@ -61,3 +64,26 @@ var (
 	// ErrPartTooSmall: a part below MinPart that is not the last.
 	ErrPartTooSmall = errors.New("part too small")
 )
+
+// MissingError says which name means nothing, so that callers can tell what
+// may have been meant.
+type MissingError struct {
+	// Kind is ErrNoSuchRepo, ErrNoSuchBranch, ErrNoSuchTag, ErrNoSuchUser, or
+	// ErrNoSuchCommit for a name that could be a branch, a tag or a commit.
+	Kind error
+	Repo string // where it was looked for; "" for repos and users
+	Name string
+}
+
+func (e *MissingError) Error() string {
+	switch {
+	case e.Repo == "":
+		return fmt.Sprintf("%v: %s", e.Kind, e.Name)
+	case errors.Is(e.Kind, ErrNoSuchCommit):
+		return fmt.Sprintf("%v: repo %s has no branch, tag or commit %q", e.Kind, e.Repo, e.Name)
+	}
+	return fmt.Sprintf("%v: %s in repo %s", e.Kind, e.Name, e.Repo)
+}
+
+// Unwrap makes errors.Is(err, e.Kind) true.
+func (e *MissingError) Unwrap() error { return e.Kind }

@@ -94,34 +94,39 @@ func (fs *FS) describeOpen(o *openRow, repo string, id, parent commits.ID) OpenC
 	}
 }
 
-// OpenCommits lists the open commits of a repo.
-func (fs *FS) OpenCommits(ctx context.Context, repo string) ([]OpenCommit, error) {
+// OpenCommits lists up to limit open commits (0: all) of a repo whose ids
+// sort after after.
+func (fs *FS) OpenCommits(ctx context.Context, repo string, after commits.ID, limit int) ([]OpenCommit, error) {
 	var list []OpenCommit
+	behind := ""
+	if !after.IsZero() {
+		behind = string(after[:])
+	}
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
 		r, err := readRepo(tx, repo)
 		if err != nil {
 			return err
 		}
-		return scanNames(tx, inRepo(keyOpen, r.ID, ""), "", 0, func(raw string, value []byte) error {
+		return eachName(tx, inRepo(keyOpen, r.ID, ""), behind, func(raw string, value []byte) (bool, error) {
 			var id, parent commits.ID
 			copy(id[:], raw)
 			var row openRow
 			if err := decodeJSON(openKey(r, id), value, &row); err != nil || row.Internal {
-				return err
+				return true, err
 			}
 			b, err := readBranchRow(tx, r, row.Branch)
 			if errors.Is(err, ErrNoSuchBranch) || err == nil && b.home() != row.home() {
-				return nil // its branch is gone
+				return true, nil // its branch is gone
 			}
 			if err != nil {
-				return err
+				return false, err
 			}
 			if parent, err = commitID(tx, row.pos()); err != nil {
-				return err
+				return false, err
 			}
 			list = append(list, fs.describeOpen(&row, repo, id, parent))
-			return nil
+			return limit <= 0 || len(list) < limit, nil
 		})
 	})
 	return list, err

@@ -544,7 +544,7 @@ func TestLongRows(t *testing.T) {
 	if _, err := fs.Delete(t.Context(), Ref{Repo: "r"}, Files(paths...), WriteOptions{If: Condition{IfMatch: &Match{Any: true}}}); !errors.Is(err, ErrNoSuchPath) {
 		t.Fatalf("a condition that fails for the last path: %v", err)
 	}
-	if open, err := fs.OpenCommits(t.Context(), "r"); err != nil || len(open) != 0 || count("HEAD") != len(paths)-1 {
+	if open, err := fs.OpenCommits(t.Context(), "r", commits.ID{}, 0); err != nil || len(open) != 0 || count("HEAD") != len(paths)-1 {
 		t.Fatalf("%d open commits after a refused deletion, %v", len(open), err)
 	}
 	d, err := fs.Delete(t.Context(), Ref{Repo: "r"}, Files(paths...), WriteOptions{IfHead: before.ID.String()})

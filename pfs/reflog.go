@@ -14,6 +14,7 @@ import (
 // Move is a time at which a branch was made to point elsewhere than its own
 // commits lead to.
 type Move struct {
+	N      uint64    `json:"-"` // grows from one move to the next; it is in the key
 	Time   time.Time `json:"time"`
 	Action string    `json:"action"` // create, reset, merge, delete, restore
 	Author string    `json:"author,omitempty"`
@@ -47,9 +48,10 @@ func (fs *FS) logMove(tx objstore.Writer, repo repoRow, branch, action, author s
 	return setJSON(tx, binary.BigEndian.AppendUint64(movesKey(repo, branch), n), m)
 }
 
-// Moves lists where a branch was made to point, newest first. A name keeps
-// its moves when the branch goes and another one comes.
-func (fs *FS) Moves(ctx context.Context, repo, branch string) ([]Move, error) {
+// Moves lists up to limit times (0: all) before number before (0: now) at
+// which a branch was made to point elsewhere, newest first. A name keeps its
+// moves when the branch goes and another one comes.
+func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, limit int) ([]Move, error) {
 	var list []Move
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		list = nil
@@ -57,12 +59,16 @@ func (fs *FS) Moves(ctx context.Context, repo, branch string) ([]Move, error) {
 		if err != nil {
 			return err
 		}
-		in := objstore.Prefix(movesKey(r, branch))
+		prefix := movesKey(r, branch)
+		in := objstore.Prefix(prefix)
 		in.Reverse = true
+		if before > 0 {
+			in.End = binary.BigEndian.AppendUint64(prefix, before)
+		}
 		c := tx.Scan(in)
 		defer c.Close()
-		for c.Next() {
-			var m Move
+		for (limit <= 0 || len(list) < limit) && c.Next() {
+			m := Move{N: binary.BigEndian.Uint64(c.Key()[len(prefix):])}
 			if err := decodeJSON(c.Key(), c.Value(), &m); err != nil {
 				return err
 			}

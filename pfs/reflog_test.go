@@ -58,7 +58,7 @@ func TestReset(t *testing.T) {
 	if got, err := read(fs, Ref{Repo: "r", Version: expr(t, "HEAD^")}, "f"); err != nil || got != "one" {
 		t.Errorf("before %s it was %q, %v", third, got, err)
 	}
-	moves, err := fs.Moves(ctx, "r", "master")
+	moves, err := fs.Moves(ctx, "r", "master", 0, 0)
 	if err != nil || len(moves) != 2 || moves[0].Action != "reset" || moves[0].From != second.String() || moves[0].To != first.String() || moves[0].Author != "me" {
 		t.Errorf("moves %+v, %v", moves, err)
 	}

@@ -210,7 +210,7 @@ func (s *Snapshot) named(tx objstore.Reader, name string) error {
 		}
 	}
 	if !commits.IsPrefix(prefix) {
-		return fmt.Errorf("%w: repo %s has no branch, tag or commit %q", ErrNoSuchCommit, s.Repo, name)
+		return &MissingError{Kind: ErrNoSuchCommit, Repo: s.Repo, Name: name}
 	}
 	id, err := s.findPrefix(tx, prefix)
 	if err != nil {
@@ -226,7 +226,7 @@ func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
 	var t tagRow
 	err := getJSON(tx, inRepo(keyTag, s.repo.ID, name), &t)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return fmt.Errorf("%w: %s", ErrNoSuchTag, name)
+		return &MissingError{Kind: ErrNoSuchTag, Repo: s.Repo, Name: name}
 	}
 	if err != nil {
 		return err

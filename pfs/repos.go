@@ -43,7 +43,7 @@ func readRepo(tx objstore.Reader, name string) (repoRow, error) {
 	}
 	err := getJSON(tx, repoKey(name), &r)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return r, fmt.Errorf("%w: %s", ErrNoSuchRepo, name)
+		return r, &MissingError{Kind: ErrNoSuchRepo, Name: name}
 	}
 	return r, err
 }
@@ -94,6 +94,34 @@ func (fs *FS) Repo(ctx context.Context, name string) (Repo, error) {
 	return r.Repo, err
 }
 
+// RepoUpdate is what is to change of a repo; nil leaves it as it is.
+type RepoUpdate struct {
+	Description   *string
+	DefaultBranch *string // must be there
+}
+
+// UpdateRepo changes what is said of a repo, and what its bare name means.
+// ErrNoSuchBranch if the new default branch is not there.
+func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
+	var r repoRow
+	err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+		if r, err = readRepo(tx, name); err != nil {
+			return err
+		}
+		if u.Description != nil {
+			r.Description = *u.Description
+		}
+		if u.DefaultBranch != nil {
+			if _, err := readBranchRow(tx, r, *u.DefaultBranch); err != nil {
+				return err
+			}
+			r.DefaultBranch = *u.DefaultBranch
+		}
+		return setJSON(tx, repoKey(name), r)
+	})
+	return r.Repo, err
+}
+
 // Repos lists up to limit repos (0: all) whose names sort after after.
 func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error) {
 	var list []Repo
@@ -111,14 +139,24 @@ func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error
 
 // scanNames calls fn for up to limit rows (0: all) under prefix behind after.
 func scanNames(tx objstore.Reader, prefix []byte, after string, limit int, fn func(name string, value []byte) error) error {
+	n := 0
+	return eachName(tx, prefix, after, func(name string, value []byte) (bool, error) {
+		n++
+		return n != limit, fn(name, value)
+	})
+}
+
+// eachName calls fn for the rows under prefix behind after until it returns
+// false.
+func eachName(tx objstore.Reader, prefix []byte, after string, fn func(name string, value []byte) (bool, error)) error {
 	r := objstore.Prefix(prefix)
 	if after != "" {
 		r.Start = append(append(append([]byte(nil), prefix...), after...), 0)
 	}
 	c := tx.Scan(r)
 	defer c.Close()
-	for n := 0; (limit <= 0 || n < limit) && c.Next(); n++ {
-		if err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil {
+	for c.Next() {
+		if more, err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil || !more {
 			return err
 		}
 	}

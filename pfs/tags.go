@@ -116,7 +116,7 @@ func (fs *FS) DeleteTag(ctx context.Context, repo, name string) error {
 		key := inRepo(keyTag, r.ID, name)
 		if _, err := tx.Get(key); err != nil {
 			if errors.Is(err, objstore.ErrNotFound) {
-				err = fmt.Errorf("%w: %s in repo %s", ErrNoSuchTag, name, repo)
+				err = &MissingError{Kind: ErrNoSuchTag, Repo: repo, Name: name}
 			}
 			return err
 		}

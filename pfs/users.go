@@ -80,7 +80,7 @@ func readUser(tx objstore.Reader, name string) (User, error) {
 	var u User
 	err := getJSON(tx, userKey(name), &u)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return u, fmt.Errorf("%w: %s", ErrNoSuchUser, name)
+		return u, &MissingError{Kind: ErrNoSuchUser, Name: name}
 	}
 	return u, err
 }
@@ -142,7 +142,7 @@ func (fs *FS) DeleteUser(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		keys, err := readKeys(tx, name)
+		keys, err := readKeys(tx, name, "", 0)
 		if err != nil {
 			return err
 		}
@@ -238,9 +238,9 @@ func (fs *FS) Key(ctx context.Context, access string) (Key, Caller, error) {
 	return k, Caller{ID: u.ID, Name: u.Name, Admin: u.Admin, ReadOnly: k.ReadOnly, Repo: k.Repo, Branch: k.Branch}, nil
 }
 
-// Keys lists the keys of a user, or of all users if user is empty, without
-// their secrets.
-func (fs *FS) Keys(ctx context.Context, user string) ([]Key, error) {
+// Keys lists up to limit keys (0: all) behind the access key after of a user,
+// or of all users if user is empty, without their secrets.
+func (fs *FS) Keys(ctx context.Context, user, after string, limit int) ([]Key, error) {
 	var list []Key
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		if user != "" {
@@ -249,21 +249,21 @@ func (fs *FS) Keys(ctx context.Context, user string) ([]Key, error) {
 			}
 		}
 		var err error
-		list, err = readKeys(tx, user)
+		list, err = readKeys(tx, user, after, limit)
 		return err
 	})
 	return list, err
 }
 
-func readKeys(tx objstore.Reader, user string) ([]Key, error) {
+func readKeys(tx objstore.Reader, user, after string, limit int) ([]Key, error) {
 	var list []Key
-	err := scanNames(tx, []byte{keyAccess}, "", 0, func(name string, value []byte) error {
+	err := eachName(tx, []byte{keyAccess}, after, func(name string, value []byte) (bool, error) {
 		var row keyRow
 		err := decodeJSON(accessKey(name), value, &row)
 		if err == nil && (user == "" || row.User == user) {
 			list = append(list, row.Key)
 		}
-		return err
+		return limit <= 0 || len(list) < limit, err
 	})
 	return list, err
 }

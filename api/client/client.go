@@ -220,6 +220,11 @@ func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error
 			if page.Next == "" {
 				return
 			}
+			if page.Next == after { // rather than ask for ever
+				var none T
+				yield(none, fmt.Errorf("the server's listing does not go on behind %q", after))
+				return
+			}
 			after = page.Next
 		}
 	}
@@ -242,14 +247,23 @@ func (c *Client) Repos(ctx context.Context, after string, limit int) (v1.Page[v1
 	return get[v1.Page[v1.Repo]](ctx, c, pageQuery(after, limit), "repos")
 }
 
-// CreateRepo makes a repo with an empty default branch.
+// CreateRepo makes a repo with an empty default branch. Of r, the name, the
+// description and the default branch count.
 func (c *Client) CreateRepo(ctx context.Context, r v1.Repo) (v1.Repo, error) {
-	return post[v1.Repo](ctx, c, r, "repos")
+	in := v1.CreateRepo{Name: r.Name, Description: r.Description, DefaultBranch: r.DefaultBranch}
+	return post[v1.Repo](ctx, c, in, "repos")
 }
 
 // Repo describes a repo.
 func (c *Client) Repo(ctx context.Context, name string) (v1.Repo, error) {
 	return get[v1.Repo](ctx, c, nil, "repos", name)
+}
+
+// UpdateRepo changes what in is not nil of a repo.
+func (c *Client) UpdateRepo(ctx context.Context, name string, in v1.UpdateRepo) (v1.Repo, error) {
+	var out v1.Repo
+	err := c.call(ctx, http.MethodPatch, in, &out, nil, "repos", name)
+	return out, err
 }
 
 // DeleteRepo removes a repo; one that has commits only with force.

@@ -2,127 +2,75 @@ package client_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"caret/api"
+	"caret/api/apitest"
 	"caret/api/client"
 	"caret/api/v1"
 	"caret/objstore/memory"
 	"caret/pfs"
 )
 
-// serve is a server on an empty store that lets everyone in.
-func serve() (url string, stop func()) {
+func newFS() *pfs.FS {
 	fs, err := pfs.Open(context.Background(), memory.New(), pfs.Options{})
 	if err != nil {
 		panic(err)
 	}
-	return serveFS(fs)
+	return fs
 }
 
-func serveFS(fs *pfs.FS) (url string, stop func()) {
-	srv := httptest.NewServer(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
+// serve is a server on an empty store for examples.
+func serve() (url string, stop func()) { return serveFS(newFS(), log.Panicf) }
+
+// serveFS is a server that lets everyone in who signs; fail is told what does
+// not fit its document.
+func serveFS(fs *pfs.FS, fail func(string, ...any)) (url string, stop func()) {
+	srv := httptest.NewServer(apitest.New(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
 		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
-	}}))
+	}}), fail))
 	return srv.URL, func() {
 		srv.Close()
 		fs.Close()
 	}
 }
 
-// A pipeline writes its outputs as one commit and reads them back.
-func Example() {
-	url, stop := serve() // elsewhere: caret serve
-	defer stop()
-	ctx := context.Background()
-	c := client.New(url, "access key", "secret key")
-	if _, err := c.CreateRepo(ctx, v1.Repo{Name: "sales"}); err != nil {
-		fmt.Println(err)
-		return
-	}
-	open, err := c.StartCommit(ctx, "sales", "master", "june")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, name := range []string{"june/a.csv", "june/b.csv"} {
-		if _, err := c.Put(ctx, "sales", open.ID, name, "text/csv", "", strings.NewReader(name), int64(len(name))); err != nil {
-			fmt.Println(err)
-			return
-		}
-	}
-	done, err := c.FinishCommit(ctx, "sales", open.ID, v1.FinishCommit{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(done.Message, done.Files)
-	for f, err := range client.Each(func(after string) (v1.Page[v1.File], error) {
-		return c.Files(ctx, "sales", "master", "june/", "", after, 0)
-	}) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(f.Path, f.Size)
-	}
-	body, _, err := c.Get(ctx, "sales", "HEAD", "june/b.csv")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer body.Close()
-	if _, err := io.Copy(os.Stdout, body); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// june 2
-	// june/a.csv 10
-	// june/b.csv 10
-	// june/b.csv
-}
-
-// An error carries a code, what is wrong and what to do about it.
-func ExampleCode() {
-	url, stop := serve()
-	defer stop()
-	c := client.New(url, "access key", "secret key")
-	_, err := c.Repo(context.Background(), "absent")
-	fmt.Println(client.Code(err))
-	fmt.Println(err)
-	// Output:
-	// no_such_repo
-	// no such repo: absent
-}
-
-func newClient(t *testing.T) (*client.Client, string) {
+// newClient is a client of a server with the repo r.
+func newClient(t *testing.T, fs *pfs.FS) *client.Client {
 	t.Helper()
-	url, stop := serve()
+	url, stop := serveFS(fs, t.Errorf)
 	t.Cleanup(stop)
 	c := client.New(url, "access key", "secret key")
 	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	return c, url
+	return c
 }
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	c, _ := newClient(t)
+	c := newClient(t, newFS())
 	ctx := t.Context()
 	const n = 7
+	for _, user := range []string{"u", "other"} {
+		if _, err := c.CreateUser(ctx, v1.User{Name: user}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range n {
 		if _, err := c.Put(ctx, "r", "", fmt.Sprintf("d/%d", i), "", fmt.Sprint(i), strings.NewReader("x"), -1); err != nil {
 			t.Fatal(err)
@@ -135,6 +83,19 @@ func TestPages(t *testing.T) {
 		}
 		if _, err := c.CreateRepo(ctx, v1.Repo{Name: fmt.Sprintf("r%d", i)}); err != nil {
 			t.Fatal(err)
+		}
+		if _, err := c.CreateTag(ctx, "r", fmt.Sprintf("t%d", i), "HEAD"); err != nil {
+			t.Fatal(err)
+		}
+		for _, user := range []string{"u", "other"} {
+			if _, err := c.CreateKey(ctx, v1.Key{User: user}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i > 0 { // making it is a move too
+			if _, err := c.ResetBranch(ctx, "r", "b0", "HEAD"); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for limit := 1; limit <= n+2; limit++ {
@@ -161,6 +122,17 @@ func TestPages(t *testing.T) {
 		add("open commits", len(open), err)
 		files, err := client.All(func(after string) (v1.Page[v1.File], error) { return c.Files(ctx, "r", "", "", "", after, limit) })
 		add("files", len(files), err)
+		tags, err := client.All(func(after string) (v1.Page[v1.Tag], error) { return c.Tags(ctx, "r", after, limit) })
+		add("tags", len(tags), err)
+		moves, err := client.All(func(after string) (v1.Page[v1.Move], error) { return c.Moves(ctx, "r", "b0", after, limit) })
+		add("moves", len(moves), err)
+		if !slices.IsSortedFunc(moves, func(a, b v1.Move) int { return cmp.Compare(b.N, a.N) }) {
+			t.Errorf("limit %d: moves not newest first: %+v", limit, moves)
+		}
+		keys, err := client.All(func(after string) (v1.Page[v1.Key], error) { return c.Keys(ctx, "u", after, limit) })
+		add("keys", len(keys), err)
+		all, err := client.All(func(after string) (v1.Page[v1.Key], error) { return c.Keys(ctx, "", after, limit) })
+		add("keys of both users", len(all)-n, err)
 		for what, k := range counts {
 			if k != n {
 				t.Errorf("limit %d: %d %s, want %d", limit, k, what, n)
@@ -172,16 +144,8 @@ func TestPages(t *testing.T) {
 // TestMD5: a server that is asked to keeps MD5s of what comes by the API too.
 func TestMD5(t *testing.T) {
 	t.Parallel()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	url, stop := serveFS(fs)
-	defer stop()
-	c := client.New(url, "access key", "secret key")
-	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
-		t.Fatal(err)
-	}
+	fs := newFS()
+	c := newClient(t, fs)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", strings.NewReader("data"), 4); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +161,7 @@ func TestMD5(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	t.Parallel()
-	c, _ := newClient(t)
+	c := newClient(t, newFS())
 	data := bytes.Repeat([]byte("0123456789"), 300_000)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", bytes.NewReader(data), int64(len(data))); err != nil {
 		t.Fatal(err)
@@ -221,7 +185,7 @@ func TestRanges(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	c, url := newClient(t)
+	c := newClient(t, newFS())
 	ctx := t.Context()
 	for want, call := range map[string]func() error{
 		"no_such_branch":     func() error { _, err := c.Branch(ctx, "r", "absent"); return err },
@@ -234,35 +198,6 @@ func TestErrors(t *testing.T) {
 	} {
 		if err := call(); client.Code(err) != want {
 			t.Errorf("%q (%v), want %q", client.Code(err), err, want)
-		}
-	}
-	for _, tt := range []struct {
-		method, path, body string
-		status             int
-		code               string
-	}{
-		{"POST", "repos", "{", 400, "bad_body"},
-		{"POST", "repos", `{"name":"x","label":"y"}`, 400, "bad_body"},
-		{"POST", "repos", `{"name":"x"} {}`, 400, "bad_body"},
-		{"GET", "repos?limit=-1", "", 400, "invalid_argument"},
-		{"GET", "repos?limit=x", "", 400, "invalid_argument"},
-		{"GET", "nothing", "", 404, "unknown_operation"},
-		{"PATCH", "repos", "", 404, "unknown_operation"},
-		{"GET", "repos/r/commits?after=nonsense", "", 400, "invalid_argument"},
-	} {
-		r, err := http.NewRequestWithContext(ctx, tt.method, url+v1.Prefix+tt.path, strings.NewReader(tt.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "yes")
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || resp.StatusCode != tt.status || !strings.Contains(string(text), `"`+tt.code+`"`) {
-			t.Errorf("%s %s %s: %d %s, want %d %s", tt.method, tt.path, tt.body, resp.StatusCode, text, tt.status, tt.code)
 		}
 	}
 }

@@ -2,7 +2,11 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"io"
+	"iter"
 	"net/http"
+	"net/url"
 
 	"caret/api/v1"
 )
@@ -21,12 +25,12 @@ func (c *Client) ProtectBranch(ctx context.Context, repo, name string, protected
 
 // RestoreBranch brings a deleted branch back, and its repo with it.
 func (c *Client) RestoreBranch(ctx context.Context, repo, name string) (v1.Branch, error) {
-	return post[v1.Branch](ctx, c, struct{}{}, "repos", repo, "branches", name, "restore")
+	return post[v1.Branch](ctx, c, nil, "repos", repo, "branches", name, "restore")
 }
 
 // Moves lists where a branch was made to point, newest first.
-func (c *Client) Moves(ctx context.Context, repo, name string) (v1.Page[v1.Move], error) {
-	return get[v1.Page[v1.Move]](ctx, c, nil, "repos", repo, "branches", name, "moves")
+func (c *Client) Moves(ctx context.Context, repo, name, after string, limit int) (v1.Page[v1.Move], error) {
+	return get[v1.Page[v1.Move]](ctx, c, pageQuery(after, limit), "repos", repo, "branches", name, "moves")
 }
 
 // Tags lists the tags of a repo by name.
@@ -57,6 +61,29 @@ func (c *Client) Diff(ctx context.Context, repo, from, to, prefix, after string,
 	q.Set("to", to)
 	q.Set("prefix", prefix)
 	return get[v1.Page[v1.Difference]](ctx, c, q, "repos", repo, "diff")
+}
+
+// DiffAll is all of a diff, as the server finds it. The sequence ends after
+// the first error.
+func (c *Client) DiffAll(ctx context.Context, repo, from, to, prefix string) iter.Seq2[v1.Difference, error] {
+	return func(yield func(v1.Difference, error) bool) {
+		resp, err := c.do(ctx, request{
+			method: http.MethodGet, path: []string{"repos", repo, "diff", "stream"},
+			query: url.Values{"from": {from}, "to": {to}, "prefix": {prefix}},
+		})
+		if err != nil {
+			yield(v1.Difference{}, err)
+			return
+		}
+		defer resp.Body.Close()
+		for lines := json.NewDecoder(resp.Body); ; {
+			var d v1.Difference
+			err := lines.Decode(&d)
+			if err == io.EOF || !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Merge makes what one branch has part of another.

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"caret/api/v1"
 )
@@ -13,9 +12,10 @@ func (c *Client) Users(ctx context.Context, after string, limit int) (v1.Page[v1
 	return get[v1.Page[v1.User]](ctx, c, pageQuery(after, limit), "users")
 }
 
-// CreateUser makes a user, who then needs a key.
+// CreateUser makes a user, who then needs a key. Of u, the name, the name for
+// people and whether it is an administrator count.
 func (c *Client) CreateUser(ctx context.Context, u v1.User) (v1.User, error) {
-	return post[v1.User](ctx, c, u, "users")
+	return post[v1.User](ctx, c, v1.CreateUser{Name: u.Name, Display: u.Display, Admin: u.Admin}, "users")
 }
 
 // User describes a user.
@@ -29,13 +29,17 @@ func (c *Client) DeleteUser(ctx context.Context, name string) error {
 }
 
 // Keys lists the keys of a user, "" for all, without their secrets.
-func (c *Client) Keys(ctx context.Context, user string) (v1.Page[v1.Key], error) {
-	return get[v1.Page[v1.Key]](ctx, c, url.Values{"user": {user}}, "keys")
+func (c *Client) Keys(ctx context.Context, user, after string, limit int) (v1.Page[v1.Key], error) {
+	q := pageQuery(after, limit)
+	q.Set("user", user)
+	return get[v1.Page[v1.Key]](ctx, c, q, "keys")
 }
 
-// CreateKey makes a key with the limits in k. Its secret is told only here.
+// CreateKey makes a key of the user and with the limits in k. Its secret is
+// told only here.
 func (c *Client) CreateKey(ctx context.Context, k v1.Key) (v1.Key, error) {
-	return post[v1.Key](ctx, c, k, "keys")
+	in := v1.CreateKey{User: k.User, ReadOnly: k.ReadOnly, Repo: k.Repo, Branch: k.Branch}
+	return post[v1.Key](ctx, c, in, "keys")
 }
 
 // Key describes a key, without its secret.

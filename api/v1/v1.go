@@ -29,20 +29,33 @@ type Conflict struct {
 type Repo struct {
 	Name          string    `json:"name"`
 	Description   string    `json:"description,omitempty"`
-	DefaultBranch string    `json:"default_branch"`
+	DefaultBranch string    `json:"default_branch"` // what the bare name means
 	Created       time.Time `json:"created"`
-	Owner         string    `json:"owner,omitempty"`
+	Owner         string    `json:"owner,omitempty"` // id of the user whose it is
+}
+
+// CreateRepo asks for a repo.
+type CreateRepo struct {
+	Name          string `json:"name"`
+	Description   string `json:"description,omitempty"`
+	DefaultBranch string `json:"default_branch,omitempty"` // master if absent
+}
+
+// UpdateRepo asks for changes to a repo; what is absent stays as it is.
+type UpdateRepo struct {
+	Description   *string `json:"description,omitempty"`
+	DefaultBranch *string `json:"default_branch,omitempty"` // must be there
 }
 
 // Branch is a branch; Head is empty while it has no commit.
 type Branch struct {
 	Name    string     `json:"name"`
 	Repo    string     `json:"repo"`
-	Head    string     `json:"head,omitempty"`
-	N       uint64     `json:"n"`
+	Head    string     `json:"head,omitempty"` // id of its newest commit
+	N       uint64     `json:"n"`              // how many commits lead to the head, itself included
 	Time    *time.Time `json:"time,omitempty"` // of the head
 	Created time.Time  `json:"created"`
-	Default bool       `json:"default,omitempty"`
+	Default bool       `json:"default,omitempty"` // it is what the repo's bare name means
 	// Protected: it takes merges only.
 	Protected bool `json:"protected,omitempty"`
 }
@@ -59,6 +72,7 @@ type ProtectBranch struct {
 
 // Move is a time at which a branch was made to point elsewhere.
 type Move struct {
+	N      uint64    `json:"n"` // grows from one move to the next
 	Time   time.Time `json:"time"`
 	Action string    `json:"action"` // create, reset, delete, restore
 	Author string    `json:"author,omitempty"`
@@ -91,14 +105,14 @@ type CreateBranch struct {
 type Commit struct {
 	ID          string    `json:"id"`
 	Parents     []string  `json:"parents"`
-	N           uint64    `json:"n"`
+	N           uint64    `json:"n"` // how many commits lead to it, itself included
 	Time        time.Time `json:"time"`
 	Author      string    `json:"author,omitempty"`
 	Message     string    `json:"message,omitempty"`
-	Files       int       `json:"files"`
-	Hash        string    `json:"hash,omitempty"`
-	ParentHash  string    `json:"parent_hash,omitempty"`
-	ChangesHash string    `json:"changes_hash,omitempty"`
+	Files       int       `json:"files"`                  // how many paths it changed
+	Hash        string    `json:"hash,omitempty"`         // BLAKE3 of its record
+	ParentHash  string    `json:"parent_hash,omitempty"`  // Hash of the commit before it
+	ChangesHash string    `json:"changes_hash,omitempty"` // BLAKE3 of what it changed
 	// Of an open commit, of which Files are staged and Time is when it was
 	// started: its branch, when it was last written to, and when it is dropped
 	// if nobody does.
@@ -112,8 +126,8 @@ type Commit struct {
 type Change struct {
 	Path    string `json:"path"`
 	Deleted bool   `json:"deleted,omitempty"`
-	Size    int64  `json:"size"`
-	Hash    string `json:"hash,omitempty"`
+	Size    int64  `json:"size"`           // in bytes
+	Hash    string `json:"hash,omitempty"` // BLAKE3 of the content
 }
 
 // Difference is a file that two commits have in different states.
@@ -132,7 +146,7 @@ type OpenCommit struct {
 	ID      string    `json:"id"`
 	Repo    string    `json:"repo"`
 	Branch  string    `json:"branch"`
-	Parent  string    `json:"parent,omitempty"`
+	Parent  string    `json:"parent,omitempty"` // the branch's head when it was started
 	Started time.Time `json:"started"`
 	Author  string    `json:"author,omitempty"`
 	Message string    `json:"message,omitempty"`
@@ -159,7 +173,7 @@ type FinishCommit struct {
 type File struct {
 	Prefix      string            `json:"prefix,omitempty"`
 	Path        string            `json:"path,omitempty"`
-	Size        int64             `json:"size"`
+	Size        int64             `json:"size"`           // in bytes
 	Hash        string            `json:"hash,omitempty"` // BLAKE3 of the content
 	Modified    *time.Time        `json:"modified,omitempty"`
 	Commit      string            `json:"commit,omitempty"` // that last changed it
@@ -170,17 +184,17 @@ type File struct {
 // Page is one page of a listing; Next, if set, is the after of the next one.
 type Page[T any] struct {
 	Items []T    `json:"items"`
-	Next  string `json:"next,omitempty"`
+	Next  string `json:"next,omitempty"` // absent on the last page
 }
 
 // Snapshot is what a ref means at the moment.
 type Snapshot struct {
 	Repo     string `json:"repo"`
-	Branch   string `json:"branch,omitempty"`
-	ID       string `json:"id,omitempty"` // empty: no commit yet
-	N        uint64 `json:"n"`
-	Writable bool   `json:"writable"`
-	Open     bool   `json:"open,omitempty"`
+	Branch   string `json:"branch,omitempty"` // that it was reached through
+	ID       string `json:"id,omitempty"`     // empty: no commit yet
+	N        uint64 `json:"n"`                // how many commits lead to it
+	Writable bool   `json:"writable"`         // what is written to the ref is accepted
+	Open     bool   `json:"open,omitempty"`   // it is an open commit
 }
 
 // Merge asks for what From, an expression, has to become part of Into, a branch.
@@ -276,6 +290,13 @@ type User struct {
 	Created time.Time `json:"created"`
 }
 
+// CreateUser asks for a user.
+type CreateUser struct {
+	Name    string `json:"name"`
+	Display string `json:"display,omitempty"` // the name for people
+	Admin   bool   `json:"admin,omitempty"`   // may do everything
+}
+
 // Key is what requests are signed with. SecretKey is told once, when the key
 // is made.
 type Key struct {
@@ -286,4 +307,12 @@ type Key struct {
 	Repo      string    `json:"repo,omitempty"`   // the only one, if set
 	Branch    string    `json:"branch,omitempty"` // of Repo, the only one, if set
 	Created   time.Time `json:"created"`
+}
+
+// CreateKey asks for a key of a user, with limits.
+type CreateKey struct {
+	User     string `json:"user"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+	Repo     string `json:"repo,omitempty"`   // the only one, if set
+	Branch   string `json:"branch,omitempty"` // of Repo, the only one, if set
 }

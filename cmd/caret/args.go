@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"caret/api/nearest"
 )
 
 // arrange puts a command line in the one order that the library understands:
@@ -173,7 +175,7 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 		dashes = "-"
 	}
 	text := fmt.Sprintf("%s has no flag %s%s; `%s --help` lists them", path, dashes, name, path)
-	if best := nearest(name, names); best != "" {
+	if best := nearest.Of(name, names); best != "" {
 		text += fmt.Sprintf(". Did you mean --%s?", best)
 	}
 	return &usageError{text}
@@ -186,7 +188,7 @@ func unknownCommand(cmds []*cli.Command, path, name string) error {
 		names = append(names, c.Name)
 	}
 	text := fmt.Sprintf("there is no command %q; `%s --help` lists them", path+" "+name, path)
-	best := nearest(name, names)
+	best := nearest.Of(name, names)
 	if path == "caret" {
 		best = cmp.Or(elsewhere[name], best)
 	}
@@ -194,39 +196,6 @@ func unknownCommand(cmds []*cli.Command, path, name string) error {
 		text += fmt.Sprintf(". Did you mean %q?", path+" "+best)
 	}
 	return &usageError{text}
-}
-
-// nearest is the one of names that name may have been meant for, "" if none
-// is near.
-func nearest(name string, names []string) string {
-	best, least := "", min(3, len(name))
-	for _, n := range names {
-		if d := distance(name, n); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to change, add or leave out.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func yesFlag() cli.Flag { return &cli.BoolFlag{Name: "yes", Usage: "do not ask"} }

@@ -139,7 +139,7 @@ func branchInspect(c *cli.Context, p process) error {
 		return err
 	}
 	if c.Bool("history") {
-		moves := client.Each(func(string) (v1.Page[v1.Move], error) { return cl.Moves(c.Context, repo, branch) })
+		moves := client.Each(func(after string) (v1.Page[v1.Move], error) { return cl.Moves(c.Context, repo, branch, after, 0) })
 		return list(pr, moves, "TIME\tACTION\tFROM\tTO\tAUTHOR", func(m v1.Move) []string {
 			return []string{pr.time(m.Time), m.Action, pr.short(m.From), pr.short(m.To), pr.cut(m.Author, 16)}
 		})

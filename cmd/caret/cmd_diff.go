@@ -7,7 +7,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"caret/api/client"
 	"caret/api/v1"
 )
 
@@ -53,9 +52,7 @@ func diff(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	changes := client.Each(func(after string) (v1.Page[v1.Difference], error) {
-		return cl.Diff(c.Context, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix, after, 0)
-	})
+	changes := cl.DiffAll(c.Context, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix)
 	return showDiff(c, pr, changes)
 }
 

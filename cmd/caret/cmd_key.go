@@ -106,7 +106,7 @@ func keyList(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	keys := client.Each(func(string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, user) })
+	keys := client.Each(func(after string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, user, after, 0) })
 	return list(pr, keys, "ACCESS KEY\tUSER\tMAY\tFOR\tCREATED", func(k v1.Key) []string {
 		return []string{k.AccessKey, pr.cut(k.User, 16), may(k), pr.cut(scopeOf(k), 16), pr.time(k.Created)}
 	})

@@ -11,7 +11,7 @@ import (
 
 func repoCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "repo", Usage: "create, list, inspect and delete repos",
+		Name: "repo", Usage: "create, list, inspect, update and delete repos",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a repo with an empty default branch", ArgsUsage: "REPO",
@@ -33,6 +33,15 @@ func repoCommand(p process) *cli.Command {
 				Description: "EXAMPLES:\n   caret repo inspect sales -o json",
 				Flags:       clientFlags(outputFlags()...),
 				Action:      func(c *cli.Context) error { return repoInspect(c, p) },
+			},
+			{
+				Name: "update", Usage: "change a repo's description or its default branch", ArgsUsage: "REPO",
+				Description: "EXAMPLES:\n   caret repo update sales -d \"monthly figures\"\n   caret repo update sales --default-branch main",
+				Flags: clientFlags(
+					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "what it is for; \"\" for none"},
+					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means"},
+				),
+				Action: func(c *cli.Context) error { return repoUpdate(c, p) },
 			},
 			{
 				Name: "delete", Usage: "delete a repo with all its branches", Aliases: []string{"rm"}, ArgsUsage: "REPO",
@@ -107,6 +116,29 @@ func repoInspect(c *cli.Context, p process) error {
 	}
 	return pr.details(r, "name", r.Name, "description", r.Description, "default branch", r.DefaultBranch,
 		"created", pr.time(r.Created), "owner", r.Owner)
+}
+
+func repoUpdate(c *cli.Context, p process) error {
+	cl, repo, err := onRepo(c, p)
+	if err != nil {
+		return err
+	}
+	var in v1.UpdateRepo
+	for name, field := range map[string]**string{"description": &in.Description, "default-branch": &in.DefaultBranch} {
+		if c.IsSet(name) {
+			value := c.String(name)
+			*field = &value
+		}
+	}
+	if in == (v1.UpdateRepo{}) {
+		return usagef("nothing to change; say --description, --default-branch or both")
+	}
+	r, err := cl.UpdateRepo(c.Context, repo, in)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "updated repo %s; s3://%s means its branch %s\n", r.Name, r.Name, r.DefaultBranch)
+	return nil
 }
 
 func repoDelete(c *cli.Context, p process) error {

@@ -118,8 +118,8 @@ func userDelete(c *cli.Context, p process) error {
 		if _, err := cl.User(c.Context, name); err != nil {
 			return "", err
 		}
-		keys, err := cl.Keys(c.Context, name)
-		return fmt.Sprintf("delete user %s and %s", name, count(len(keys.Items), "key")), err
+		keys, err := client.All(func(after string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, name, after, 0) })
+		return fmt.Sprintf("delete user %s and %s", name, count(len(keys), "key")), err
 	}); !ok || err != nil {
 		return err
 	}

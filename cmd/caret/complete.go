@@ -186,7 +186,7 @@ func (q *query) named(kind string, where target, last string) []candidate {
 		return collect(func(after string) (v1.Page[v1.User], error) { return cl.Users(q.ctx, after, 0) }, last,
 			func(u v1.User) candidate { return candidate{u.Name, u.Display} })
 	case "ACCESS_KEY":
-		return collect(func(string) (v1.Page[v1.Key], error) { return cl.Keys(q.ctx, "") }, last,
+		return collect(func(after string) (v1.Page[v1.Key], error) { return cl.Keys(q.ctx, "", after, 0) }, last,
 			func(k v1.Key) candidate { return candidate{k.AccessKey, k.User + ", " + scopeOf(k)} })
 	case "REPO":
 		return collect(func(after string) (v1.Page[v1.Repo], error) { return cl.Repos(q.ctx, after, 0) }, last,

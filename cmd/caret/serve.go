@@ -184,7 +184,7 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 	machines := m.pages(fs)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
-		case strings.HasPrefix(path, v1.Prefix):
+		case strings.HasPrefix(path+"/", v1.Prefix):
 			calls.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/_caret/"):
 			machines.ServeHTTP(w, r)

@@ -1,0 +1,158 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "caret/api/v1"
+	"caret/pfs"
+)
+
+// mustDo sends a request of which a success is expected, and reads the answer.
+func (s *testServer) mustDo(t *testing.T, as, target, body string, out any) {
+	t.Helper()
+	resp, b := s.do(t, as, target, body, nil)
+	if resp.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s %s", target, body, resp.Status, b)
+	}
+	if out != nil {
+		if err := json.Unmarshal(b, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// grant lets a user read and write a branch.
+func (s *testServer) grant(t *testing.T, user, repo, branch string) {
+	t.Helper()
+	u, err := s.fs.User(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, nil, func(set *pfs.Settings) error {
+		set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermRead}, pfs.Grant{User: u.ID, Permission: pfs.PermWrite})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// names lists all pages of a listing as user.
+func (s *testServer) names(t *testing.T, as, path string, limit int) []string {
+	t.Helper()
+	var all []string
+	for after := ""; ; {
+		var page v1.Page[struct{ Name, ID string }]
+		s.mustDo(t, as, fmt.Sprintf("GET %s?limit=%d&after=%s", path, limit, after), "", &page)
+		if len(page.Items) > limit {
+			t.Fatalf("%s: %d items, the limit is %d", path, len(page.Items), limit)
+		}
+		for _, it := range page.Items {
+			all = append(all, it.Name+it.ID)
+		}
+		if after = page.Next; after == "" {
+			return all
+		}
+	}
+}
+
+// TestPagesOfTheVisible: what a caller does not see makes no page shorter nor
+// ends a listing, and is not in it.
+func TestPagesOfTheVisible(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.mustDo(t, "root", "POST users", `{"name":"ann"}`, nil)
+	var want, wantRepos []string
+	const branches = 1100 // more than what is read at once
+	s.mustDo(t, "root", "POST repos", `{"name":"big"}`, nil)
+	for i := range branches {
+		name := fmt.Sprintf("b%04d", i)
+		if _, err := s.fs.CreateBranch(t.Context(), "big", name, nil); err != nil {
+			t.Fatal(err)
+		}
+		if i%250 == 249 || i == branches-1 {
+			s.grant(t, "ann", "big", name)
+			want = append(want, name)
+		}
+	}
+	for i := range 6 {
+		owner := []string{"root", "ann"}[i%2]
+		s.mustDo(t, owner, "POST repos", fmt.Sprintf(`{"name":"r%d"}`, i), nil)
+		if owner == "ann" {
+			wantRepos = append(wantRepos, fmt.Sprintf("r%d", i))
+		}
+	}
+	wantRepos = append([]string{"big"}, wantRepos...)
+	var wantOpen []string
+	for i := range 8 {
+		branch := []string{"master", "b0249"}[i%2]
+		var open v1.OpenCommit
+		s.mustDo(t, "root", "POST repos/big/commits", `{"branch":"`+branch+`"}`, &open)
+		if branch != "master" {
+			wantOpen = append(wantOpen, open.ID)
+		}
+	}
+	slices.Sort(wantOpen)
+	for _, limit := range []int{1, 2, 3, 1000} {
+		for path, want := range map[string][]string{"repos/big/branches": want, "repos": wantRepos, "repos/big/open": wantOpen} {
+			if got := s.names(t, "ann", path, limit); !slices.Equal(got, want) {
+				t.Errorf("%s by %d: %v, want %v", path, limit, got, want)
+			}
+		}
+	}
+}
+
+// TestMeant: an error names what may have been meant, to whom may know of it.
+func TestMeant(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"ann", "bob"} {
+		s.mustDo(t, "root", "POST users", `{"name":"`+name+`"}`, nil)
+	}
+	for _, name := range []string{"sales", "secret"} {
+		s.mustDo(t, "root", "POST repos", `{"name":"`+name+`"}`, nil)
+		s.mustDo(t, "root", "PUT repos/"+name+"/file?path=f", "x", nil)
+		s.mustDo(t, "root", "POST repos/"+name+"/branches", `{"name":"devel"}`, nil)
+		s.mustDo(t, "root", "POST repos/"+name+"/tags", `{"name":"final","at":"master"}`, nil)
+	}
+	s.grant(t, "ann", "sales", "master")
+	for _, tt := range []struct{ as, target, body, want string }{
+		{"root", "GET repos/salse", "", "sales"},
+		{"root", "GET repos/production", "", ""},
+		{"root", "GET repos/secert/files", "", "secret"},
+		{"ann", "GET repos/slaes", "", "sales"},
+		{"ann", "GET repos/secert", "", ""},
+		{"bob", "GET repos/slaes", "", ""},
+		{"root", "GET repos/sales/branches/mastre", "", "master"},
+		{"root", "GET repos/sales/branches/finale", "", ""},
+		{"root", "GET repos/sales/files?ref=finale", "", "final"},
+		{"root", "GET repos/sales/diff?from=master&to=devle", "", "devel"},
+		{"root", "POST repos/sales/commits", `{"branch":"Devel"}`, "devel"},
+		{"root", "DELETE repos/sales/tags/finl", "", "final"},
+		{"ann", "GET repos/sales/files?ref=mastre", "", "master"},
+		{"ann", "GET repos/sales/files?ref=devle", "", ""},
+		{"ann", "GET repos/sales/files?ref=finl", "", "final"},
+		{"bob", "GET repos/sales/files?ref=finl", "", ""},
+		{"bob", "GET repos/sales/files?ref=mastre", "", ""},
+		{"root", "GET users/anm", "", "ann"},
+		{"root", "POST keys", `{"user":"bobb"}`, "bob"},
+	} {
+		resp, b := s.do(t, tt.as, tt.target, tt.body, nil)
+		var e v1.Error
+		if err := json.Unmarshal(b, &e); err != nil || resp.StatusCode != http.StatusNotFound {
+			t.Fatalf("%s %s: %s %s, %v", tt.as, tt.target, resp.Status, b, err)
+		}
+		got := ""
+		if rest, ok := strings.CutPrefix(e.Hint, "did you mean "); ok {
+			got, _, _ = strings.Cut(rest, "? ")
+		}
+		if got != tt.want {
+			t.Errorf("%s %s: %q, want %q: %s", tt.as, tt.target, got, tt.want, b)
+		}
+	}
+}

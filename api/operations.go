@@ -1,0 +1,204 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	v1 "caret/api/v1"
+)
+
+// operation is one thing that the API does. The routes and the OpenAPI
+// document are both made from the table of them, and from nothing else.
+type operation struct {
+	noun    string // what it is about: its section in the document
+	pattern string // method and path under v1.Prefix
+	id      string // its name in the document, which stays
+	summary string
+	params  []param
+	in      any // of the body's type in v1, a stream, or nil for none
+	out     answer
+	do      handler
+}
+
+func (o operation) method() string { m, _, _ := strings.Cut(o.pattern, " "); return m }
+func (o operation) path() string   { _, p, _ := strings.Cut(o.pattern, " "); return p }
+
+// param is a parameter in the query, or in a header if that is set.
+type param struct {
+	name, about string
+	kind        string // integer, boolean or date-time; "" is a string
+	required    bool
+	header      bool
+}
+
+// answer is what a success looks like: of the body's type in v1, a stream,
+// or nil for none.
+type answer struct {
+	body     any
+	statuses []int
+	fails    []int // besides those that all operations may fail with
+}
+
+// stream is a body that is not one JSON value; of are the types in v1 of the
+// events in it, if it has such.
+type stream struct {
+	media string
+	of    []any
+}
+
+func ok(v any) answer      { return answer{body: v, statuses: []int{http.StatusOK}} }
+func created(v any) answer { return answer{body: v, statuses: []int{http.StatusCreated}} }
+
+var (
+	done     = answer{statuses: []int{http.StatusNoContent}}
+	content  = stream{media: "application/octet-stream"}
+	anything = stream{media: "*/*"}
+)
+
+// Parameters of several operations.
+var (
+	afterParam  = param{name: "after", about: "the `next` of the page before; absent for the first page"}
+	limitParam  = param{name: "limit", about: "how many items at most; as many as fit in a page if absent", kind: "integer"}
+	refParam    = param{name: "ref", about: "a version expression such as `master`, `HEAD^` or a commit id; the head of the default branch if absent"}
+	prefixParam = param{name: "prefix", about: "only paths that begin with it"}
+	pathParam   = param{name: "path", about: "of the file", required: true}
+	ifHeadParam = param{name: "if_head", about: "a version expression, such as a commit id: refused with 412 unless it means the head of the branch"}
+)
+
+// paged are the parameters of a listing, with more of them.
+func paged(more ...param) []param { return append(more, afterParam, limitParam) }
+
+// inPath says what the names in patterns are.
+var inPath = map[string]string{
+	"repo":   "name of the repo",
+	"branch": "name of the branch",
+	"tag":    "name of the tag",
+	"ref":    "a version expression; where an open commit is meant, its id",
+	"user":   "name of the user",
+	"key":    "the access key",
+}
+
+// operations are all of them. To add one, add a row here, its types with
+// their comments to package v1, and what it takes and refuses to the steps in
+// operations_test.go.
+var operations = []operation{
+	{"repos", "GET repos", "listRepos", "Lists the repos that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Repo]{}), (*server).listRepos},
+	{"repos", "POST repos", "createRepo", "Makes a repo with an empty default branch", nil, v1.CreateRepo{}, created(v1.Repo{}), (*server).createRepo},
+	{"repos", "GET repos/{repo}", "inspectRepo", "Describes a repo", nil, nil, ok(v1.Repo{}), (*server).inspectRepo},
+	{"repos", "PATCH repos/{repo}", "updateRepo", "Changes the description or the default branch of a repo", nil, v1.UpdateRepo{}, ok(v1.Repo{}), (*server).updateRepo},
+	{
+		"repos", "DELETE repos/{repo}", "deleteRepo", "Deletes a repo with its branches",
+		[]param{{name: "force", about: "`true` deletes a repo that has commits too", kind: "boolean"}}, nil, done, (*server).deleteRepo,
+	},
+
+	{"branches", "GET repos/{repo}/branches", "listBranches", "Lists the branches that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Branch]{}), (*server).listBranches},
+	{"branches", "POST repos/{repo}/branches", "createBranch", "Makes a branch in constant time", nil, v1.CreateBranch{}, created(v1.Branch{}), (*server).createBranch},
+	{"branches", "GET repos/{repo}/branches/{branch}", "inspectBranch", "Describes a branch", nil, nil, ok(v1.Branch{}), (*server).inspectBranch},
+	{"branches", "DELETE repos/{repo}/branches/{branch}", "deleteBranch", "Deletes a branch; the last one takes its repo with it", nil, nil, done, (*server).deleteBranch},
+	{
+		"branches", "POST repos/{repo}/branches/{branch}/reset", "resetBranch", "Makes another commit the head of a branch",
+		[]param{ifHeadParam}, v1.ResetBranch{}, ok(v1.Branch{}), (*server).resetBranch,
+	},
+	{
+		"branches", "POST repos/{repo}/branches/{branch}/protect", "protectBranch", "Protects a branch from writes, resets and deletion, or does no longer",
+		nil, v1.ProtectBranch{}, ok(v1.Branch{}), (*server).protectBranch,
+	},
+	{"branches", "POST repos/{repo}/branches/{branch}/restore", "restoreBranch", "Brings a deleted branch back, and its repo with it", nil, nil, ok(v1.Branch{}), (*server).restoreBranch},
+	{"branches", "GET repos/{repo}/branches/{branch}/moves", "listMoves", "Lists where a branch was made to point, newest first", paged(), nil, ok(v1.Page[v1.Move]{}), (*server).listMoves},
+	{
+		"branches", "GET repos/{repo}/branches/{branch}/events", "watchBranch", "Streams the commits of a branch as server-sent events, as they are made",
+		[]param{
+			{name: "after", about: "goes on behind the state that this version expression means, `.0` being the one before the first commit; the head if absent"},
+			{name: "Last-Event-ID", about: "the id of the event that was read last; goes before `after`", header: true},
+			{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"},
+		},
+		nil, answer{stream{"text/event-stream", []any{v1.Commit{}, v1.StreamError{}}}, []int{http.StatusOK}, []int{http.StatusConflict}}, (*server).watch,
+	},
+
+	{"tags", "GET repos/{repo}/tags", "listTags", "Lists the tags of a repo, by name", paged(), nil, ok(v1.Page[v1.Tag]{}), (*server).listTags},
+	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
+	{"tags", "GET repos/{repo}/tags/{tag}", "inspectTag", "Describes a tag", nil, nil, ok(v1.Tag{}), (*server).inspectTag},
+	{"tags", "DELETE repos/{repo}/tags/{tag}", "deleteTag", "Deletes a tag; the commit stays", nil, nil, done, (*server).deleteTag},
+
+	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{refParam}, nil, ok(v1.Snapshot{}), (*server).resolve},
+	{
+		"commits", "GET repos/{repo}/commits", "listCommits", "Lists the commits that lead to ref, newest first",
+		paged(
+			refParam, param{name: "path", about: "only commits that changed it, or anything under it if it ends in a slash"},
+			param{name: "since", about: "only commits of this time or later", kind: "date-time"},
+			param{name: "until", about: "only commits of this time or earlier", kind: "date-time"},
+			param{name: "author", about: "only commits whose author has this text, whatever its case"},
+			param{name: "message", about: "only commits whose message has this text, whatever its case"},
+		),
+		nil, ok(v1.Page[v1.Commit]{}), (*server).log,
+	},
+	{"commits", "GET repos/{repo}/commits/{ref}", "inspectCommit", "Describes a commit", nil, nil, ok(v1.Commit{}), (*server).inspectCommit},
+	{"commits", "GET repos/{repo}/commits/{ref}/changes", "listChanges", "Lists the paths that a commit changed", paged(), nil, ok(v1.Page[v1.Change]{}), (*server).changes},
+	{
+		"commits", "GET repos/{repo}/diff", "diff", "Lists the files that differ between two commits, by path",
+		paged(
+			param{name: "from", about: "a version expression: the old state"}, param{name: "to", about: "a version expression: the new state"}, prefixParam,
+		), nil, ok(v1.Page[v1.Difference]{}), (*server).diff,
+	},
+	{
+		"commits", "GET repos/{repo}/diff/stream", "streamDiff", "Streams all files that differ between two commits, by path, as they are found",
+		[]param{{name: "from", about: "a version expression: the old state"}, {name: "to", about: "a version expression: the new state"}, prefixParam},
+		nil, answer{body: stream{"application/x-ndjson", []any{v1.Difference{}}}, statuses: []int{http.StatusOK}}, (*server).streamDiff,
+	},
+	{
+		"commits", "POST repos/{repo}/merge", "merge", "Makes what a version expression means part of a branch, or says what that would do",
+		[]param{ifHeadParam}, v1.Merge{}, ok(v1.Merged{}), (*server).merge,
+	},
+	{
+		"commits", "POST repos/{repo}/revert", "revert", "Takes back on a branch what a commit changed, in a commit of its own",
+		[]param{ifHeadParam}, v1.Revert{}, ok(v1.Written{}), (*server).revert,
+	},
+
+	{"open commits", "GET repos/{repo}/open", "listOpenCommits", "Lists the open commits of branches that the caller may write to, by id", paged(), nil, ok(v1.Page[v1.OpenCommit]{}), (*server).listOpen},
+	{
+		"open commits", "POST repos/{repo}/commits", "startCommit", "Opens a commit on a branch: what is written to its id is staged in it",
+		[]param{ifHeadParam}, v1.StartCommit{}, created(v1.OpenCommit{}), (*server).startCommit,
+	},
+	{
+		"open commits", "POST repos/{repo}/commits/{ref}/finish", "finishCommit", "Makes all that is staged in an open commit one commit of its branch, or nothing of it",
+		nil, v1.FinishCommit{}, ok(v1.Commit{}), (*server).finishCommit,
+	},
+	{"open commits", "DELETE repos/{repo}/commits/{ref}", "abortCommit", "Drops an open commit", nil, nil, done, (*server).abortCommit},
+
+	{
+		"files", "GET repos/{repo}/files", "listFiles", "Lists files, by path",
+		paged(refParam, prefixParam, param{name: "delimiter", about: "puts paths that have it behind the prefix into one item each, as a slash does with folders"}),
+		nil, ok(v1.Page[v1.File]{}), (*server).listFiles,
+	},
+	{"files", "GET repos/{repo}/stat", "statFile", "Describes a file", []param{refParam, pathParam}, nil, ok(v1.File{}), (*server).statFile},
+	{
+		"files", "GET repos/{repo}/file", "getFile", "Streams a file; X-Caret-Hash in the answer is its BLAKE3, X-Caret-Commit the commit that last changed it",
+		[]param{refParam, pathParam, {name: "Range", about: "one range of bytes, such as `bytes=0-99`", header: true}},
+		nil, answer{content, []int{http.StatusOK, http.StatusPartialContent}, []int{http.StatusRequestedRangeNotSatisfiable}}, (*server).getFile,
+	},
+	{
+		"files", "PUT repos/{repo}/file", "putFile", "Stores the body as a file, in a commit of its own or staged in an open one",
+		[]param{refParam, pathParam, {name: "message", about: "of the commit"}, ifHeadParam}, anything, ok(v1.Written{}), (*server).putFile,
+	},
+	{"files", "POST repos/{repo}/delete", "deleteFiles", "Deletes files in one commit", []param{ifHeadParam}, v1.Delete{}, ok(v1.Written{}), (*server).deleteFiles},
+	{"files", "POST repos/{repo}/copy", "copyFiles", "Copies a file, or all under a prefix in one commit, without moving content", []param{ifHeadParam}, v1.Copy{}, ok(v1.Written{}), (*server).copyFiles},
+	{
+		"files", "POST repos/{repo}/restore", "restoreFiles", "Makes everything under a prefix of a branch what it was, in one commit",
+		[]param{ifHeadParam}, v1.RestoreFiles{}, ok(v1.Written{}), (*server).restoreFiles,
+	},
+
+	{"users", "GET users", "listUsers", "Lists users, by name; for administrators", paged(), nil, ok(v1.Page[v1.User]{}), (*server).listUsers},
+	{"users", "POST users", "createUser", "Makes a user, who then needs a key; for administrators", nil, v1.CreateUser{}, created(v1.User{}), (*server).createUser},
+	{"users", "GET users/{user}", "inspectUser", "Describes a user", nil, nil, ok(v1.User{}), (*server).inspectUser},
+	{"users", "DELETE users/{user}", "deleteUser", "Deletes a user and its keys; for administrators", nil, nil, done, (*server).deleteUser},
+	{
+		"users", "GET keys", "listKeys", "Lists keys without their secrets",
+		paged(param{name: "user", about: "only the keys of this user; absent: of all, for administrators"}),
+		nil, ok(v1.Page[v1.Key]{}), (*server).listKeys,
+	},
+	{"users", "POST keys", "createKey", "Makes a key; its secret is told here alone", nil, v1.CreateKey{}, created(v1.Key{}), (*server).createKey},
+	{"users", "GET keys/{key}", "inspectKey", "Describes a key, without its secret", nil, nil, ok(v1.Key{}), (*server).inspectKey},
+	{"users", "DELETE keys/{key}", "deleteKey", "Deletes a key", nil, nil, done, (*server).deleteKey},
+
+	{"document", "GET openapi.json", openDocument, "This document; needs no signature", nil, nil, ok(document{}), (*server).openapi},
+}
