@@ -57,6 +57,12 @@ func start(t *testing.T, bin, dir string) *server {
 
 func startAt(t *testing.T, bin, dir, address string) *server {
 	t.Helper()
+	return launch(t, bin, dir, address, accessKey, secretKey)
+}
+
+// launch starts a server with a root key; without one it makes its own.
+func launch(t *testing.T, bin, dir, address, accessKey, secretKey string) *server {
+	t.Helper()
 	cmd := exec.Command(bin, "serve", "--data", dir, "--listen", address)
 	cmd.Env = append(os.Environ(), "CARET_ROOT_ACCESS_KEY="+accessKey, "CARET_ROOT_SECRET_KEY="+secretKey)
 	stderr, err := cmd.StderrPipe()

@@ -108,23 +108,6 @@ kill "$server" && wait "$server"
 start
 step "read the first state after a restart" fetch "$first" src/ again tree
 
-# Every line of the README's tour, in a folder of its own, with its own server.
-tour() {
-  mkdir -p tour && cd tour || return 1
-  ln -sf "$top/bin" bin
-  "$top/bin/caret" serve --listen 127.0.0.1:30600 2>tour.log &
-  local pid=$!
-  until grep -q ' at http' tour.log; do kill -0 $pid || { cat tour.log; return 1; }; done
-  sed -n '/^```sh$/,/^```$/p' "$top/README.md" | grep -v '^```' >tour.sh
-  mkdir tmp # where the tour makes its folder
-  env -u AWS_ENDPOINT_URL -u CARET_ENDPOINT -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY TMPDIR="$PWD/tmp" bash -euo pipefail -x tour.sh >tour.out
-  local status=$?
-  cat tour.out
-  kill $pid && wait $pid
-  # What was read back, and what the second part is about.
-  cd tmp/* && [ "$(cat old.csv)" = "june,100" ] && [ "$(cat back.csv)" = "june,120" ] && [ -f copy/2.txt ] &&
-    grep -qx 'exit status 3' ../../tour.out && grep -qx 'our part 1' ../../tour.out && grep -qx refused ../../tour.out && return $status
-}
-step "run the README's tour" tour
+step "run the README's tour" env -C "$top" go test ./cmd/crashtest -run Tour -count=1 -v
 
 exit $failed
