@@ -72,7 +72,7 @@ func TestPagesOfTheVisible(t *testing.T) {
 	s.mustDo(t, "root", "POST repos", `{"name":"big"}`, nil)
 	for i := range branches {
 		name := fmt.Sprintf("b%04d", i)
-		if _, err := s.fs.CreateBranch(t.Context(), "big", name, nil); err != nil {
+		if _, err := s.fs.CreateBranch(t.Context(), "big", name, nil, ""); err != nil {
 			t.Fatal(err)
 		}
 		if i%250 == 249 || i == branches-1 {

@@ -166,7 +166,7 @@ func (s *server) createBranch(c *call) error {
 		}
 		from = &ref
 	}
-	b, err := s.fs.CreateBranch(c.Context(), c.PathValue("repo"), in.Name, from)
+	b, err := s.fs.CreateBranch(c.Context(), c.PathValue("repo"), in.Name, from, c.caller.Name)
 	if err != nil {
 		return err
 	}

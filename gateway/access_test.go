@@ -154,7 +154,7 @@ func (s server) makeBucket(t *testing.T, repo, owner, canned string) {
 	if _, err := s.fs.CreateRepo(ctx, pfs.Repo{Name: repo, Owner: owner}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.fs.CreateBranch(ctx, repo, "secret", nil); err != nil {
+	if _, err := s.fs.CreateBranch(ctx, repo, "secret", nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	grants, err := acl.Canned(canned, false, owner, owner)
@@ -231,7 +231,7 @@ func TestAccessCoversHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := *put(t, c, *b, "k", "one").VersionId
-	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", &pfs.Ref{Repo: "sales"}); err != nil {
+	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", &pfs.Ref{Repo: "sales"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	second := *put(t, c, *b, "k", "two").VersionId

@@ -221,7 +221,7 @@ func (r *request) makeBranch(repo, branch string) error {
 	if branch == "" {
 		return errOwned.with("You have the bucket %s already.", r.bucket)
 	}
-	_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil)
+	_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil, r.who.Name)
 	if errors.Is(err, pfs.ErrBranchExists) {
 		return errOwned.with("You have the bucket %s already.", r.bucket)
 	}

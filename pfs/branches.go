@@ -54,9 +54,10 @@ func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow
 }
 
 // CreateBranch makes a branch whose head is from, or an empty one if from is
-// nil, in constant time and space. ErrBranchExists, ErrInvalidName, and what
+// nil, in constant time and space; author is who does, for the branch's moves.
+// ErrBranchExists, ErrInvalidName, and what
 // Resolve says of from.
-func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref) (Branch, error) {
+func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, author string) (Branch, error) {
 	if err := CheckName(name); err != nil {
 		return Branch{}, err
 	}
@@ -80,7 +81,7 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref) (B
 			}
 			fork = snap.pos
 		}
-		row, err := fs.createBranch(tx, r, name, fork)
+		row, err := fs.createBranch(tx, r, name, fork, author)
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref) (B
 	return b, translate(err)
 }
 
-func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos) (branchRow, error) {
+func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos, author string) (branchRow, error) {
 	_, err := readBranchRow(tx, repo, name)
 	if err == nil {
 		return branchRow{}, fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
@@ -112,7 +113,7 @@ func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork c
 	if err := commits.CreateLine(tx, row.Line, repo.ID, fork); err != nil {
 		return row, err
 	}
-	if err := fs.logMove(tx, repo, name, "create", "", nil, &row); err != nil {
+	if err := fs.logMove(tx, repo, name, "create", author, nil, &row); err != nil {
 		return row, err
 	}
 	return row, setJSON(tx, inRepo(keyBranch, repo.ID, name), row)

@@ -160,7 +160,7 @@ func (l *linear) finish(client int, name string, writes map[string]string) {
 
 // merge writes by way of a branch.
 func (l *linear) merge(client int, name string, writes map[string]string) {
-	b, err := l.fs.CreateBranch(l.t.Context(), "r", "b"+name, &Ref{Repo: "r"})
+	b, err := l.fs.CreateBranch(l.t.Context(), "r", "b"+name, &Ref{Repo: "r"}, "")
 	l.must(err)
 	l.put(Ref{Repo: "r", Branch: b.Name}, writes)
 	l.record(client, linearInput{writes: writes, base: b.N, based: true}, func() linearOutput {

@@ -42,7 +42,7 @@ func TestLogFilters(t *testing.T) {
 		}
 		paths[done.Commit] = path
 		if i == total/2 { // the rest is on a branch
-			if _, err := fs.CreateBranch(ctx, "r", "b", &Ref{Repo: "r"}); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "b", &Ref{Repo: "r"}, ""); err != nil {
 				t.Fatal(err)
 			}
 		}

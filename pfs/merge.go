@@ -63,7 +63,7 @@ func (r *Rule) fits(path string) bool {
 type Merged struct {
 	Commit      CommitID // the branch's head after it; of a dry run, before
 	Bases       []CommitID
-	Files       int  // that it changes
+	Files       int  // that it changes; of a fast-forward, that its commits changed
 	UpToDate    bool // there was nothing to merge, and no commit was made
 	FastForward bool // the branch was moved on to what was merged, and no commit was made
 	// Changes are the first that a dry run would make, and Conflicts what it
@@ -132,13 +132,12 @@ func (m *merging) do(ctx context.Context, from Ref) (Merged, error) {
 		m.opt.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
 	}
 	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
-	if m.opt.DryRun || m.done.FastForward {
-		if err := m.each(ctx, m.take); err != nil {
-			return Merged{}, err
-		}
-		if m.opt.DryRun {
-			return m.outcome(), nil
-		}
+	switch {
+	case m.opt.DryRun:
+		err := m.each(ctx, m.take)
+		return m.outcome(), err
+	case m.done.FastForward:
+		m.done.Files = len(m.paths)
 		return m.done, m.forward(ctx)
 	}
 	return m.commit(ctx)

@@ -262,12 +262,12 @@ func (m *machine) Branch(t *rapid.T) {
 	m.seq++
 	ref, _, ok := m.version()
 	if !ok {
-		_, err := m.fs.CreateBranch(m.ctx, m.repo, name, nil)
+		_, err := m.fs.CreateBranch(m.ctx, m.repo, name, nil, "")
 		m.must(err)
 		m.model.branches[name] = nil
 		return
 	}
-	_, err := m.fs.CreateBranch(m.ctx, m.repo, name, &ref)
+	_, err := m.fs.CreateBranch(m.ctx, m.repo, name, &ref, "")
 	m.must(err)
 	m.model.branches[name] = m.lead(ref)
 }

@@ -109,11 +109,11 @@ func TestResolve(t *testing.T) {
 	foreign := mustPut(t, fs, Ref{Repo: "other"}, "f", "foreign")
 	second := master
 	second.Base = expr(t, ".2")
-	if _, err := fs.CreateBranch(t.Context(), "sales", "dev", &second); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "sales", "dev", &second, ""); err != nil {
 		t.Fatal(err)
 	}
 	mustPut(t, fs, Ref{Repo: "sales", Branch: "dev"}, "f", "dev 3")
-	if _, err := fs.CreateBranch(t.Context(), "sales", "void", nil); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "sales", "void", nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	open, err := fs.StartCommit(t.Context(), master, WriteOptions{})
@@ -235,7 +235,7 @@ func TestBranchNameWinsOverPrefix(t *testing.T) {
 	mustRepo(t, fs, "r")
 	id := mustPut(t, fs, Ref{Repo: "r"}, "f", "commit").String()
 	mustPut(t, fs, Ref{Repo: "r"}, "f", "head")
-	if _, err := fs.CreateBranch(t.Context(), "r", id[:8], &Ref{Repo: "r"}); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", id[:8], &Ref{Repo: "r"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := read(fs, Ref{Repo: "r", Base: expr(t, id[:8])}, "f"); got != "head" {
@@ -378,16 +378,16 @@ func TestBranches(t *testing.T) {
 	ctx := t.Context()
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, Ref{Repo: "r"}, "f", "1")
-	if _, err := fs.CreateBranch(ctx, "r", "master", nil); !errors.Is(err, ErrBranchExists) {
+	if _, err := fs.CreateBranch(ctx, "r", "master", nil, ""); !errors.Is(err, ErrBranchExists) {
 		t.Errorf("create again: %v", err)
 	}
-	if _, err := fs.CreateBranch(ctx, "nosuch", "dev", nil); !errors.Is(err, ErrNoSuchRepo) {
+	if _, err := fs.CreateBranch(ctx, "nosuch", "dev", nil, ""); !errors.Is(err, ErrNoSuchRepo) {
 		t.Errorf("branch of no repo: %v", err)
 	}
-	if _, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r", Version: expr(t, "HEAD^")}); !errors.Is(err, ErrNoSuchVersion) {
+	if _, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r", Version: expr(t, "HEAD^")}, ""); !errors.Is(err, ErrNoSuchVersion) {
 		t.Errorf("branch from before the first commit: %v", err)
 	}
-	b, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r"})
+	b, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r"}, "")
 	if err != nil || b.N != 1 || b.Head.IsZero() {
 		t.Errorf("branch: %+v, %v", b, err)
 	}

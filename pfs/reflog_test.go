@@ -75,7 +75,7 @@ func TestRestore(t *testing.T) {
 	mustRepo(t, fs, "r")
 	ctx, dev := t.Context(), Ref{Repo: "r", Branch: "dev"}
 	for _, data := range []string{"older", "newer"} {
-		if _, err := fs.CreateBranch(ctx, "r", "dev", nil); err != nil {
+		if _, err := fs.CreateBranch(ctx, "r", "dev", nil, ""); err != nil {
 			t.Fatal(err)
 		}
 		mustPut(t, fs, dev, "f", data)

@@ -80,7 +80,7 @@ func (fs *FS) createRepo(tx objstore.Writer, r Repo) (repoRow, error) {
 	if err := setJSON(tx, repoKey(r.Name), row); err != nil {
 		return row, err
 	}
-	_, err = fs.createBranch(tx, row, r.DefaultBranch, commits.Pos{})
+	_, err = fs.createBranch(tx, row, r.DefaultBranch, commits.Pos{}, "")
 	return row, err
 }
 

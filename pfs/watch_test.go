@@ -152,7 +152,7 @@ func TestWatchKinds(t *testing.T) {
 			return err
 		}},
 		{"reset", func() error { // to a commit that the head leads to
-			if _, err := fs.CreateBranch(ctx, "r", "ahead", &main); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "ahead", &main, ""); err != nil {
 				return err
 			}
 			ahead := Ref{Repo: "r", Branch: "ahead"}
@@ -202,9 +202,9 @@ func TestWatchEnds(t *testing.T) {
 		}, nil},
 		{"deleted", drop, ErrNoSuchBranch},
 		{"replaced", func(fs *FS) error {
-			_, err := fs.CreateBranch(ctx, "r", "copy", &main)
+			_, err := fs.CreateBranch(ctx, "r", "copy", &main, "")
 			err = errors.Join(err, drop(fs))
-			_, err2 := fs.CreateBranch(ctx, "r", "master", &Ref{Repo: "r", Branch: "copy"})
+			_, err2 := fs.CreateBranch(ctx, "r", "master", &Ref{Repo: "r", Branch: "copy"}, "")
 			return errors.Join(err, err2)
 		}, ErrNoSuchBranch},
 		{"deleted and restored", func(fs *FS) error {
@@ -221,7 +221,7 @@ func TestWatchEnds(t *testing.T) {
 			fs := newFS(t)
 			mustRepo(t, fs, "r")
 			mustPut(t, fs, main, "a", "0")
-			if _, err := fs.CreateBranch(ctx, "r", "other", &main); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "other", &main, ""); err != nil {
 				t.Fatal(err)
 			}
 			mustPut(t, fs, Ref{Repo: "r", Branch: "other"}, "a", "1")
@@ -256,7 +256,7 @@ func TestWatchRefused(t *testing.T) {
 	fs := newFS(t)
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, main, "a", "0")
-	if _, err := fs.CreateBranch(t.Context(), "r", "other", &main); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", "other", &main, ""); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := mustPut(t, fs, Ref{Repo: "r", Branch: "other"}, "a", "1")
@@ -343,7 +343,7 @@ func writeAnyhow(t *testing.T, fs *FS, rnd *rand.Rand, who int) {
 			err = errors.Join(err, b.Close())
 		case 2:
 			ahead := Ref{Repo: "r", Branch: fmt.Sprint("ahead-", who, "-", i)}
-			b, err2 := fs.CreateBranch(ctx, "r", ahead.Branch, &main)
+			b, err2 := fs.CreateBranch(ctx, "r", ahead.Branch, &main, "")
 			if err = err2; err != nil || b.N == 0 {
 				break
 			}
@@ -450,7 +450,7 @@ func benchWatched(b *testing.B, watchers int, branch string) {
 	}
 	defer fs.Close()
 	mustRepo(b, fs, "r")
-	if _, err := fs.CreateBranch(b.Context(), "r", "quiet", nil); err != nil {
+	if _, err := fs.CreateBranch(b.Context(), "r", "quiet", nil, ""); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(b.Context())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -79,29 +80,46 @@ func commitList(c *cli.Context, p process) error {
 	}
 	if !c.Bool("open") {
 		commits, err := readLog(c, cl, t, c.Int("limit"))
-		if err != nil {
+		if err == nil {
+			err = listCommits(pr, commits)
+		}
+		if err != nil || pr.json {
 			return err
 		}
-		return listCommits(pr, commits)
+		for _, err := range openCommits(c, p, cl, t.Repo) {
+			if err != nil {
+				break // they are not what was asked for
+			}
+		}
+		return nil
 	}
 	if t.Expr != "" {
 		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)
 	}
-	open := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, t.Repo, after, 0) })
-	soon := 0
-	open = observed(open, func(o v1.OpenCommit) {
-		if o.Expires != nil && time.Until(*o.Expires) < expiresSoon {
-			soon++
-		}
-	})
-	err = list(pr, open, "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
+	return list(pr, openCommits(c, p, cl, t.Repo), "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
 		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.title(o.Message)}
 	})
-	if soon > 0 {
-		fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
-			count(soon, "open commit is dropped", "open commits are dropped"), expiresSoon)
+}
+
+// openCommits are those of a repo. Behind the last it warns of those that are
+// soon dropped.
+func openCommits(c *cli.Context, p process, cl *client.Client, repo string) iter.Seq2[v1.OpenCommit, error] {
+	all := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, repo, after, 0) })
+	return func(yield func(v1.OpenCommit, error) bool) {
+		soon := 0
+		for o, err := range all {
+			if err == nil && o.Expires != nil && time.Until(*o.Expires) < expiresSoon {
+				soon++
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
+		if soon > 0 {
+			fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
+				count(soon, "open commit is dropped", "open commits are dropped"), expiresSoon)
+		}
 	}
-	return err
 }
 
 // expiresSoon is when an open commit that nobody writes to is warned about.

@@ -75,15 +75,10 @@ func listNames(pr printer, files iter.Seq2[v1.File, error]) error {
 
 // counted counts in n what passes.
 func counted[T any](n *int, items iter.Seq2[T, error]) iter.Seq2[T, error] {
-	return observed(items, func(T) { *n++ })
-}
-
-// observed shows fn what passes.
-func observed[T any](items iter.Seq2[T, error], fn func(T)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for it, err := range items {
 			if err == nil {
-				fn(it)
+				*n++
 			}
 			if !yield(it, err) {
 				return

@@ -317,7 +317,7 @@ func (b *bench) diffs(e *engine) error {
 	}
 	b.add("diff of 100 changes in a branch of 1,000,000", "ms", ms(differ), 20, false)
 	took, err := timed(50, func(i int) error {
-		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head)
+		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head, "")
 		return err
 	})
 	if err != nil {

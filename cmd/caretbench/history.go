@@ -38,7 +38,7 @@ func (b *bench) merges(e *engine) error {
 	var times []time.Duration
 	for i := range 10 {
 		name := fmt.Sprintf("m%d", i)
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", name, &head); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", name, &head, ""); err != nil {
 			return err
 		}
 		for k := range 100 {
@@ -112,7 +112,7 @@ func (b *bench) branches(e *engine) error {
 	const many, deep, each = 10_000, 100, 10
 	begin := time.Now()
 	for i := range many {
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("many%d", i), &head); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("many%d", i), &head, ""); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func (b *bench) branches(e *engine) error {
 	from := head
 	for i := range deep {
 		to := branch(fmt.Sprintf("deep%d", i))
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", to.Branch, &from); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", to.Branch, &from, ""); err != nil {
 			return err
 		}
 		for k := range each {
@@ -184,7 +184,7 @@ func (b *bench) finish() error {
 // mergeMany merges a branch that has changed very many paths.
 func (b *bench) mergeMany(e *engine) error {
 	from := branch("changed")
-	if _, err := e.fs.CreateBranch(b.ctx, "bench", from.Branch, &head); err != nil {
+	if _, err := e.fs.CreateBranch(b.ctx, "bench", from.Branch, &head, ""); err != nil {
 		return err
 	}
 	like, err := e.some(b.ctx)
