@@ -2,6 +2,7 @@ package commits
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 
 	"caret/objstore"
@@ -15,7 +16,8 @@ type Lines struct {
 	seed   maphash.Seed
 	mu     sync.RWMutex
 	known  map[Pos]*stretch
-	weight int // of all that is known
+	newest map[LineID]*stretch // of those known, the longest of each line
+	weight int                 // of all that is known
 }
 
 // stretch is the part of a line up to a fork point, the commits it inherited
@@ -36,7 +38,7 @@ const (
 
 // NewLines returns an empty memory.
 func NewLines() *Lines {
-	return &Lines{seed: maphash.MakeSeed(), known: make(map[Pos]*stretch)}
+	return &Lines{seed: maphash.MakeSeed(), known: make(map[Pos]*stretch), newest: make(map[LineID]*stretch)}
 }
 
 func (x *Lines) lookup(p Pos) *stretch {
@@ -78,26 +80,51 @@ func (x *Lines) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 func (x *Lines) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
 	s := &stretch{end: end, under: under}
 	if under != nil { // in the first line every path has to be looked for anyway
-		paths := make(map[string]struct{})
-		all, err := changedOn(tx, end, 0, "", paths, maxStretch)
-		if err != nil {
+		var err error
+		if s.paths, err = x.changed(tx, end); err != nil {
 			return nil, err
-		}
-		if all {
-			s.paths = make(map[uint64]struct{}, len(paths))
-			for p := range paths {
-				s.paths[x.hash(p)] = struct{}{}
-			}
 		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.weight += 10 + len(s.paths); x.weight > maxWeight {
 		clear(x.known)
+		clear(x.newest)
 		x.weight = 10 + len(s.paths)
 	}
 	x.known[end] = s
+	if was := x.newest[end.Line]; was == nil || was.end.N < end.N {
+		x.newest[end.Line] = s
+	}
 	return s, nil
+}
+
+// changed are the hashes of what the commits of end's line up to it changed, and
+// maybe of more; nil if it is too much. What is known of another part of the
+// line is not read again.
+func (x *Lines) changed(tx objstore.Reader, end Pos) (map[uint64]struct{}, error) {
+	x.mu.RLock()
+	was := x.newest[end.Line]
+	x.mu.RUnlock()
+	hashes, after := make(map[uint64]struct{}), uint64(0)
+	switch {
+	case was == nil:
+	case was.end.N < end.N && was.paths == nil:
+		return nil, nil
+	case was.end.N < end.N:
+		hashes, after = maps.Clone(was.paths), was.end.N
+	case was.paths != nil:
+		return was.paths, nil
+	}
+	paths := make(map[string]struct{})
+	all, err := changedOn(tx, end, after, "", paths, maxStretch-len(hashes))
+	if err != nil || !all {
+		return nil, err
+	}
+	for p := range paths {
+		hashes[x.hash(p)] = struct{}{}
+	}
+	return hashes, nil
 }
 
 func (x *Lines) hash(path string) uint64 { return maphash.String(x.seed, path) }
