@@ -44,6 +44,16 @@ func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, er
 	return b, err
 }
 
+// readBranch reads the rows of a branch and its repo.
+func readBranch(tx objstore.Reader, repo, name string) (repoRow, branchRow, error) {
+	r, err := readRepo(tx, repo)
+	if err != nil {
+		return r, branchRow{}, err
+	}
+	row, err := readBranchRow(tx, r, name)
+	return r, row, err
+}
+
 func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow) (Branch, error) {
 	b := Branch{Repo: repo.Name, Name: name, Created: row.Created, Default: name == repo.DefaultBranch, Protected: row.Protected}
 	head, err := commits.ReadHead(tx, row.Line)
@@ -123,11 +133,7 @@ func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork c
 func (fs *FS) Branch(ctx context.Context, repo, name string) (Branch, error) {
 	var b Branch
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		r, err := readRepo(tx, repo)
-		if err != nil {
-			return err
-		}
-		row, err := readBranchRow(tx, r, name)
+		r, row, err := readBranch(tx, repo, name)
 		if err != nil {
 			return err
 		}
@@ -178,11 +184,7 @@ type DeleteBranchOptions struct {
 // it held can be restored until its space is reclaimed.
 func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBranchOptions) error {
 	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		r, err := readRepo(tx, repo)
-		if err != nil {
-			return err
-		}
-		row, err := readBranchRow(tx, r, name)
+		r, row, err := readBranch(tx, repo, name)
 		if err != nil {
 			return err
 		}

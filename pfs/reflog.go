@@ -131,11 +131,7 @@ func (fs *FS) moveBranch(tx objstore.Writer, s *Snapshot, to commits.Pos, action
 func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (Branch, error) {
 	var b Branch
 	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		r, err := readRepo(tx, repo)
-		if err != nil {
-			return err
-		}
-		row, err := readBranchRow(tx, r, name)
+		r, row, err := readBranch(tx, repo, name)
 		if err != nil {
 			return err
 		}
