@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -95,7 +96,11 @@ func listDiff(pr printer, changes iter.Seq2[v1.Difference, error]) error {
 	}
 	return list(pr, changes, "CHANGE\tOLD\tNEW\tPATH", func(d v1.Difference) []string {
 		s := map[string]style{"added": green, "removed": red, "modified": yellow}[d.Change]
-		return []string{paint(pr.color, s, d.Change), size(d.Old), size(d.New), paint(pr.color, s, oneLine(d.Path))}
+		what := d.Change
+		if len(d.Differs) > 0 && d.Differs[0] != "content" { // which would come first
+			what += " (" + strings.Join(d.Differs, ", ") + ")"
+		}
+		return []string{paint(pr.color, s, what), size(d.Old), size(d.New), paint(pr.color, s, oneLine(d.Path))}
 	})
 }
 
