@@ -1,8 +1,10 @@
 package commits
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"caret/objstore"
 )
@@ -116,16 +118,23 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 // were merged crosswise, and none for those without common history.
 //
 // https://git-scm.com/docs/git-merge-base
-func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
-	toA, err := ReadFrontier(tx, a)
-	if err != nil {
-		return nil, err
+func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) { return basesOf(tx, []Pos{a}, b) }
+
+// basesOf is Bases of b and a commit that would merge all of a, oldest first.
+func basesOf(tx objstore.Reader, a []Pos, b Pos) ([]Pos, error) {
+	toA := make(Frontier)
+	for _, p := range a {
+		f, err := ReadFrontier(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		toA.join(f)
 	}
 	toB, err := ReadFrontier(tx, b)
 	if err != nil {
 		return nil, err
 	}
-	order, err := likely(tx, toA, a, b)
+	order, err := likely(tx, toA, append(slices.Clone(a), b))
 	if err != nil {
 		return nil, err
 	}
@@ -154,15 +163,35 @@ func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
 			bases = append(bases, p)
 		}
 	}
-	return bases, nil
+	return bases, byTime(tx, bases)
 }
 
-// likely are the lines of f, those that a and b themselves have grown from
-// first: the newest common commit is mostly on one of them.
-func likely(tx objstore.Reader, f Frontier, a, b Pos) ([]LineID, error) {
+// byTime puts commits in the order in which they were made, so that what
+// merging them gives does not depend on who asks.
+func byTime(tx objstore.Reader, list []Pos) error {
+	if len(list) < 2 {
+		return nil
+	}
+	made := make(map[Pos]time.Time, len(list))
+	for _, p := range list {
+		c, err := readRecord(tx, p)
+		if err != nil {
+			return err
+		}
+		made[p] = c.Time
+	}
+	slices.SortFunc(list, func(p, q Pos) int {
+		return cmp.Or(made[p].Compare(made[q]), cmp.Compare(p.Line, q.Line))
+	})
+	return nil
+}
+
+// likely are the lines of f, those that near have grown from first: the newest
+// common commit is mostly on one of them.
+func likely(tx objstore.Reader, f Frontier, near []Pos) ([]LineID, error) {
 	var order []LineID
 	seen := make(map[LineID]bool)
-	for _, p := range []Pos{a, b} {
+	for _, p := range near {
 		chain, err := lines(tx, p)
 		if err != nil {
 			return nil, err

@@ -109,7 +109,7 @@ type ancestor struct {
 	tx    objstore.Reader
 	bases []Pos
 	views []*View
-	under []*ancestor // [i]: of bases i and i+1, found when it is needed
+	under []*ancestor // [i]: of base i+1 and all before it, found when it is needed
 }
 
 func (a *ancestor) open(bases []Pos) error {
@@ -162,10 +162,10 @@ func (a *ancestor) file(path string) (common, error) {
 	return acc, nil
 }
 
-// beneath is the path in what bases i and i+1 have in common.
+// beneath is the path in what base i+1 has in common with those before it.
 func (a *ancestor) beneath(i int, path string) (common, error) {
 	if a.under[i] == nil {
-		bases, err := Bases(a.tx, a.bases[i], a.bases[i+1])
+		bases, err := basesOf(a.tx, a.bases[:i+1], a.bases[i+1])
 		if err != nil {
 			return common{}, err
 		}
