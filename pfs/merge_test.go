@@ -1,6 +1,10 @@
 package pfs
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
+)
 
 // TestMergeOfManyBases merges branches that have three newest common commits:
 // what those have in common is that of each with all before it, whoever is
@@ -54,6 +58,25 @@ func TestMergeOfManyBases(t *testing.T) {
 		}
 		if got, err := read(fs, branch(name), "x"); got != "again" || err != nil {
 			t.Errorf("%s: what was written on it alone is %q after a merge: %v", name, got, err)
+		}
+	}
+}
+
+// TestRules has patterns that are taken and ones that are refused.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	fs := newFS(t)
+	mustRepo(t, fs, "r")
+	ref := Ref{Repo: "r", Branch: "master"}
+	mustPut(t, fs, ref, "a", "")
+	for pattern, ok := range map[string]bool{
+		"": true, "dir/": true, "**/*.{csv,tsv}": true, "[a": false, "{a": false,
+		"{" + strings.Repeat("a,", 500) + "b}/*": true,
+		strings.Repeat("{a,a}", 30) + "b":        false, // would be tried 2^30 times
+	} {
+		_, err := fs.Merge(t.Context(), ref, ref, MergeOptions{Rules: []Rule{{Pattern: pattern, Strategy: Ours}}})
+		if ok && err != nil || !ok && !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("a rule for %q: %v", pattern, err)
 		}
 	}
 }
