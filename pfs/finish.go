@@ -82,6 +82,10 @@ func (f *finish) begin(tx objstore.Writer, repo string) error {
 	if err := f.findBranch(tx); err != nil {
 		return err
 	}
+	if f.row.Resolved && f.opt.Strategy != Ours {
+		return fmt.Errorf("%w: commit %s was to be finished with strategy %s, and what lost by that is no longer in it; finish it so, or abort",
+			ErrConflict, f.id, Ours)
+	}
 	if f.opt.Message != "" {
 		f.row.Message = f.opt.Message
 	}
@@ -159,10 +163,15 @@ func (f *finish) resolveConflicts(ctx context.Context) error {
 	for len(losing) > 0 && err == nil {
 		var rest []string
 		err = f.fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
-			rest, err = f.unstage(tx, losing)
-			return err
+			if rest, err = f.unstage(tx, losing); err != nil {
+				return err
+			}
+			row := f.row
+			row.Finishing, row.Resolved = true, true
+			return setJSON(tx, openKey(f.repo, f.id), row)
 		})
 		losing = rest
+		f.row.Resolved = f.row.Resolved || err == nil // it cannot be finished otherwise any more
 	}
 	f.checked = head
 	return err
