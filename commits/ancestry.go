@@ -118,23 +118,44 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 // were merged crosswise, and none for those without common history.
 //
 // https://git-scm.com/docs/git-merge-base
-func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) { return basesOf(tx, []Pos{a}, b) }
-
-// basesOf is Bases of b and a commit that would merge all of a, oldest first.
-func basesOf(tx objstore.Reader, a []Pos, b Pos) ([]Pos, error) {
-	toA := make(Frontier)
-	for _, p := range a {
-		f, err := ReadFrontier(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		toA.join(f)
+func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
+	toA, err := ReadFrontier(tx, a)
+	if err != nil {
+		return nil, err
 	}
 	toB, err := ReadFrontier(tx, b)
 	if err != nil {
 		return nil, err
 	}
-	order, err := likely(tx, toA, append(slices.Clone(a), b))
+	return basesOf(tx, toA, toB, a, b)
+}
+
+// basesInTurn are, for each of list but the first, the Bases of it and a
+// commit that would merge all before it.
+func basesInTurn(tx objstore.Reader, list []Pos) ([][]Pos, error) {
+	var all [][]Pos
+	before := make(Frontier)
+	for i, p := range list {
+		f, err := ReadFrontier(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			bases, err := basesOf(tx, before, f, p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, bases)
+		}
+		before.join(f)
+	}
+	return all, nil
+}
+
+// basesOf are the newest commits that both frontiers have, oldest first; near
+// is where to look first.
+func basesOf(tx objstore.Reader, toA, toB Frontier, near ...Pos) ([]Pos, error) {
+	order, err := likely(tx, toB, near)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,8 @@ type ancestor struct {
 	tx    objstore.Reader
 	bases []Pos
 	views []*View
-	under []*ancestor // [i]: of base i+1 and all before it, found when it is needed
+	below [][]Pos     // [i]: the bases of base i+1 and all before it, found when they are needed
+	under []*ancestor // [i]: what they have in common
 }
 
 func (a *ancestor) open(bases []Pos) error {
@@ -164,13 +165,15 @@ func (a *ancestor) file(path string) (common, error) {
 
 // beneath is the path in what base i+1 has in common with those before it.
 func (a *ancestor) beneath(i int, path string) (common, error) {
-	if a.under[i] == nil {
-		bases, err := basesOf(a.tx, a.bases[:i+1], a.bases[i+1])
-		if err != nil {
+	if a.below == nil {
+		var err error
+		if a.below, err = basesInTurn(a.tx, a.bases); err != nil {
 			return common{}, err
 		}
+	}
+	if a.under[i] == nil {
 		a.under[i] = &ancestor{lines: a.lines, tx: a.tx}
-		if err := a.under[i].open(bases); err != nil {
+		if err := a.under[i].open(a.below[i]); err != nil {
 			return common{}, err
 		}
 	}
