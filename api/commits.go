@@ -172,7 +172,8 @@ func (s *server) finishCommit(c *call) error {
 	}
 	x, err := s.fs.FinishCommit(c.Context(), c.PathValue("repo"), id, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
 	if err != nil {
-		return advise(err, "finish with --strategy ours or theirs, or abort")
+		ref := pfs.Ref{Repo: c.PathValue("repo"), Base: pfs.Expr{Base: id.String()}}
+		return advise(s.conceal(c, ref, err), "finish with --strategy ours or theirs, or abort")
 	}
 	return c.ok(wireCommit(x))
 }

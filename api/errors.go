@@ -104,6 +104,19 @@ func advise(err error, hint string) error {
 	return err
 }
 
+// conceal leaves of a conflict on branch what is said of its own files to those
+// who may list them.
+func (s *server) conceal(c *call, branch pfs.Ref, err error) error {
+	var conflict *pfs.ConflictError
+	if !errors.As(err, &conflict) || s.may(c, branch, pfs.ActList) == nil {
+		return err
+	}
+	for i := range conflict.Conflicts {
+		conflict.Conflicts[i].Base, conflict.Conflicts[i].Ours = nil, nil
+	}
+	return err
+}
+
 func wireConflict(c pfs.Conflict) v1.Conflict {
 	return v1.Conflict{Path: c.Path, Base: side(c.Base), Ours: side(c.Ours), Theirs: side(c.Theirs)}
 }

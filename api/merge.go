@@ -39,7 +39,7 @@ func (s *server) merge(c *call) error {
 	}
 	done, err := s.fs.Merge(c.Context(), into, from, opt)
 	if err != nil {
-		return advise(err, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
+		return advise(s.conceal(c, into, err), "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
 	}
 	return c.ok(wireMerged(done))
 }

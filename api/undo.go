@@ -38,7 +38,7 @@ func (s *server) revert(c *call) error {
 	}
 	done, err := s.fs.Revert(c.Context(), to, commit, opt)
 	if err != nil {
-		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
+		return advise(s.conceal(c, to, err), "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done))
 }

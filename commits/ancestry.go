@@ -1,8 +1,10 @@
 package commits
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"caret/objstore"
 )
@@ -125,7 +127,35 @@ func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
 	if err != nil {
 		return nil, err
 	}
-	order, err := likely(tx, toA, a, b)
+	return basesOf(tx, toA, toB, a, b)
+}
+
+// basesInTurn are, for each of list but the first, the Bases of it and a
+// commit that would merge all before it.
+func basesInTurn(tx objstore.Reader, list []Pos) ([][]Pos, error) {
+	var all [][]Pos
+	before := make(Frontier)
+	for i, p := range list {
+		f, err := ReadFrontier(tx, p)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			bases, err := basesOf(tx, before, f, p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, bases)
+		}
+		before.join(f)
+	}
+	return all, nil
+}
+
+// basesOf are the newest commits that both frontiers have, oldest first; near
+// is where to look first.
+func basesOf(tx objstore.Reader, toA, toB Frontier, near ...Pos) ([]Pos, error) {
+	order, err := likely(tx, toB, near)
 	if err != nil {
 		return nil, err
 	}
@@ -154,15 +184,35 @@ func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
 			bases = append(bases, p)
 		}
 	}
-	return bases, nil
+	return bases, byTime(tx, bases)
 }
 
-// likely are the lines of f, those that a and b themselves have grown from
-// first: the newest common commit is mostly on one of them.
-func likely(tx objstore.Reader, f Frontier, a, b Pos) ([]LineID, error) {
+// byTime puts commits in the order in which they were made, so that what
+// merging them gives does not depend on who asks.
+func byTime(tx objstore.Reader, list []Pos) error {
+	if len(list) < 2 {
+		return nil
+	}
+	made := make(map[Pos]time.Time, len(list))
+	for _, p := range list {
+		c, err := readRecord(tx, p)
+		if err != nil {
+			return err
+		}
+		made[p] = c.Time
+	}
+	slices.SortFunc(list, func(p, q Pos) int {
+		return cmp.Or(made[p].Compare(made[q]), cmp.Compare(p.Line, q.Line))
+	})
+	return nil
+}
+
+// likely are the lines of f, those that near have grown from first: the newest
+// common commit is mostly on one of them.
+func likely(tx objstore.Reader, f Frontier, near []Pos) ([]LineID, error) {
 	var order []LineID
 	seen := make(map[LineID]bool)
-	for _, p := range []Pos{a, b} {
+	for _, p := range near {
 		chain, err := lines(tx, p)
 		if err != nil {
 			return nil, err

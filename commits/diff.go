@@ -145,10 +145,18 @@ func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{
 // File is the file at path, nil if there is none.
 func (v *View) File(path string) (*State, error) {
 	s, err := v.Lookup(path)
-	if errors.Is(err, ErrNoPath) || err == nil && s.Deleted {
+	if errors.Is(err, ErrNoPath) {
 		return nil, nil
 	}
-	return &s, err
+	return s.File(), err
+}
+
+// File is the file that the state is, nil if it is a deletion.
+func (s *State) File() *State {
+	if s.Deleted {
+		return nil
+	}
+	return s
 }
 
 // SameFile says whether a and b, nil being no file, have the same content and

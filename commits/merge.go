@@ -17,10 +17,16 @@ type Merge struct {
 	Ours, Theirs Pos
 	Bases        []Pos
 	// FastForward says that ours leads to theirs by first parents, so that
-	// theirs is the outcome: a branch that is moved there has all it had.
+	// theirs is the outcome: a branch that is moved there has all it had. A
+	// branch that was moved on a thousand times already is not again.
 	FastForward bool
 	lines       *Lines
 }
+
+// maxForks is on how many lines, each forked from the one before, a branch may
+// come to stand by being moved on: whatever goes through all of them, such as a
+// listing, takes some 10 us for each.
+const maxForks = 1000
 
 // NewMerge prepares to merge theirs into ours.
 func (x *Lines) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
@@ -28,8 +34,12 @@ func (x *Lines) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
 	if err != nil {
 		return nil, err
 	}
+	chain, err := lines(tx, theirs)
+	if err != nil {
+		return nil, err
+	}
 	own, err := Owner(tx, Pos{Line: theirs.Line, N: min(ours.N, theirs.N)})
-	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours, lines: x}, err
+	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours && len(chain) < maxForks, lines: x}, err
 }
 
 // UpToDate says that theirs leads to ours: there is nothing to merge.
@@ -109,7 +119,8 @@ type ancestor struct {
 	tx    objstore.Reader
 	bases []Pos
 	views []*View
-	under []*ancestor // [i]: of bases i and i+1, found when it is needed
+	below [][]Pos     // [i]: the bases of base i+1 and all before it, found when they are needed
+	under []*ancestor // [i]: what they have in common
 }
 
 func (a *ancestor) open(bases []Pos) error {
@@ -162,15 +173,17 @@ func (a *ancestor) file(path string) (common, error) {
 	return acc, nil
 }
 
-// beneath is the path in what bases i and i+1 have in common.
+// beneath is the path in what base i+1 has in common with those before it.
 func (a *ancestor) beneath(i int, path string) (common, error) {
-	if a.under[i] == nil {
-		bases, err := Bases(a.tx, a.bases[i], a.bases[i+1])
-		if err != nil {
+	if a.below == nil {
+		var err error
+		if a.below, err = basesInTurn(a.tx, a.bases); err != nil {
 			return common{}, err
 		}
+	}
+	if a.under[i] == nil {
 		a.under[i] = &ancestor{lines: a.lines, tx: a.tx}
-		if err := a.under[i].open(bases); err != nil {
+		if err := a.under[i].open(a.below[i]); err != nil {
 			return common{}, err
 		}
 	}

@@ -69,14 +69,41 @@ func (x *Versions) SeekBehind(path string, id ID) error {
 	if err != nil {
 		return err
 	}
+	if edited { // a later commit may have left the version again
+		if n, err = x.view.lastLeft(path, id, n); err != nil {
+			return err
+		}
+	}
 	x.Seek(path)
 	x.begin(path, n)
-	x.any = true
+	x.any, x.known[id] = true, true
 	if !edited {
 		x.w.seekBelow(path, n)
 	}
 	// Otherwise what the newer states say of the older ones is read on the way.
 	return x.Err()
+}
+
+// lastLeft is the N of the newest state of path that is the version id; n if
+// there is none.
+func (v *View) lastLeft(path string, id ID, n uint64) (uint64, error) {
+	if !v.open.IsZero() {
+		s, err := ReadStaged(v.tx, v.open, path)
+		if err == nil && s.Commit == id {
+			return stagedN, nil
+		}
+		if err != nil && !errors.Is(err, ErrNoPath) {
+			return 0, err
+		}
+	}
+	err := v.History(path, func(s State) (bool, error) {
+		if s.Commit != id {
+			return true, nil
+		}
+		n = s.N
+		return false, nil
+	})
+	return n, err
 }
 
 // number is the N of a commit that leads to the view.
@@ -102,11 +129,21 @@ func (x *Versions) number(id ID) (uint64, error) {
 
 // edited says whether path has versions that are not simply its rows.
 func (v *View) edited(path string) (bool, error) {
+	if !v.open.IsZero() {
+		if yes, err := editedIn(v.tx, v.open, path); yes || err != nil {
+			return yes, err
+		}
+	}
 	segs, err := v.segments()
 	if err != nil {
 		return false, err
 	}
 	for _, g := range segs {
+		for _, y := range g.Layers {
+			if yes, err := editedIn(v.tx, y.ID, path); yes || err != nil {
+				return yes, err
+			}
+		}
 		row, err := v.tx.Get(entryKey(g.ID, path))
 		if errors.Is(err, objstore.ErrNotFound) {
 			continue
@@ -120,6 +157,16 @@ func (v *View) edited(path string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// editedIn says that of what stands in rows of commit id alone.
+func editedIn(tx objstore.Reader, id ID, path string) (bool, error) {
+	s, err := ReadStaged(tx, id, path)
+	if errors.Is(err, ErrNoPath) {
+		return false, nil
+	}
+	ch := Change{Path: path, State: s}
+	return err == nil && ch.edits(id), err
 }
 
 // Next moves to the next version.
@@ -165,8 +212,11 @@ func (x *Versions) take(path string, n uint64) bool {
 		return false
 	}
 	if x.skip > 0 && n >= x.skip {
-		// It was not listed here: if a removal since has made it current
-		// again, its own row is still to come.
+		// It was listed, but where a removal since has made it current again:
+		// then its own row is still to come.
+		if len(s.Removed) == 0 {
+			x.known[s.Commit] = true
+		}
 		return false
 	}
 	x.known[s.Commit] = true

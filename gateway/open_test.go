@@ -192,6 +192,17 @@ func TestOpenCommitsConflict(t *testing.T) {
 			t.Errorf("after %d k is %q, want %q, %v", i, got, want, err)
 		}
 	}
+	// What both made the same is none.
+	o, err := s.fs.StartCommit(ctx, pfs.Ref{Repo: "sales"}, pfs.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, o.ID.String()+".master.sales", "k", "agreed")
+	put(t, c, bucket, "k", "not yet")
+	put(t, c, bucket, "k", "agreed")
+	if _, err := s.fs.FinishCommit(ctx, "sales", o.ID, pfs.FinishOptions{}); err != nil {
+		t.Errorf("finishing what the branch has too: %v", err)
+	}
 	if got := strings.Split(keys(t, c, bucket), ","); !slices.Equal(got, []string{"k", "own0", "own1", "own2"}) {
 		t.Errorf("the branch has %s", got)
 	}

@@ -82,6 +82,10 @@ func (f *finish) begin(tx objstore.Writer, repo string) error {
 	if err := f.findBranch(tx); err != nil {
 		return err
 	}
+	if f.row.Resolved && f.opt.Strategy != Ours {
+		return fmt.Errorf("%w: commit %s was to be finished with strategy %s, and what lost by that is no longer in it; finish it so, or abort",
+			ErrConflict, f.id, Ours)
+	}
 	if f.opt.Message != "" {
 		f.row.Message = f.opt.Message
 	}
@@ -159,10 +163,15 @@ func (f *finish) resolveConflicts(ctx context.Context) error {
 	for len(losing) > 0 && err == nil {
 		var rest []string
 		err = f.fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
-			rest, err = f.unstage(tx, losing)
-			return err
+			if rest, err = f.unstage(tx, losing); err != nil {
+				return err
+			}
+			row := f.row
+			row.Finishing, row.Resolved = true, true
+			return setJSON(tx, openKey(f.repo, f.id), row)
 		})
 		losing = rest
+		f.row.Resolved = f.row.Resolved || err == nil // it cannot be finished otherwise any more
 	}
 	f.checked = head
 	return err
@@ -206,9 +215,14 @@ func (f *finish) conflicts(tx objstore.Reader) (losing []string, head commits.Po
 			return false, nil
 		}
 		return true, commits.Changes(tx, c, "", func(ch commits.Change) (bool, error) {
-			clash, err := f.clashes(tx, ch.Path)
-			if clash && !seen[ch.Path] {
+			if seen[ch.Path] {
+				return true, nil // its newest state is what counts
+			}
+			about, clash, err := f.clashes(tx, ch)
+			if about {
 				seen[ch.Path] = true
+			}
+			if clash {
 				both = append(both, ch.Path)
 			}
 			return true, err
@@ -223,16 +237,17 @@ func (f *finish) conflicts(tx objstore.Reader) (losing []string, head commits.Po
 	return nil, head, f.conflict(tx, head, both)
 }
 
-// clashes says whether the commit is about path.
-func (f *finish) clashes(tx objstore.Reader, path string) (bool, error) {
-	if f.decided != nil && f.decided(path) {
-		return true, nil
+// clashes says whether the commit is about the path that the branch changed,
+// and whether not to the same effect.
+func (f *finish) clashes(tx objstore.Reader, ch commits.Change) (about, clash bool, err error) {
+	if f.decided != nil && f.decided(ch.Path) {
+		return true, true, nil
 	}
-	_, err := commits.ReadStaged(tx, f.id, path)
+	s, err := commits.ReadStaged(tx, f.id, ch.Path)
 	if errors.Is(err, commits.ErrNoPath) {
-		return false, nil
+		return false, false, nil
 	}
-	return err == nil, err
+	return err == nil, err == nil && !commits.SameFile(s.File(), ch.File()), err
 }
 
 // conflict describes paths that both sides changed.

@@ -42,7 +42,26 @@ func (r *Rule) check() error {
 	if !doublestar.ValidatePattern(r.Pattern) {
 		return fmt.Errorf("%w: pattern %q", ErrInvalidArgument, r.Pattern)
 	}
+	if alternatives(r.Pattern) > maxAlternatives {
+		return fmt.Errorf("%w: pattern %q has more than %d alternatives; use several rules", ErrInvalidArgument, r.Pattern, maxAlternatives)
+	}
 	return checkStrategy(r.Strategy)
+}
+
+// maxAlternatives bounds the time that it takes to fit a pattern, as all of
+// them may be tried.
+const maxAlternatives = 1000
+
+// alternatives is in how many ways the {a,b} of a pattern can be chosen, or
+// more.
+func alternatives(pattern string) int {
+	all := 1
+	for i, group := range strings.Split(pattern, "{") {
+		if i > 0 && all <= maxAlternatives {
+			all *= 1 + strings.Count(group, ",")
+		}
+	}
+	return all
 }
 
 func (r *Rule) fits(path string) bool {

@@ -556,7 +556,8 @@ func (m *machine) Finish(t *rapid.T) {
 	var both []string
 	for _, c := range m.model.branches[o.branch][o.base:] {
 		for _, p := range c.paths {
-			if _, staged := o.staged[p]; staged && !slices.Contains(both, p) {
+			f, staged := o.staged[p]
+			if staged && !slices.Contains(both, p) && !sameModel(f, m.model.branches[o.branch].state().file(p)) {
 				both = append(both, p)
 			}
 		}

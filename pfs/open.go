@@ -40,6 +40,7 @@ type openRow struct {
 	Message   string         `json:"message,omitempty"`
 	Finishing bool           `json:"finishing,omitempty"` // no more writes
 	Internal  bool           `json:"internal,omitempty"`  // of a request, which a restart ends
+	Resolved  bool           `json:"resolved,omitempty"`  // what lost by strategy Ours was dropped
 }
 
 func (o *openRow) home() commits.LineID { return cmp.Or(o.Home, o.Line) }

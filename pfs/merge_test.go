@@ -1,0 +1,82 @@
+package pfs
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestMergeOfManyBases merges branches that have three newest common commits:
+// what those have in common is that of each with all before it, whoever is
+// merged into whom.
+func TestMergeOfManyBases(t *testing.T) {
+	t.Parallel()
+	fs := newFS(t)
+	mustRepo(t, fs, "r")
+	branch := func(name string) Ref { return Ref{Repo: "r", Branch: name} }
+	create := func(name, from string) {
+		t.Helper()
+		ref := branch(from)
+		if _, err := fs.CreateBranch(t.Context(), "r", name, &ref, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merge := func(into, from string) Merged {
+		t.Helper()
+		done, err := fs.Merge(t.Context(), branch(into), branch(from), MergeOptions{NoFastForward: true})
+		if err != nil {
+			t.Fatalf("merge %s into %s: %v", from, into, err)
+		}
+		return done
+	}
+	mustPut(t, fs, branch("master"), "first", "")
+	create("add", "master")
+	mustPut(t, fs, branch("add"), "x", "again")
+	create("keeps", "add")
+	create("other", "master") // never had x
+	create("deletes", "add")
+	mustPut(t, fs, branch("keeps"), "a", "")
+	mustPut(t, fs, branch("other"), "b", "")
+	if _, err := fs.Delete(t.Context(), branch("deletes"), Files("x"), WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range [][3]string{
+		{"keeps", "other", "deletes"}, {"keeps", "deletes", "other"}, {"other", "keeps", "deletes"},
+		{"other", "deletes", "keeps"}, {"deletes", "keeps", "other"}, {"deletes", "other", "keeps"},
+	} {
+		name := order[0] + "-" + order[1] + "-" + order[2]
+		create(name, order[0])
+		merge(name, order[1])
+		merge(name, order[2])
+		create("back-"+name, "other")
+		merge("back-"+name, "keeps")
+		merge("back-"+name, "deletes")
+		// x is gone from all, and comes back on one of the two.
+		mustPut(t, fs, branch(name), "x", "again")
+		if done := merge(name, "back-"+name); len(done.Bases) != 3 {
+			t.Errorf("%s: bases %v, want 3", name, done.Bases)
+		}
+		if got, err := read(fs, branch(name), "x"); got != "again" || err != nil {
+			t.Errorf("%s: what was written on it alone is %q after a merge: %v", name, got, err)
+		}
+	}
+}
+
+// TestRules has patterns that are taken and ones that are refused.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	fs := newFS(t)
+	mustRepo(t, fs, "r")
+	ref := Ref{Repo: "r", Branch: "master"}
+	mustPut(t, fs, ref, "a", "")
+	for pattern, ok := range map[string]bool{
+		"": true, "dir/": true, "**/*.{csv,tsv}": true, "[a": false, "{a": false,
+		"{" + strings.Repeat("a,", 500) + "b}/*": true,
+		strings.Repeat("{a,a}", 30) + "b":        false, // would be tried 2^30 times
+	} {
+		_, err := fs.Merge(t.Context(), ref, ref, MergeOptions{Rules: []Rule{{Pattern: pattern, Strategy: Ours}}})
+		if ok && err != nil || !ok && !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("a rule for %q: %v", pattern, err)
+		}
+	}
+}
