@@ -61,7 +61,7 @@ func branchCommand(p process) *cli.Command {
 				Action:      func(c *cli.Context) error { return branchProtect(c, p, true) },
 			},
 			{
-				Name: "unprotect", Usage: "take them again", ArgsUsage: "REPO@BRANCH",
+				Name: "unprotect", Usage: "take writes, resets and deletion again", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch unprotect sales@master",
 				Flags:       clientFlags(),
 				Action:      func(c *cli.Context) error { return branchProtect(c, p, false) },

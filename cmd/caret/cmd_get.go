@@ -20,10 +20,10 @@ import (
 func getCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "get", Usage: "fetch a file, or a folder as one commit left it", ArgsUsage: "REPO[@EXPR]:PATH [DEST]",
-		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this folder\n" +
-			"if it is not given. With -r it is a folder, or - for a tar on standard output. Files\n" +
-			"that are there already are not fetched again, and large ones that were cut off are\n" +
-			"continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
+		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this\n" +
+			"folder if it is not given. With -r it is a folder, or - for a tar on standard\n" +
+			"output. Files that are there already are not fetched again, and large ones\n" +
+			"that were cut off are continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
 		Flags: clientFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST or as a tar"},
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16},

@@ -13,11 +13,12 @@ import (
 func mergeCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "merge", Usage: "make what one branch has part of another, in one commit", ArgsUsage: "REPO FROM INTO",
-		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side counts\n" +
-			"that differs from what both had when they parted, or were last merged. Where both do,\n" +
-			"that is a conflict, and nothing is merged unless a strategy decides: ours is INTO's\n" +
-			"state, theirs FROM's. --strategy PATTERN=WHOSE decides for some paths: * is any part of\n" +
-			"a name, ** any folders, and a slash at the end everything under it.\n\n" +
+		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side\n" +
+			"counts that differs from what both had when they parted, or were last merged.\n" +
+			"Where both do, that is a conflict, and nothing is merged unless a strategy\n" +
+			"decides: ours is INTO's state, theirs FROM's. --strategy PATTERN=WHOSE decides\n" +
+			"for some paths: * is any part of a name, ** any folders, and a slash at the\n" +
+			"end everything under it.\n\n" +
 			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
 			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
 			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy '**/*.csv=ours'",

@@ -17,11 +17,11 @@ import (
 
 func putCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "put", Usage: "store a file, or a folder as one commit, and print the commit's id", ArgsUsage: "REPO[@BRANCH]:PATH SOURCE",
-		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only what has\n" +
-			"changed is stored, or - for a tar, plain or in gzip or zstd. If PATH is empty or ends\n" +
-			"in a slash, the names of the files are added to it. Nothing is printed if nothing\n" +
-			"has changed, as then no commit is made.\n\n" +
+		Name: "put", Usage: "store a file, or a folder as one commit, and print its id", ArgsUsage: "REPO[@BRANCH]:PATH SOURCE",
+		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only\n" +
+			"what has changed is stored, or - for a tar, plain or in gzip or zstd. If PATH\n" +
+			"is empty or ends in a slash, the names of the files are added to it. With -r\n" +
+			"nothing is printed if nothing has changed, as then no commit is made.\n\n" +
 			"EXAMPLES:\n   caret put sales@master:a.csv a.csv -m \"first figures\"\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret put sales@master:june/ -r ./out --delete --dry-run\n   date | caret put sales:now -\n" +
 			"   tar c -C out . | caret put sales:june/ -r -",

@@ -17,7 +17,7 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3",
-				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit; the default branch if not given", Value: "HEAD"}),
+				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD"}),
 				Action:      func(c *cli.Context) error { return tagCreate(c, p) },
 			},
 			{

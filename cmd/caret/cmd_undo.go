@@ -22,7 +22,8 @@ func revertCommand(p process) *cli.Command {
 func restoreCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "restore", Usage: "bring a file or a folder back as it was, in a new commit", ArgsUsage: "REPO@EXPR:PREFIX",
-		Description: "Everything that begins with PREFIX becomes what it was; what was not there goes.\n\n" +
+		Description: "Everything that begins with PREFIX becomes what it was; what was not there\n" +
+			"goes.\n\n" +
 			"EXAMPLES:\n   caret restore sales@master^3:june/\n   caret restore sales@v1:a.csv --onto dev",
 		Flags:  clientFlags(ontoFlag(), messageFlag(), dryRunFlag()),
 		Action: func(c *cli.Context) error { return restore(c, p) },
