@@ -38,6 +38,9 @@ func cp(c *cli.Context, p process) error {
 		}
 	}
 	from, to := sides[0], sides[1]
+	if strings.HasPrefix(to.Path, "/") {
+		return rooted(to)
+	}
 	if c.Bool("recursive") {
 		from.Path, to.Path = asFolder(from.Path), asFolder(to.Path)
 	} else {

@@ -37,6 +37,9 @@ func merge(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSides(c.Args().Slice()); err != nil {
+		return err
+	}
 	args, err := arguments(c, "REPO", "FROM", "INTO")
 	if err != nil {
 		return err
@@ -45,8 +48,8 @@ func merge(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if _, err := commits.ParseExpr(args[1]); err != nil {
-		return usagef("FROM: %v", err)
+	if err := checkExpr("FROM", args[1]); err != nil {
+		return err
 	}
 	if err := commits.CheckName(args[2]); err != nil {
 		return usagef("INTO is a branch: %v", err)
@@ -75,6 +78,22 @@ func merge(c *cli.Context, p process) error {
 	fmt.Fprintln(p.stdout, out.Commit)
 	fmt.Fprintln(p.stderr, mergeDone(in, out))
 	return nil
+}
+
+// checkSides finds sides that are written as in other commands, with the repo.
+func checkSides(args []string) error {
+	if len(args) != 2 {
+		return nil
+	}
+	from, err := parseTarget(args[0])
+	if err != nil || from.Expr == "" || from.HasPath {
+		return nil //nolint:nilerr // that is found out later
+	}
+	into := args[1]
+	if t, err := parseTarget(into); err == nil && t.Expr != "" {
+		into = t.Expr
+	}
+	return usagef("the repo comes first, and both sides behind it; write %s %s %s", from.Repo, from.Expr, into)
 }
 
 // mergeRules reads WHOSE and PATTERN=WHOSE. What has no pattern comes last, as

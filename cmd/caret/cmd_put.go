@@ -56,6 +56,8 @@ func put(c *cli.Context, p process) error {
 	}
 	recursive := c.Bool("recursive")
 	switch {
+	case strings.HasPrefix(t.Path, "/"):
+		return rooted(t)
 	case u.parallel < 1:
 		return usagef("--parallel %d: it is at least 1", u.parallel)
 	case (u.del || u.dryRun) && (!recursive || u.source == "-"):
@@ -75,6 +77,14 @@ func put(c *cli.Context, p process) error {
 		return u.tar(c.Context)
 	}
 	return u.folder(c.Context)
+}
+
+// rooted is the error that a path begins with a slash, which would be part of
+// its name, and which no folder could hold.
+func rooted(t target) error {
+	meant := t
+	meant.Path = strings.TrimLeft(t.Path, "/")
+	return usagef("%q: paths begin without a slash; write %s", t, meant)
 }
 
 // upload is a put under way.

@@ -7,7 +7,6 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
 )
 
 func tagCommand(p process) *cli.Command {
@@ -47,8 +46,8 @@ func tagCreate(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if _, err := commits.ParseExpr(c.String("at")); err != nil {
-		return usagef("--at: %v", err)
+	if err := checkExpr("--at", c.String("at")); err != nil {
+		return err
 	}
 	t, err := cl.CreateTag(c.Context, repo, tag, c.String("at"))
 	if err != nil {
