@@ -127,7 +127,7 @@ func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 	if errors.As(err, &h) {
 		body.Hint = h.hint
 	}
-	if repo := c.PathValue("repo"); repo != "" && p.status == http.StatusNotFound {
+	if repo := c.PathValue("repo"); repo != "" {
 		body.Hint = strings.ReplaceAll(body.Hint, "REPO", repo)
 	}
 	var missing *pfs.MissingError

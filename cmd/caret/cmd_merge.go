@@ -16,12 +16,12 @@ func mergeCommand(p process) *cli.Command {
 		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side\n" +
 			"counts that differs from what both had when they parted, or were last merged.\n" +
 			"Where both do, that is a conflict, and nothing is merged unless a strategy\n" +
-			"decides: ours is INTO's state, theirs FROM's. --strategy PATTERN=WHOSE decides\n" +
-			"for some paths: * is any part of a name, ** any folders, and a slash at the\n" +
-			"end everything under it.\n\n" +
+			"decides: ours is INTO's state, theirs FROM's. --strategy PATTERN=WHOSE\n" +
+			"decides for some paths: * is any part of a name, ** any folders, and a slash\n" +
+			"at the end everything under it.\n\n" +
 			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
 			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
-			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy '**/*.csv=ours'",
+			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy ours",
 		Flags: clientFlags(outputFlags(messageFlag(),
 			&cli.StringSliceFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours, theirs, or PATTERN=ours, PATTERN=theirs; the first that fits"},
 			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on"},

@@ -92,6 +92,11 @@ func checkHelp(t *testing.T, app *cli.App, name string, c *cli.Command) {
 			t.Errorf("%s --%s has no name for its value", name, f.Names()[0])
 		}
 	}
+	for line := range strings.Lines(c.Description) {
+		if len(line) > helpWidth-2 { // it is set in by 3, and ends with \n
+			t.Errorf("%s: help would break the line %q", name, line)
+		}
+	}
 	_, examples, ok := strings.Cut(c.Description, "EXAMPLES:\n")
 	examples, status, _ := strings.Cut(examples, "\n\n")
 	if !ok || !strings.Contains(status, "EXIT STATUS:") {

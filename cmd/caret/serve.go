@@ -39,7 +39,7 @@ func serveCommand(p process) *cli.Command {
 	data.Destination = &o.data
 	return &cli.Command{
 		Name: "serve", Usage: "serve S3 and the API from a data directory",
-		Description: "EXAMPLES:\n   caret serve\n   caret serve --data /srv/caret --listen :30600 --tls-cert c.pem --tls-key k.pem\n\n" +
+		Description: "EXAMPLES:\n   caret serve\n   caret serve --data /srv/s3 --listen :443 --tls-cert c.pem --tls-key k.pem\n\n" +
 			"The first start makes a root key and keeps it in DIR/root-key.json, unless\n" +
 			"CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY are set.",
 		Flags: []cli.Flag{
