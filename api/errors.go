@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
@@ -46,7 +47,7 @@ var problems = []problem{
 	// Behind those of the store, which may fail while it looks for a key.
 	{errSignature, 403, "access_denied", "check the access key and the secret key"},
 
-	{pfs.ErrInvalidName, 400, "invalid_name", "begin with a letter or digit, go on with letters, digits, - and _; not like a commit id nor HEAD"},
+	{pfs.ErrInvalidName, 400, "invalid_name", "begin with a letter or digit, and do not write it like a commit id nor HEAD"},
 	{pfs.ErrInvalidPath, 400, "invalid_path", "give the parameter `path`, or the `paths`, as UTF-8 of at least one byte"},
 	{pfs.ErrPathTooLong, 400, "invalid_path", "shorten the path to 1024 bytes"},
 	{pfs.ErrInvalidExpr, 400, "invalid_expression", "write master, HEAD^, HEAD~3, .1, a commit id, or HEAD@2026-11-20T12:00:00Z"},
@@ -56,11 +57,11 @@ var problems = []problem{
 	{pfs.ErrNoSuchKey, 404, "no_such_key", "`caret key list` shows what there is"},
 	{pfs.ErrUserExists, 409, "user_exists", "choose another name; `caret user list` shows what there is"},
 	{pfs.ErrNoSuchRepo, 404, "no_such_repo", "`caret repo list` shows what there is"},
-	{pfs.ErrNoSuchBranch, 404, "no_such_branch", "`caret branch list` shows what there is"},
-	{pfs.ErrNoSuchTag, 404, "no_such_tag", "`caret tag list` shows what there is"},
-	{pfs.ErrNoSuchCommit, 404, "no_such_commit", "`caret log` shows what there is"},
-	{pfs.ErrNoSuchVersion, 404, "no_such_version", "`caret log` shows what there is"},
-	{pfs.ErrNoSuchPath, 404, "no_such_path", "`caret ls` shows what there is"},
+	{pfs.ErrNoSuchBranch, 404, "no_such_branch", "`caret branch list REPO` shows what there is"},
+	{pfs.ErrNoSuchTag, 404, "no_such_tag", "`caret tag list REPO` shows what there is"},
+	{pfs.ErrNoSuchCommit, 404, "no_such_commit", "`caret branch list REPO`, `caret tag list REPO` and `caret log REPO` show what there is"},
+	{pfs.ErrNoSuchVersion, 404, "no_such_version", "`caret log REPO` shows what there is"},
+	{pfs.ErrNoSuchPath, 404, "no_such_path", "`caret ls REPO` shows what there is"},
 	{pfs.ErrNoSuchUpload, 404, "no_such_upload", "list uploads with S3's ListMultipartUploads, or start another one"},
 	{pfs.ErrAmbiguous, 400, "ambiguous", "give more digits"},
 	{pfs.ErrRepoExists, 409, "repo_exists", "choose another name, or delete that one with `caret repo delete`"},
@@ -69,7 +70,7 @@ var problems = []problem{
 	{pfs.ErrNotEmpty, 409, "not_empty", "use --force, or the parameter force=true, if that is meant"},
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
 	{pfs.ErrPrecondition, 412, "precondition_failed", "read the head again with `caret branch inspect`, and repeat with that in if_head"},
-	{pfs.ErrConflict, 409, "conflict", "look at the state again with `caret commit list --open`, and repeat"},
+	{pfs.ErrConflict, 409, "conflict", "`caret log REPO` and `caret commit list REPO --open` show the state that it is in"},
 	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", "upload the part again, and name it with the ETag of the answer"},
 	{pfs.ErrPartOrder, 400, "invalid_part", "name the parts in ascending order of their numbers"},
@@ -138,6 +139,9 @@ func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 	var h *hinted
 	if errors.As(err, &h) {
 		body.Hint = h.hint
+	}
+	if repo := c.PathValue("repo"); repo != "" {
+		body.Hint = strings.ReplaceAll(body.Hint, "REPO", repo)
 	}
 	var missing *pfs.MissingError
 	if errors.As(err, &missing) {

@@ -301,5 +301,5 @@ func ExampleError() {
 	// Output:
 	// 404 no_such_branch
 	// no such branch: mastre in repo sales
-	// did you mean master? `caret branch list` shows what there is
+	// did you mean master? `caret branch list sales` shows what there is
 }

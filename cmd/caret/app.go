@@ -29,15 +29,16 @@ func run(ctx context.Context, args []string, p process) int {
 func newApp(p process) *cli.App {
 	app := &cli.App{
 		Name: "caret", HelpName: "caret", Version: version,
-		Usage: "a version-controlled object gateway: every S3 write is a commit",
-		Description: "Start a server with `caret serve`. The other commands talk to one.\n" +
+		Usage: "a version-controlled object store: every S3 write is a commit",
+		Description: "Start a server with `caret serve`. The other commands talk to one, and sign\n" +
+			"with CARET_ACCESS_KEY and CARET_SECRET_KEY, or those of AWS, or its root key.\n" +
 			"REPO@EXPR:PATH names a file: EXPR is a branch, a tag, a commit or a way\n" +
 			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n" +
 			"A terminal shows colours, unless NO_COLOR is set.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
 		HideHelpCommand: true,
-		Reader:          p.stdin, Writer: p.stdout, ErrWriter: p.stderr,
+		Reader:          p.stdin, Writer: &helpWriter{w: p.stdout}, ErrWriter: p.stderr,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main alone exits
 		UseShortOptionHandling:    true,
 		DisableSliceFlagSeparator: true,
@@ -73,6 +74,10 @@ func finishCommands(p process, cmds []*cli.Command, path string) {
 				readEnv(p, f)
 			case *cli.BoolFlag:
 				f.DisableDefaultText = true
+			case *cli.IntFlag:
+				if f.Value == 0 {
+					f.DefaultText = "all"
+				}
 			}
 		}
 	}

@@ -157,8 +157,7 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 	const unknown = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), unknown)
 	if !ok || c == nil || c.Command == nil {
-		text := flagName.ReplaceAllString(err.Error(), "$1 --$2")
-		return &usageError{badValue.ReplaceAllString(text, "$2 $1: a number is expected, with a unit such as 30s if it is a time")}
+		return badFlag(c, err)
 	}
 	path, flags := c.Command.HelpName, c.Command.Flags
 	name = strings.TrimLeft(name, "-")
@@ -179,6 +178,19 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 		text += fmt.Sprintf(". Did you mean --%s?", best)
 	}
 	return &usageError{text}
+}
+
+// badFlag says what the value of a flag should be.
+func badFlag(c *cli.Context, err error) error {
+	text := flagName.ReplaceAllString(err.Error(), "$1 --$2")
+	m := badValue.FindStringSubmatch(text)
+	if m == nil || c == nil || c.Command == nil {
+		return &usageError{text}
+	}
+	if _, isTime := find(c.Command.Flags, strings.TrimLeft(m[2], "-")).(*cli.DurationFlag); isTime {
+		return usagef("%s %s: it is a time such as 30s or 24h", m[2], m[1])
+	}
+	return usagef("%s %s: it is a number", m[2], m[1])
 }
 
 // unknownCommand names the command that may have been meant.

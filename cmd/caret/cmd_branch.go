@@ -8,7 +8,6 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
 )
 
 func branchCommand(p process) *cli.Command {
@@ -61,7 +60,7 @@ func branchCommand(p process) *cli.Command {
 				Action:      func(c *cli.Context) error { return branchProtect(c, p, true) },
 			},
 			{
-				Name: "unprotect", Usage: "take them again", ArgsUsage: "REPO@BRANCH",
+				Name: "unprotect", Usage: "take writes, resets and deletion again", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch unprotect sales@master",
 				Flags:       clientFlags(),
 				Action:      func(c *cli.Context) error { return branchProtect(c, p, false) },
@@ -95,8 +94,8 @@ func branchCreate(c *cli.Context, p process) error {
 	case !c.Bool("empty") && from == "":
 		from = "HEAD"
 	}
-	if _, err := commits.ParseExpr(from); err != nil {
-		return usagef("--from: %v", err)
+	if err := checkExpr("--from", from); err != nil {
+		return err
 	}
 	b, err := cl.CreateBranch(c.Context, repo, branch, from)
 	if err != nil {
@@ -193,8 +192,8 @@ func branchReset(c *cli.Context, p process) error {
 	if to == "" {
 		return usagef("--to is missing: the commit that %s is to be at", branch)
 	}
-	if _, err := commits.ParseExpr(to); err != nil {
-		return usagef("--to: %v", err)
+	if err := checkExpr("--to", to); err != nil {
+		return err
 	}
 	was, err := cl.Branch(c.Context, repo, branch)
 	if err != nil {

@@ -58,8 +58,8 @@ complete -c caret -f -a '(__caret_complete)'
 func completionCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "completion", Usage: "print a script that completes command lines in a shell", ArgsUsage: "bash|zsh|fish",
-		Description: "It completes commands, flags, and the names that the server has. To load it in\n" +
-			"each new shell, put its line of these where it belongs:\n\n" +
+		Description: "It completes commands, flags, and the names that the server has. To load it\n" +
+			"in each new shell, put its line of these where it belongs:\n\n" +
 			"   bash   source <(caret completion bash)     in ~/.bashrc\n" +
 			"   zsh    source <(caret completion zsh)      in ~/.zshrc\n" +
 			"   fish   caret completion fish | source      in ~/.config/fish/config.fish\n\n" +

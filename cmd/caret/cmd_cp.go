@@ -14,8 +14,9 @@ import (
 func cpCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "cp", Usage: "copy files within the store, which moves no content", ArgsUsage: "REPO[@EXPR]:PATH REPO[@BRANCH]:PATH",
-		Description: "If the second PATH is empty or ends in a slash, the name of the file is added to it.\n" +
-			"With -r what is under the first PATH comes under the second one, in one commit.\n\n" +
+		Description: "If the second PATH is empty or ends in a slash, the name of the file is added\n" +
+			"to it. With -r what is under the first PATH comes under the second one, in\n" +
+			"one commit.\n\n" +
 			"EXAMPLES:\n   caret cp sales@v1:a.csv sales@dev:b.csv\n   caret cp sales@HEAD^:june/a.csv sales:old/\n   caret cp -r sales:june/ archive:sales/june/ -m \"june is done\"",
 		Flags: clientFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under the folder PATH"},
@@ -37,6 +38,9 @@ func cp(c *cli.Context, p process) error {
 		}
 	}
 	from, to := sides[0], sides[1]
+	if strings.HasPrefix(to.Path, "/") {
+		return rooted(to)
+	}
 	if c.Bool("recursive") {
 		from.Path, to.Path = asFolder(from.Path), asFolder(to.Path)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,10 +21,10 @@ import (
 func getCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "get", Usage: "fetch a file, or a folder as one commit left it", ArgsUsage: "REPO[@EXPR]:PATH [DEST]",
-		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this folder\n" +
-			"if it is not given. With -r it is a folder, or - for a tar on standard output. Files\n" +
-			"that are there already are not fetched again, and large ones that were cut off are\n" +
-			"continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
+		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this\n" +
+			"folder if it is not given. With -r it is a folder, or - for a tar on standard\n" +
+			"output. Files that are there already are not fetched again, and large ones\n" +
+			"that were cut off are continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
 		Flags: clientFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST or as a tar"},
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16},
@@ -97,7 +98,7 @@ func getFile(ctx context.Context, p process, cl *client.Client, t target, dest s
 	}
 	f, err := cl.Stat(ctx, t.Repo, t.Expr, t.Path)
 	if err != nil {
-		return err
+		return orFolder(ctx, cl, t, err, "give -r to fetch everything under it")
 	}
 	d := fetch{cl: cl, from: t, root: root, bar: newBar(p, f.Size, "fetching")}
 	defer d.bar.finish()
@@ -162,7 +163,35 @@ func nothingUnder(ctx context.Context, cl *client.Client, t target) error {
 	if _, err := cl.Stat(ctx, t.Repo, t.Expr, file); err == nil {
 		return usagef("%q is a file; leave -r out", file)
 	}
-	return notFound("there is nothing under %q", t)
+	return unslashed(t, notFound(t, "there is nothing under %q", t))
+}
+
+// orFolder is err, or that t is no file but a folder, and what to do with that.
+func orFolder(ctx context.Context, cl *client.Client, t target, err error, instead string) error {
+	if client.Code(err) != "no_such_path" {
+		return err
+	}
+	page, failed := cl.Files(ctx, t.Repo, t.Expr, asFolder(t.Path), "", "", 1)
+	if failed != nil || len(page.Items) == 0 {
+		return unslashed(t, err)
+	}
+	return notFile(t, instead)
+}
+
+// notFile is the error that t is a folder where a file is expected.
+func notFile(t target, instead string) error {
+	return refused(http.StatusNotFound, "no_such_path", fmt.Sprintf("%q is a folder", t.Path), instead)
+}
+
+// unslashed is err with a hint if t may not be there because its path begins
+// with a slash.
+func unslashed(t target, err error) error {
+	rest := strings.TrimLeft(t.Path, "/")
+	if rest == t.Path {
+		return err
+	}
+	t.Path = rest
+	return refused(http.StatusNotFound, "no_such_path", err.Error(), "paths begin without a slash: "+t.String())
 }
 
 // getFolder makes the folder dest what a tree is, and leaves alone what else

@@ -103,15 +103,19 @@ func logRun(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	if err := listCommits(pr, counted(&n, log)); err != nil || n > 0 || t.Path == "" {
-		return err
+	if t.Path != "" {
+		log = orElse(log, func() error { return unchanged(t) })
 	}
+	return listCommits(pr, log)
+}
+
+// unchanged is the error that no commit changed a path.
+func unchanged(t target) error {
 	text := fmt.Sprintf("no commit that leads there changed %q", t.Path)
 	if commits.CheckName(t.Path) == nil && t.Expr == "" {
 		text += fmt.Sprintf("; the commits of a branch are %s@%s", t.Repo, t.Path)
 	}
-	return notFound("%s", text)
+	return notFound(t, "%s", text)
 }
 
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {

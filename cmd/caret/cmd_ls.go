@@ -38,10 +38,12 @@ func ls(c *cli.Context, p process) error {
 	if c.Bool("recursive") {
 		delimiter = ""
 	}
-	n := 0
-	files := counted(&n, client.Each(func(after string) (v1.Page[v1.File], error) {
+	files := client.Each(func(after string) (v1.Page[v1.File], error) {
 		return cl.Files(c.Context, t.Repo, t.Expr, t.Path, delimiter, after, 0)
-	}))
+	})
+	if t.Path != "" {
+		files = orElse(files, func() error { return unslashed(t, notFound(t, "there is nothing under %q", t)) })
+	}
 	switch {
 	case pr.json:
 		err = list(pr, files, "", nil)
@@ -54,9 +56,6 @@ func ls(c *cli.Context, p process) error {
 		})
 	default:
 		err = listNames(pr, files)
-	}
-	if err == nil && n == 0 && t.Path != "" {
-		err = notFound("there is nothing under %q", t)
 	}
 	return err
 }
@@ -73,16 +72,19 @@ func listNames(pr printer, files iter.Seq2[v1.File, error]) error {
 	return w.Flush()
 }
 
-// counted counts in n what passes.
-func counted[T any](n *int, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+// orElse passes items on, or an error if there are none.
+func orElse[T any](items iter.Seq2[T, error], none func() error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		some := false
 		for it, err := range items {
-			if err == nil {
-				*n++
-			}
+			some = true
 			if !yield(it, err) {
 				return
 			}
+		}
+		if !some {
+			var zero T
+			yield(zero, none())
 		}
 	}
 }
@@ -103,7 +105,7 @@ func statCommand(p process) *cli.Command {
 			}
 			f, err := cl.Stat(c.Context, t.Repo, t.Expr, t.Path)
 			if err != nil {
-				return err
+				return orFolder(c.Context, cl, t, err, "`caret ls` lists it")
 			}
 			return pr.details(f, "path", f.Path, "size", pr.size(f.Size), "modified", pr.timeOf(f.Modified),
 				"commit", f.Commit, "blake3", f.Hash, "content type", f.ContentType)
@@ -130,7 +132,8 @@ func catCommand(p process) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return download(c.Context, cl, t, p.stdout)
+			err = download(c.Context, cl, t, p.stdout)
+			return orFolder(c.Context, cl, t, err, "`caret ls` lists it, and `caret get -r` fetches it")
 		},
 	}
 }

@@ -13,14 +13,15 @@ import (
 func mergeCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "merge", Usage: "make what one branch has part of another, in one commit", ArgsUsage: "REPO FROM INTO",
-		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side counts\n" +
-			"that differs from what both had when they parted, or were last merged. Where both do,\n" +
-			"that is a conflict, and nothing is merged unless a strategy decides: ours is INTO's\n" +
-			"state, theirs FROM's. --strategy PATTERN=WHOSE decides for some paths: * is any part of\n" +
-			"a name, ** any folders, and a slash at the end everything under it.\n\n" +
+		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side\n" +
+			"counts that differs from what both had when they parted, or were last merged.\n" +
+			"Where both do, that is a conflict, and nothing is merged unless a strategy\n" +
+			"decides: ours is INTO's state, theirs FROM's. --strategy PATTERN=WHOSE\n" +
+			"decides for some paths: * is any part of a name, ** any folders, and a slash\n" +
+			"at the end everything under it.\n\n" +
 			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
 			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
-			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy '**/*.csv=ours'",
+			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy ours",
 		Flags: clientFlags(outputFlags(messageFlag(),
 			&cli.StringSliceFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours, theirs, or PATTERN=ours, PATTERN=theirs; the first that fits"},
 			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on"},
@@ -36,6 +37,9 @@ func merge(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSides(c.Args().Slice()); err != nil {
+		return err
+	}
 	args, err := arguments(c, "REPO", "FROM", "INTO")
 	if err != nil {
 		return err
@@ -44,8 +48,8 @@ func merge(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if _, err := commits.ParseExpr(args[1]); err != nil {
-		return usagef("FROM: %v", err)
+	if err := checkExpr("FROM", args[1]); err != nil {
+		return err
 	}
 	if err := commits.CheckName(args[2]); err != nil {
 		return usagef("INTO is a branch: %v", err)
@@ -74,6 +78,22 @@ func merge(c *cli.Context, p process) error {
 	fmt.Fprintln(p.stdout, out.Commit)
 	fmt.Fprintln(p.stderr, mergeDone(in, out))
 	return nil
+}
+
+// checkSides finds sides that are written as in other commands, with the repo.
+func checkSides(args []string) error {
+	if len(args) != 2 {
+		return nil
+	}
+	from, err := parseTarget(args[0])
+	if err != nil || from.Expr == "" || from.HasPath {
+		return nil //nolint:nilerr // that is found out later
+	}
+	into := args[1]
+	if t, err := parseTarget(into); err == nil && t.Expr != "" {
+		into = t.Expr
+	}
+	return usagef("the repo comes first, and both sides behind it; write %s %s %s", from.Repo, from.Expr, into)
 }
 
 // mergeRules reads WHOSE and PATTERN=WHOSE. What has no pattern comes last, as

@@ -17,11 +17,11 @@ import (
 
 func putCommand(p process) *cli.Command {
 	return &cli.Command{
-		Name: "put", Usage: "store a file, or a folder as one commit, and print the commit's id", ArgsUsage: "REPO[@BRANCH]:PATH SOURCE",
-		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only what has\n" +
-			"changed is stored, or - for a tar, plain or in gzip or zstd. If PATH is empty or ends\n" +
-			"in a slash, the names of the files are added to it. Nothing is printed if nothing\n" +
-			"has changed, as then no commit is made.\n\n" +
+		Name: "put", Usage: "store a file, or a folder as one commit, and print its id", ArgsUsage: "REPO[@BRANCH]:PATH SOURCE",
+		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only\n" +
+			"what has changed is stored, or - for a tar, plain or in gzip or zstd. If PATH\n" +
+			"is empty or ends in a slash, the names of the files are added to it. With -r\n" +
+			"nothing is printed if nothing has changed, as then no commit is made.\n\n" +
 			"EXAMPLES:\n   caret put sales@master:a.csv a.csv -m \"first figures\"\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret put sales@master:june/ -r ./out --delete --dry-run\n   date | caret put sales:now -\n" +
 			"   tar c -C out . | caret put sales:june/ -r -",
@@ -56,6 +56,8 @@ func put(c *cli.Context, p process) error {
 	}
 	recursive := c.Bool("recursive")
 	switch {
+	case strings.HasPrefix(t.Path, "/"):
+		return rooted(t)
 	case u.parallel < 1:
 		return usagef("--parallel %d: it is at least 1", u.parallel)
 	case (u.del || u.dryRun) && (!recursive || u.source == "-"):
@@ -75,6 +77,14 @@ func put(c *cli.Context, p process) error {
 		return u.tar(c.Context)
 	}
 	return u.folder(c.Context)
+}
+
+// rooted is the error that a path begins with a slash, which would be part of
+// its name, and which no folder could hold.
+func rooted(t target) error {
+	meant := t
+	meant.Path = strings.TrimLeft(t.Path, "/")
+	return usagef("%q: paths begin without a slash; write %s", t, meant)
 }
 
 // upload is a put under way.

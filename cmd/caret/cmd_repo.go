@@ -17,7 +17,7 @@ func repoCommand(p process) *cli.Command {
 				Name: "create", Usage: "make a repo with an empty default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo create sales -d \"monthly figures\"",
 				Flags: clientFlags(
-					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "what it is for"},
+					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for"},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means", Value: "master"},
 				),
 				Action: func(c *cli.Context) error { return repoCreate(c, p) },
@@ -38,7 +38,7 @@ func repoCommand(p process) *cli.Command {
 				Name: "update", Usage: "change a repo's description or its default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo update sales -d \"monthly figures\"\n   caret repo update sales --default-branch main",
 				Flags: clientFlags(
-					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "what it is for; \"\" for none"},
+					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for; \"\" for none"},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means"},
 				),
 				Action: func(c *cli.Context) error { return repoUpdate(c, p) },

@@ -58,7 +58,7 @@ func onOneBranch(args []string) ([]target, error) {
 			return nil, err
 		}
 		if t.Path == "" {
-			return nil, usagef("%q names no file; write %s:PATH", a, t.Repo)
+			return nil, usagef("%q names no file; write %s:PATH", a, strings.TrimSuffix(t.String(), ":"))
 		}
 		targets = append(targets, t)
 		if t.Repo != targets[0].Repo || t.Expr != targets[0].Expr {
@@ -108,7 +108,7 @@ func (r *removal) run(ctx context.Context) error {
 		return err
 	}
 	if out.Files == 0 {
-		return notFound("no such file: %s", r.names())
+		return r.nothing(ctx)
 	}
 	fmt.Fprintln(r.p.stdout, out.Commit)
 	fmt.Fprintf(r.p.stderr, "deleted %s\n", count(out.Files, "file"))
@@ -116,6 +116,18 @@ func (r *removal) run(ctx context.Context) error {
 		fmt.Fprintf(r.p.stderr, "%s not there\n", count(missing, "file was", "files were"))
 	}
 	return nil
+}
+
+// nothing is the error that no target is a file.
+func (r *removal) nothing(ctx context.Context) error {
+	t, err := r.targets[0], notFound(r.targets[0], "no such file: %s", r.names())
+	if r.recursive || len(r.targets) > 1 {
+		return err
+	}
+	if page, failed := r.cl.Files(ctx, t.Repo, t.Expr, asFolder(t.Path), "", "", 1); failed == nil && len(page.Items) > 0 {
+		return notFile(t, "give -r to delete everything under it")
+	}
+	return unslashed(t, err)
 }
 
 func (r *removal) names() string {

@@ -7,7 +7,6 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
 )
 
 func tagCommand(p process) *cli.Command {
@@ -17,7 +16,7 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3",
-				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit; the default branch if not given", Value: "HEAD"}),
+				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD"}),
 				Action:      func(c *cli.Context) error { return tagCreate(c, p) },
 			},
 			{
@@ -47,8 +46,8 @@ func tagCreate(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if _, err := commits.ParseExpr(c.String("at")); err != nil {
-		return usagef("--at: %v", err)
+	if err := checkExpr("--at", c.String("at")); err != nil {
+		return err
 	}
 	t, err := cl.CreateTag(c.Context, repo, tag, c.String("at"))
 	if err != nil {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"caret/api/client"
 	"caret/api/v1"
 	"caret/commits"
 )
@@ -22,7 +24,8 @@ func revertCommand(p process) *cli.Command {
 func restoreCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "restore", Usage: "bring a file or a folder back as it was, in a new commit", ArgsUsage: "REPO@EXPR:PREFIX",
-		Description: "Everything that begins with PREFIX becomes what it was; what was not there goes.\n\n" +
+		Description: "Everything that begins with PREFIX becomes what it was; what was not there\n" +
+			"goes.\n\n" +
 			"EXAMPLES:\n   caret restore sales@master^3:june/\n   caret restore sales@v1:a.csv --onto dev",
 		Flags:  clientFlags(ontoFlag(), messageFlag(), dryRunFlag()),
 		Action: func(c *cli.Context) error { return restore(c, p) },
@@ -60,9 +63,18 @@ func revert(c *cli.Context, p process) error {
 	}
 	out, err := cl.Revert(c.Context, t.Repo, v1.Revert{Branch: onto(c, t.Expr), Commit: t.Expr, Message: c.String("message"), DryRun: c.Bool("dry-run")})
 	if err != nil {
-		return err
+		return ontoWhat(c, t, err)
 	}
 	return showUndone(c, p, out)
+}
+
+// ontoWhat is err, with what to write if t begins with a name that is not a
+// branch's.
+func ontoWhat(c *cli.Context, t target, err error) error {
+	if client.Code(err) != "read_only" || c.String("onto") != "" {
+		return err
+	}
+	return refused(http.StatusForbidden, "read_only", t.Expr+" says no branch to write to", "name it with --onto BRANCH")
 }
 
 func restore(c *cli.Context, p process) error {
@@ -79,7 +91,12 @@ func restore(c *cli.Context, p process) error {
 	}
 	out, err := cl.RestoreFiles(c.Context, t.Repo, v1.RestoreFiles{Branch: onto(c, t.Expr), From: t.Expr, Prefix: t.Path, Message: message, DryRun: c.Bool("dry-run")})
 	if err != nil {
-		return err
+		return ontoWhat(c, t, err)
+	}
+	if out.Files == 0 {
+		if page, err := cl.Files(c.Context, t.Repo, t.Expr, t.Path, "", "", 1); err == nil && len(page.Items) == 0 {
+			return unslashed(t, notFound(t, "there is nothing under %q, neither then nor now", t))
+		}
 	}
 	return showUndone(c, p, out)
 }

@@ -13,11 +13,11 @@ func watchCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "watch", Usage: "print the commits of a branch as they are made", ArgsUsage: "REPO[@BRANCH]",
 		Description: "Prints a line for each commit, oldest first, and waits for more until it is\n" +
-			"interrupted or has printed N. A lost connection is made again, and each commit\n" +
-			"is printed once. It ends with an error if the branch is deleted, or reset to\n" +
-			"where the commits so far do not lead.\n\n" +
-			"A line is COMMIT N TIME AUTHOR FILES MESSAGE, without a header; with -o json it\n" +
-			"is a JSON object. There is no array around them, as it would never end.\n\n" +
+			"interrupted or has printed N. A lost connection is made again, and each\n" +
+			"commit is printed once. It ends with an error if the branch is deleted, or\n" +
+			"reset to where the commits so far do not lead.\n\n" +
+			"A line is COMMIT N TIME AUTHOR FILES MESSAGE, without a header; with -o json\n" +
+			"it is a JSON object. There is no array around them, as it would never end.\n\n" +
 			"EXAMPLES:\n   caret watch sales@master\n   caret watch sales@master --after HEAD~3 -n 3\n" +
 			"   caret watch sales@master --path in/ | while read -r commit rest; do\n" +
 			"     caret get \"sales@$commit:in/\" -r ./in && ./react ./in\n   done\n" +

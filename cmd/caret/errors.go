@@ -47,9 +47,9 @@ type hinted struct {
 
 func (e *hinted) Unwrap() error { return e.error }
 
-// notFound is the same error as if the server had not found something.
-func notFound(format string, args ...any) error {
-	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: "`caret ls REPO@EXPR:` shows what there is"}
+// notFound is the same error as if the server had not found something of t.
+func notFound(t target, format string, args ...any) error {
+	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: fmt.Sprintf("`caret ls %s` shows what there is", target{Repo: t.Repo, Expr: t.Expr})}
 }
 
 // maxPaths is how many paths of a conflict are shown.
@@ -77,6 +77,9 @@ func report(ctx context.Context, p process, err error) int {
 		}
 	}
 	hint := hintFor(err)
+	if strings.HasPrefix(hint, "GET /_caret/") { // for programs that send requests
+		hint = ""
+	}
 	if client.Code(err) == "access_denied" && hint != "" {
 		hint += "; it was signed with the key " + keySource(p)
 	}
@@ -94,6 +97,8 @@ func exitCode(err error) int {
 	var e *client.Error
 	if errors.As(err, &e) {
 		switch e.Status {
+		case http.StatusBadRequest:
+			return exitUsage
 		case http.StatusNotFound:
 			return exitNotFound
 		case http.StatusConflict, http.StatusPreconditionFailed:

@@ -32,6 +32,45 @@ func TestHelp(t *testing.T) {
 	walk("caret", app.Commands)
 }
 
+// TestHelpWidth reads the help of every command as a terminal shows it.
+func TestHelpWidth(t *testing.T) {
+	t.Parallel()
+	var walk func(words []string, cmds []*cli.Command)
+	walk = func(words []string, cmds []*cli.Command) {
+		var out strings.Builder
+		p := process{stdout: &out, stderr: &out, getenv: func(string) string { return "" }}
+		if code := run(t.Context(), append(words[:len(words):len(words)], "--help"), p); code != exitOK {
+			t.Errorf("%v --help ends with %d", words, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > helpWidth+1 {
+				t.Errorf("%v --help is wider than %d columns: %s", words, helpWidth, line)
+			}
+		}
+		for _, c := range cmds {
+			if !c.Hidden {
+				walk(append(words[:len(words):len(words)], c.Name), c.Subcommands)
+			}
+		}
+	}
+	walk([]string{"caret"}, newApp(process{getenv: func(string) string { return "" }}).Commands)
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("word ", 20)
+	for in, want := range map[string]string{
+		"short":                 "short",
+		"   --flag X  " + long:  "   --flag X  " + strings.TrimSpace(long[:5*13]) + "\n             " + strings.TrimSpace(long[5*13:]),
+		"   " + long:            "   " + strings.TrimSpace(long[:5*15]) + "\n   " + strings.TrimSpace(long[5*15:]),
+		strings.Repeat("x", 90): strings.Repeat("x", 90),
+	} {
+		if got := fold(in); got != want {
+			t.Errorf("fold(%q) is\n%s\nnot\n%s", in, got, want)
+		}
+	}
+}
+
 var takesNone = regexp.MustCompile(`^caret (serve|env|version|gc|\w+ list)$`)
 
 // behind is what a shell does with the output of a command, and after it.
@@ -49,8 +88,13 @@ func checkHelp(t *testing.T, app *cli.App, name string, c *cli.Command) {
 		if doc, ok := f.(cli.DocGenerationFlag); !ok || doc.GetUsage() == "" {
 			t.Errorf("%s does not say what --%s is for", name, f.Names()[0])
 		}
-		if _, ok := f.(*cli.BoolFlag); !ok && f.Names()[0] != "description" && valueKind(f) == "" {
+		if _, ok := f.(*cli.BoolFlag); !ok && valueKind(f) == "" {
 			t.Errorf("%s --%s has no name for its value", name, f.Names()[0])
+		}
+	}
+	for line := range strings.Lines(c.Description) {
+		if len(line) > helpWidth-2 { // it is set in by 3, and ends with \n
+			t.Errorf("%s: help would break the line %q", name, line)
 		}
 	}
 	_, examples, ok := strings.Cut(c.Description, "EXAMPLES:\n")

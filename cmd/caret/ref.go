@@ -56,6 +56,18 @@ func checkTarget(s string) error {
 	return nil
 }
 
+// checkExpr says why s, the value of what name says, is no EXPR.
+func checkExpr(name, s string) error {
+	_, err := commits.ParseExpr(s)
+	if err == nil {
+		return nil
+	}
+	if t, bad := parseTarget(s); bad == nil && t.Expr != "" && !t.HasPath {
+		return usagef("%s: the repo is known; write %s", name, t.Expr)
+	}
+	return usagef("%s: %v", name, err)
+}
+
 // String is the target as parseTarget reads it.
 func (t target) String() string {
 	s := t.Repo
@@ -83,6 +95,9 @@ func repoTarget(s string) (string, error) {
 
 // branchTarget reads REPO@BRANCH, or another name; usage says which.
 func branchTarget(s, usage string) (repo, branch string, err error) {
+	if _, name, ok := strings.Cut(s, "@"); ok && strings.Contains(name, "/") && !strings.Contains(name, ":") {
+		return "", "", usagef("%v", commits.CheckName(name))
+	}
 	t, err := parseTarget(s)
 	if err != nil {
 		return "", "", err

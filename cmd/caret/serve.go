@@ -39,7 +39,7 @@ func serveCommand(p process) *cli.Command {
 	data.Destination = &o.data
 	return &cli.Command{
 		Name: "serve", Usage: "serve S3 and the API from a data directory",
-		Description: "EXAMPLES:\n   caret serve\n   caret serve --data /srv/caret --listen 0.0.0.0:30600 --tls-cert c.pem --tls-key k.pem\n\n" +
+		Description: "EXAMPLES:\n   caret serve\n   caret serve --data /srv/s3 --listen :443 --tls-cert c.pem --tls-key k.pem\n\n" +
 			"The first start makes a root key and keeps it in DIR/root-key.json, unless\n" +
 			"CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY are set.",
 		Flags: []cli.Flag{
@@ -50,8 +50,8 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
-			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, Destination: &o.openTTL},
-			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", Destination: &o.logLevel},
+			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
+			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
 		Action: func(c *cli.Context) error {
