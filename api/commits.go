@@ -11,7 +11,7 @@ import (
 
 func wireCommit(c pfs.Commit) v1.Commit {
 	w := v1.Commit{
-		ID: c.ID.String(), Parents: []string{}, N: c.Pos.N, Time: c.Time, Author: c.Author, Message: c.Message, Files: c.Files,
+		ID: c.ID.String(), Parents: []string{}, N: c.Pos.N, Time: c.Time, Author: c.Author, Message: c.Message, Files: c.Files, Path: c.FirstPath(),
 		Hash: c.Hash.String(), ChangesHash: c.ChangesHash.String(),
 	}
 	if !c.ParentHash.IsZero() {

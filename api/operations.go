@@ -104,6 +104,7 @@ var operations = []operation{
 		nil, v1.ProtectBranch{}, ok(v1.Branch{}), (*server).protectBranch,
 	},
 	{"branches", "POST repos/{repo}/branches/{branch}/restore", "restoreBranch", "Brings a deleted branch back, and its repo with it", nil, nil, ok(v1.Branch{}), (*server).restoreBranch},
+	{"branches", "GET repos/{repo}/deleted", "listDeletedBranches", "Lists the deleted branches that can be restored, by name", paged(), nil, ok(v1.Page[v1.DeletedBranch]{}), (*server).listDeleted},
 	{"branches", "GET repos/{repo}/branches/{branch}/moves", "listMoves", "Lists where a branch was made to point, newest first", paged(), nil, ok(v1.Page[v1.Move]{}), (*server).listMoves},
 	{
 		"branches", "GET repos/{repo}/branches/{branch}/events", "watchBranch", "Streams the commits of a branch as server-sent events, as they are made",

@@ -129,6 +129,8 @@ var steps = []step{
 	{"DELETE repos/r/branches/dev", "", 403, "access_denied", ""},
 	{"POST repos/r/branches/dev/protect", `{"protected":false}`, 200, "", ""},
 	{"DELETE repos/r/branches/dev", "", 204, "", ""},
+	{"GET repos/r/deleted", "", 200, "", ""},
+	{"GET repos/absent/deleted", "", 404, "no_such_repo", ""},
 	{"POST repos/r/branches/dev/restore", "", 200, "", ""},
 	{"POST repos/r/branches/dev/restore", "", 409, "branch_exists", ""},
 	{"PATCH repos/r", `{"description":"","default_branch":"dev"}`, 200, "", ""},

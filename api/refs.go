@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -55,10 +56,34 @@ func (s *server) restoreBranch(c *call) error {
 		}
 	}
 	b, err := s.fs.RestoreBranch(c.Context(), repo, c.PathValue("branch"), c.caller.Name)
+	if errors.Is(err, pfs.ErrNoSuchBranch) {
+		err = &hinted{err, "`caret branch list " + repo + " --deleted` shows what can be restored"}
+	}
 	if err != nil {
 		return err
 	}
 	return c.ok(wireBranch(b))
+}
+
+func (s *server) listDeleted(c *call) error {
+	after, limit, err := c.page()
+	if err != nil {
+		return err
+	}
+	repo := c.PathValue("repo")
+	if !c.caller.Unlimited() { // as with what restores them
+		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
+			return err
+		}
+	}
+	list, err := s.fs.DeletedBranches(c.Context(), repo, after, limit+1)
+	if err != nil {
+		return err
+	}
+	wire := func(b pfs.DeletedBranch) v1.DeletedBranch {
+		return v1.DeletedBranch{Name: b.Name, Head: wireBranch(b.Branch).Head, N: b.N, Deleted: b.Deleted}
+	}
+	return c.ok(wirePage(list, limit, wire, func(b pfs.DeletedBranch) string { return b.Name }))
 }
 
 func (s *server) listMoves(c *call) error {

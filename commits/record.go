@@ -30,6 +30,15 @@ type Commit struct {
 	paths []string
 }
 
+// FirstPath is the first of the paths that it changed, "" if they are too many
+// for its record to hold.
+func (c *Commit) FirstPath() string {
+	if len(c.paths) == 0 {
+		return ""
+	}
+	return c.paths[0]
+}
+
 // inlinePaths is how many bytes of changed paths a record holds itself.
 const inlinePaths = 2048
 

@@ -187,14 +187,78 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Bra
 	return b, err
 }
 
-func (fs *FS) restoreRepo(tx objstore.Writer, name string) (repoRow, error) {
+// DeletedBranch is a branch that RestoreBranch can bring back.
+type DeletedBranch struct {
+	Branch
+	Deleted time.Time
+}
+
+// DeletedBranches lists up to limit (0: all) deleted branches of a repo, which
+// may be deleted itself, whose names sort behind after, each as it was deleted
+// last. ErrNoSuchRepo.
+func (fs *FS) DeletedBranches(ctx context.Context, repo, after string, limit int) ([]DeletedBranch, error) {
+	var list []DeletedBranch
+	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+		list = nil
+		r, err := readRepo(tx, repo)
+		if errors.Is(err, ErrNoSuchRepo) {
+			r, _, err = deletedRepo(tx, repo)
+		}
+		if err != nil {
+			return err
+		}
+		prefix := inRepo(keyDropped, r.ID, "")
+		in := objstore.Prefix(prefix)
+		if after != "" {
+			in.Start = objstore.PrefixEnd(append(inRepo(keyDropped, r.ID, after), 0))
+		}
+		return eachDropped(tx, in, len(prefix), func(name string, at time.Time, row branchRow) (bool, error) {
+			b, err := describeBranch(tx, r, name, row)
+			if n := len(list); n > 0 && list[n-1].Name == name {
+				list = list[:n-1] // it was deleted before, too
+			} else if limit > 0 && n == limit {
+				return false, err
+			}
+			list = append(list, DeletedBranch{b, at})
+			return true, err
+		})
+	})
+	return list, err
+}
+
+// eachDropped calls fn for rows of deleted branches, whose names begin behind
+// skip bytes of the key, until it returns false.
+func eachDropped(tx objstore.Reader, in objstore.Range, skip int, fn func(name string, at time.Time, row branchRow) (bool, error)) error {
+	c := tx.Scan(in)
+	defer c.Close()
+	for c.Next() {
+		var row branchRow
+		if err := decodeJSON(c.Key(), c.Value(), &row); err != nil {
+			return err
+		}
+		rest := c.Key()[skip:]
+		name, at := rest[:len(rest)-9], binary.BigEndian.Uint64(rest[len(rest)-8:])
+		if more, err := fn(string(name), time.Unix(0, int64(at)).UTC(), row); err != nil || !more {
+			return err
+		}
+	}
+	return c.Err()
+}
+
+// deletedRepo reads the repo of that name that was deleted last, and its key.
+func deletedRepo(tx objstore.Reader, name string) (repoRow, []byte, error) {
 	var r repoRow
 	key, err := lastUnder(tx, droppedRepoKey(name), &r)
+	if err == nil && key == nil {
+		err = fmt.Errorf("%w: %s, nor was one deleted", ErrNoSuchRepo, name)
+	}
+	return r, key, err
+}
+
+func (fs *FS) restoreRepo(tx objstore.Writer, name string) (repoRow, error) {
+	r, key, err := deletedRepo(tx, name)
 	if err != nil {
 		return r, err
-	}
-	if key == nil {
-		return r, fmt.Errorf("%w: %s, nor was one deleted", ErrNoSuchRepo, name)
 	}
 	return r, errors.Join(tx.Delete(key), setJSON(tx, repoKey(name), r))
 }

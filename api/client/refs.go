@@ -28,6 +28,11 @@ func (c *Client) RestoreBranch(ctx context.Context, repo, name string) (v1.Branc
 	return post[v1.Branch](ctx, c, nil, "repos", repo, "branches", name, "restore")
 }
 
+// DeletedBranches lists the branches of a repo that can be restored, by name.
+func (c *Client) DeletedBranches(ctx context.Context, repo, after string, limit int) (v1.Page[v1.DeletedBranch], error) {
+	return get[v1.Page[v1.DeletedBranch]](ctx, c, pageQuery(after, limit), "repos", repo, "deleted")
+}
+
 // Moves lists where a branch was made to point, newest first.
 func (c *Client) Moves(ctx context.Context, repo, name, after string, limit int) (v1.Page[v1.Move], error) {
 	return get[v1.Page[v1.Move]](ctx, c, pageQuery(after, limit), "repos", repo, "branches", name, "moves")

@@ -80,6 +80,15 @@ type Move struct {
 	To     string    `json:"to,omitempty"`   // the head after
 }
 
+// DeletedBranch is a branch that can be restored, unless there is another one
+// of its name.
+type DeletedBranch struct {
+	Name    string    `json:"name"`
+	Head    string    `json:"head,omitempty"` // absent if it had no commit
+	N       uint64    `json:"n"`              // how many commits lead to the head
+	Deleted time.Time `json:"deleted"`
+}
+
 // Tag is a name for a commit, which never moves.
 type Tag struct {
 	Name    string    `json:"name"`
@@ -110,6 +119,7 @@ type Commit struct {
 	Author      string    `json:"author,omitempty"`
 	Message     string    `json:"message,omitempty"`
 	Files       int       `json:"files"`                  // how many paths it changed
+	Path        string    `json:"path,omitempty"`         // the first of them, if they are few
 	Hash        string    `json:"hash,omitempty"`         // BLAKE3 of its record
 	ParentHash  string    `json:"parent_hash,omitempty"`  // Hash of the commit before it
 	ChangesHash string    `json:"changes_hash,omitempty"` // BLAKE3 of what it changed

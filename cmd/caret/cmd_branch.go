@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -25,8 +26,8 @@ func branchCommand(p process) *cli.Command {
 			},
 			{
 				Name: "list", Usage: "list the branches of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
-				Description: "EXAMPLES:\n   caret branch list sales",
-				Flags:       clientFlags(outputFlags()...),
+				Description: "EXAMPLES:\n   caret branch list sales\n   caret branch list sales --deleted",
+				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored"})...),
 				Action:      func(c *cli.Context) error { return branchList(c, p) },
 			},
 			{
@@ -118,13 +119,24 @@ func branchList(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("deleted") {
+		deleted := client.Each(func(after string) (v1.Page[v1.DeletedBranch], error) {
+			return cl.DeletedBranches(c.Context, repo, after, 0)
+		})
+		return list(pr, deleted, "NAME\tHEAD\tCOMMITS\tDELETED", func(b v1.DeletedBranch) []string {
+			return []string{pr.cut(b.Name, 30), pr.short(b.Head), fmt.Sprint(b.N), pr.time(b.Deleted)}
+		})
+	}
 	branches := client.Each(func(after string) (v1.Page[v1.Branch], error) { return cl.Branches(c.Context, repo, after, 0) })
-	return list(pr, branches, "NAME\tHEAD\tCOMMITS\tCHANGED\tDEFAULT", func(b v1.Branch) []string {
-		isDefault := ""
+	return list(pr, branches, "NAME\tHEAD\tCOMMITS\tCHANGED\tSTATE", func(b v1.Branch) []string {
+		var state []string
 		if b.Default {
-			isDefault = "default"
+			state = append(state, "default")
 		}
-		return []string{pr.cut(b.Name, 30), pr.short(b.Head), fmt.Sprint(b.N), pr.timeOf(b.Time), isDefault}
+		if b.Protected {
+			state = append(state, "protected")
+		}
+		return []string{pr.cut(b.Name, 30), pr.short(b.Head), fmt.Sprint(b.N), pr.timeOf(b.Time), strings.Join(state, ", ")}
 	})
 }
 

@@ -118,8 +118,19 @@ func unchanged(t target) error {
 	return notFound(t, "%s", text)
 }
 
+// about is the message of a commit, or what it changed if it has none.
+func about(x v1.Commit) string {
+	switch {
+	case x.Message != "" || x.Path == "":
+		return x.Message
+	case x.Files == 1:
+		return "(" + x.Path + ")"
+	}
+	return fmt.Sprintf("(%s and %d more)", x.Path, x.Files-1)
+}
+
 func listCommits(pr printer, commits iter.Seq2[v1.Commit, error]) error {
 	return list(pr, commits, "COMMIT\tN\tTIME\tAUTHOR\tFILES\tMESSAGE", func(x v1.Commit) []string {
-		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.title(x.Message)}
+		return []string{pr.short(x.ID), fmt.Sprint(x.N), pr.time(x.Time), pr.cut(x.Author, 10), fmt.Sprint(x.Files), pr.title(about(x))}
 	})
 }
