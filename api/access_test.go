@@ -156,3 +156,37 @@ func TestMeant(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenHistory: who may not list learns neither how many commits there
+// are nor when the first one was made.
+func TestHiddenHistory(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"ann", "bob"} {
+		s.mustDo(t, "root", "POST users", `{"name":"`+name+`"}`, nil)
+	}
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=f", "x", nil)
+	var head v1.Branch
+	s.mustDo(t, "root", "GET repos/r/branches/master", "", &head)
+	s.mustDo(t, "root", "POST repos/r/tags", `{"name":"v1","at":"master"}`, nil)
+	s.grant(t, "ann", "r", "master")
+	for _, ref := range []string{
+		"HEAD^5", ".5", "master.5", "master^5", "v1^5", "HEAD@2001-01-01T00:00:00Z", head.Head + "^5", head.Head[:12] + "^5", head.Head[:12] + "-5",
+	} {
+		for _, tt := range []struct{ target, body string }{
+			{"GET repos/r/resolve?ref=" + ref, ""},
+			{"GET repos/r/commits/" + ref, ""},
+			{"GET repos/r/file?path=f&ref=" + ref, ""},
+			{"POST repos/r/delete", `{"ref":"` + ref + `","paths":["f"]}`},
+			{"POST repos/r/commits/" + ref + "/finish", "{}"},
+			{"POST repos/r/copy", `{"from":"` + ref + `","from_path":"f","ref":"master","path":"g"}`},
+		} {
+			for as, want := range map[string]int{"bob": http.StatusForbidden, "ann": http.StatusNotFound} {
+				if resp, b := s.do(t, as, tt.target, tt.body, nil); resp.StatusCode != want {
+					t.Errorf("%s %s %s: %s %s, want %d", as, tt.target, tt.body, resp.Status, b, want)
+				}
+			}
+		}
+	}
+}

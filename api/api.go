@@ -207,11 +207,33 @@ func (s *server) may(c *call, ref pfs.Ref, act pfs.Action) error {
 	if c.caller.Unlimited() {
 		return nil
 	}
+	_, err := s.authorize(c, ref, act, "")
+	return err
+}
+
+// authorize resolves ref for a caller who must be allowed to do something
+// with it, or with the file at path there. What it says of commits that ref
+// does not lead to, such as how many there are, is for those who may list.
+func (s *server) authorize(c *call, ref pfs.Ref, act pfs.Action, path string) (*pfs.Snapshot, error) {
 	snap, err := s.fs.Resolve(c.Context(), ref)
-	if err != nil {
-		return err
+	if err == nil {
+		return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
 	}
-	return snap.Authorize(c.Context(), c.caller.Caller, act, "")
+	if c.caller.Unlimited() || !errors.Is(err, pfs.ErrNoSuchVersion) && !errors.Is(err, pfs.ErrAmbiguous) {
+		return nil, err
+	}
+	head := pfs.Ref{Repo: ref.Repo, Branch: ref.Branch}
+	named := head
+	named.Base.Base = ref.Base.Base
+	for _, from := range []pfs.Ref{named, head} { // whichever is there
+		if snap, err := s.fs.Resolve(c.Context(), from); err == nil {
+			if err := snap.Authorize(c.Context(), c.caller.Caller, pfs.ActList, ""); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
+	return nil, err
 }
 
 // refFor reads a ref that the caller must be allowed to do something with.
@@ -229,15 +251,11 @@ func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
-	if err != nil {
-		return nil, err
-	}
 	path := ""
 	if act == pfs.ActRead {
 		path = c.URL.Query().Get("path")
 	}
-	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
+	return s.authorize(c, ref, act, path)
 }
 
 // options are those of a write.

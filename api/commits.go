@@ -148,7 +148,7 @@ func (s *server) openCommit(c *call) (pfs.CommitID, error) {
 	if err != nil {
 		return pfs.CommitID{}, err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	snap, err := s.authorize(c, ref, pfs.ActWrite, "")
 	if err != nil {
 		return pfs.CommitID{}, err
 	}

@@ -62,12 +62,12 @@ func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
 	if ref.Base, err = pfs.ParseExpr(after); err != nil {
 		return opt, err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	snap, err := s.authorize(c, ref, pfs.ActList, "")
 	if err != nil {
 		return opt, err
 	}
 	opt.After, opt.FromStart = snap.ID, snap.N == 0
-	return opt, snap.Authorize(c.Context(), c.caller.Caller, pfs.ActList, "")
+	return opt, nil
 }
 
 // follow sends events until it cannot go on, and says why; nil if it is
