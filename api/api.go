@@ -212,28 +212,13 @@ func (s *server) may(c *call, ref pfs.Ref, act pfs.Action) error {
 }
 
 // authorize resolves ref for a caller who must be allowed to do something
-// with it, or with the file at path there. What it says of commits that ref
-// does not lead to, such as how many there are, is for those who may list.
+// with it, or with the file at path there.
 func (s *server) authorize(c *call, ref pfs.Ref, act pfs.Action, path string) (*pfs.Snapshot, error) {
-	snap, err := s.fs.Resolve(c.Context(), ref)
-	if err == nil {
-		return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
-	}
-	if c.caller.Unlimited() || !errors.Is(err, pfs.ErrNoSuchVersion) && !errors.Is(err, pfs.ErrAmbiguous) {
+	snap, err := s.fs.ResolveFor(c.Context(), c.caller.Caller, ref)
+	if err != nil {
 		return nil, err
 	}
-	head := pfs.Ref{Repo: ref.Repo, Branch: ref.Branch}
-	named := head
-	named.Base.Base = ref.Base.Base
-	for _, from := range []pfs.Ref{named, head} { // whichever is there
-		if snap, err := s.fs.Resolve(c.Context(), from); err == nil {
-			if err := snap.Authorize(c.Context(), c.caller.Caller, pfs.ActList, ""); err != nil {
-				return nil, err
-			}
-			break
-		}
-	}
-	return nil, err
+	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
 }
 
 // refFor reads a ref that the caller must be allowed to do something with.
