@@ -29,12 +29,20 @@ func (s *testServer) mustDo(t *testing.T, as, target, body string, out any) {
 // grant lets a user read and write a branch.
 func (s *testServer) grant(t *testing.T, user, repo, branch string) {
 	t.Helper()
+	s.permit(t, user, repo, branch, pfs.PermRead, pfs.PermWrite)
+}
+
+// permit grants a user permissions for a branch.
+func (s *testServer) permit(t *testing.T, user, repo, branch string, permissions ...pfs.Permission) {
+	t.Helper()
 	u, err := s.fs.User(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, nil, func(set *pfs.Settings) error {
-		set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermRead}, pfs.Grant{User: u.ID, Permission: pfs.PermWrite})
+		for _, p := range permissions {
+			set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: p})
+		}
 		return nil
 	})
 	if err != nil {
@@ -187,6 +195,37 @@ func TestHiddenHistory(t *testing.T) {
 					t.Errorf("%s %s %s: %s %s, want %d", as, tt.target, tt.body, resp.Status, b, want)
 				}
 			}
+		}
+	}
+}
+
+// TestConflictStates: who may write and not list learns of a conflict at
+// which paths it is, and not what stands there.
+func TestConflictStates(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"writer", "lister"} {
+		s.mustDo(t, "root", "POST users", `{"name":"`+name+`"}`, nil)
+	}
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.permit(t, "writer", "r", "master", pfs.PermWrite)
+	s.grant(t, "lister", "r", "master")
+	for as, states := range map[string]bool{"writer": false, "lister": true} {
+		s.mustDo(t, "root", "PUT repos/r/file?path=f", "base of "+as, nil)
+		var open v1.OpenCommit
+		s.mustDo(t, as, "POST repos/r/commits", `{"branch":"master"}`, &open)
+		s.mustDo(t, as, "PUT repos/r/file?path=f&ref="+open.ID, "theirs", nil)
+		s.mustDo(t, "root", "PUT repos/r/file?path=f", "ours of "+as, nil)
+		resp, b := s.do(t, as, "POST repos/r/commits/"+open.ID+"/finish", "{}", nil)
+		var e v1.Error
+		if err := json.Unmarshal(b, &e); err != nil || resp.StatusCode != http.StatusConflict || !slices.Equal(e.Paths, []string{"f"}) || len(e.Conflicts) != 1 {
+			t.Fatalf("%s: %s %s, %v", as, resp.Status, b, err)
+		}
+		if x := e.Conflicts[0]; (x.Base != nil) != states || (x.Ours != nil) != states {
+			t.Errorf("%s: %s, states should be %t", as, b, states)
+		}
+		if !strings.HasPrefix(e.Hint, "finish with") {
+			t.Errorf("%s: hint %q", as, e.Hint)
 		}
 	}
 }

@@ -96,12 +96,21 @@ func problemOf(err error) problem {
 	return internal
 }
 
-// advise adds to a conflict what to do about it.
-func advise(err error, hint string) error {
-	if conflict := (*pfs.ConflictError)(nil); errors.As(err, &conflict) {
-		return &hinted{err, hint}
+// advise adds to a conflict what to do about it. The states of the paths are
+// for those who may list the branch that was to be written to.
+func (s *server) advise(c *call, err error, branch pfs.Ref, hint string) error {
+	conflict := (*pfs.ConflictError)(nil)
+	if !errors.As(err, &conflict) {
+		return err
 	}
-	return err
+	if s.may(c, branch, pfs.ActList) != nil {
+		paths := pfs.ConflictError{What: conflict.What, Total: conflict.Total}
+		for _, x := range conflict.Conflicts {
+			paths.Conflicts = append(paths.Conflicts, pfs.Conflict{Path: x.Path})
+		}
+		err = &paths
+	}
+	return &hinted{err, hint}
 }
 
 func wireConflict(c pfs.Conflict) v1.Conflict {

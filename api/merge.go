@@ -20,6 +20,11 @@ func (s *server) merge(c *call) error {
 	if err != nil {
 		return err
 	}
+	if in.DryRun { // which shows what the branch has
+		if err := s.may(c, into, pfs.ActList); err != nil {
+			return err
+		}
+	}
 	if !c.caller.Unlimited() {
 		snap, err := s.fs.Resolve(c.Context(), into)
 		if err != nil {
@@ -39,7 +44,7 @@ func (s *server) merge(c *call) error {
 	}
 	done, err := s.fs.Merge(c.Context(), into, from, opt)
 	if err != nil {
-		return advise(err, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
+		return s.advise(c, err, into, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
 	}
 	return c.ok(wireMerged(done))
 }

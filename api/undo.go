@@ -38,7 +38,7 @@ func (s *server) revert(c *call) error {
 	}
 	done, err := s.fs.Revert(c.Context(), to, commit, opt)
 	if err != nil {
-		return advise(err, "revert what came later first, or bring paths back one by one with `caret restore`")
+		return s.advise(c, err, to, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done))
 }
@@ -61,7 +61,7 @@ func (s *server) restoreFiles(c *call) error {
 	opt.DryRun = in.DryRun
 	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
 	if err != nil {
-		return advise(err, "the branch was written to meanwhile; try again")
+		return s.advise(c, err, to, "the branch was written to meanwhile; try again")
 	}
 	return c.ok(undone(done))
 }
