@@ -38,6 +38,10 @@ func (s *server) watch(c *call) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	if c.Method == http.MethodHead { // whose answer would never end, and hold up its connection
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	out := &events{c.w, http.NewResponseController(c.w)}
 	if err := s.follow(c, w, out); err != nil && c.Context().Err() == nil {
 		status, body := s.describe(c, err)
