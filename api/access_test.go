@@ -229,3 +229,51 @@ func TestConflictStates(t *testing.T) {
 		}
 	}
 }
+
+// TestWriteToNamesake: a write that was allowed on a branch does not go to
+// another one that gets its name before it is made.
+func TestWriteToNamesake(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	ctx := t.Context()
+	s.mustDo(t, "root", "POST users", `{"name":"ann"}`, nil)
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=f", "x", nil)
+	head, err := s.fs.Branch(ctx, "r", "master")
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 200 {
+		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}))
+		s.grant(t, "ann", "r", "b")
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			target, body := "POST repos/r/delete", `{"ref":"b","paths":["f"]}`
+			switch i % 3 {
+			case 1:
+				target, body = "POST repos/r/commits", `{"branch":"b"}`
+			case 2:
+				target, body = "POST repos/r/revert", `{"branch":"b","commit":"b"}`
+			}
+			s.do(t, "ann", target, body, nil)
+		}()
+		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
+		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}))
+		<-done
+		b, err := s.fs.Branch(ctx, "r", "b")
+		must(nil, err)
+		open, err := s.fs.OpenCommits(ctx, "r", pfs.CommitID{}, 0)
+		must(nil, err)
+		if b.Head != head.Head || len(open) > 0 {
+			t.Fatalf("round %d: the new branch is at %s, with %d open commits", i, b.Head, len(open))
+		}
+		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
+	}
+}

@@ -230,6 +230,18 @@ func (s *server) refFor(c *call, expr string, act pfs.Action) (pfs.Ref, error) {
 	return ref, s.may(c, ref, act)
 }
 
+// writeTo reads a ref that the caller must be allowed to do something with by
+// a write. It goes to what the ref means now, and to no other branch that gets
+// the name before it is made.
+func (s *server) writeTo(c *call, expr string, act pfs.Action, message string) (pfs.Ref, pfs.WriteOptions, error) {
+	opt := c.options(message)
+	ref, err := c.ref(expr)
+	if err == nil && !c.caller.Unlimited() {
+		opt.On, err = s.authorize(c, ref, act, "")
+	}
+	return ref, opt, err
+}
+
 // snapshot resolves the ref in the query, for the path there.
 func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 	ref, err := c.ref(c.URL.Query().Get("ref"))

@@ -131,11 +131,11 @@ func (s *server) startCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, err := s.refFor(c, in.Branch, pfs.ActWrite)
+	ref, opt, err := s.writeTo(c, in.Branch, pfs.ActWrite, in.Message)
 	if err != nil {
 		return err
 	}
-	o, err := s.fs.StartCommit(c.Context(), ref, c.options(in.Message))
+	o, err := s.fs.StartCommit(c.Context(), ref, opt)
 	if err != nil {
 		return err
 	}
