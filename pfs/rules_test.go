@@ -26,7 +26,7 @@ func TestPatternsEnd(t *testing.T) {
 		strings.Repeat("**/a/", 100):               false,
 		strings.Repeat("{a/,a/a/}", 60) + "x":      true,
 		strings.Repeat("{,}", 60):                  true,
-		strings.Repeat("a", 2*MaxPath+1):       true,
+		strings.Repeat("a", 2*MaxPath+1):           true,
 	} {
 		opt := MergeOptions{DryRun: true, Rules: []Rule{{Pattern: pattern, Strategy: Ours}}}
 		_, err := fs.Merge(ctx, Ref{Repo: "r"}, Ref{Repo: "r", Branch: "dev"}, opt)
