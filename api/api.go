@@ -152,7 +152,7 @@ func (c *call) read(v any) error {
 		err = errors.New("there is more behind it")
 	}
 	if err == nil {
-		err = checkRequired(b, v)
+		err = checkFields(b, v)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: it is not the JSON that is expected: %w", errBody, err)
@@ -160,9 +160,9 @@ func (c *call) read(v any) error {
 	return nil
 }
 
-// checkRequired says which field that a body must have it has not: its zero
-// value could mean something else than intended.
-func checkRequired(body []byte, v any) error {
+// checkFields says which field that a body must have it has not, as its zero
+// value could mean something else than intended, and which it cannot have.
+func checkFields(body []byte, v any) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(body, &given); err != nil {
 		return err
@@ -174,6 +174,10 @@ func checkRequired(body []byte, v any) error {
 		if _, ok := given[f.name]; f.required && !ok {
 			return fmt.Errorf("the field %q is missing", f.name)
 		}
+		delete(given, f.name)
+	}
+	for name := range given { // which json takes in any case
+		return fmt.Errorf("unknown field %q", name)
 	}
 	return nil
 }
