@@ -16,8 +16,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 
 	"caret/api"
 	"caret/objstore/local"
@@ -509,5 +511,45 @@ func TestCopyMany(t *testing.T) {
 	}
 	if out, _ := s.must(nil, "cat", "r:all/c/c/00007"); out != "7" {
 		t.Error(out)
+	}
+}
+
+// TestPutChanging: what has become something else since the folder was listed
+// is not stored, nor waited for.
+func TestPutChanging(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, noise(1000), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for how, change := range map[string]func(name string) error{
+		"grown":  func(name string) error { return os.WriteFile(name, noise(1001), 0o666) },
+		"shrunk": func(name string) error { return os.Truncate(name, 10) },
+		"gone":   os.Remove,
+		"a link": func(name string) error { return errors.Join(os.Remove(name), os.Symlink(outside, name)) },
+		"a fifo": func(name string) error { return errors.Join(os.Remove(name), unix.Mkfifo(name, 0o666)) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			s, src := newStore(t), t.TempDir()
+			for _, name := range []string{"a", "b"} {
+				if err := os.WriteFile(filepath.Join(src, name), noise(1000), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.URL.Query().Get("path") == "a" {
+					if err := change(filepath.Join(src, "b")); err != nil {
+						t.Error(err)
+					}
+				}
+				next.ServeHTTP(w, r)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			code, _, stderr := s.run(ctx, nil, "put", "r:", "-r", src, "--parallel", "1")
+			if code != exitError || !strings.Contains(stderr, filepath.Join(src, "b")) || strings.Contains(stderr, "cannot talk") {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+			s.empty()
+		})
 	}
 }
