@@ -15,10 +15,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"caret/api"
@@ -511,6 +513,54 @@ func TestCopyMany(t *testing.T) {
 	}
 	if out, _ := s.must(nil, "cat", "r:all/c/c/00007"); out != "7" {
 		t.Error(out)
+	}
+}
+
+// TestGetTogether: two that fetch the same into one folder share the work.
+func TestGetTogether(t *testing.T) {
+	const files = 40
+	s, src, dir := newStore(t), t.TempDir(), t.TempDir()
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(src, strconv.Itoa(i)), noise(1001*i), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must(nil, "put", "r:d/", "-r", src)
+	var fetched atomic.Int64
+	begun := make(chan struct{}) // a file is on its way
+	s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if fetched.Add(1) == 1 {
+			close(begun)
+		}
+		next.ServeHTTP(w, r)
+	}
+	p := process{stderr: io.Discard, getenv: s.getenv}
+	cl, err := dial(p, s.url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := readTree(t.Context(), cl, target{Repo: "r", Path: "d/", HasPath: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both errgroup.Group
+	both.Go(func() error { return getFolder(t.Context(), p, cl, tr, dir, 4) })
+	<-begun
+	both.Go(func() error { return getFolder(t.Context(), p, cl, tr, dir, 4) })
+	if err := both.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); len(got) != files {
+		t.Errorf("%d names: %q", len(got), got)
+	}
+	if n := fetched.Load(); n != files-1 { // one has no bytes
+		t.Errorf("%d files were fetched, there are %d", n, files-1)
+	}
+	for i := range files {
+		got, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
+		if err != nil || !bytes.Equal(got, noise(1001*i)) {
+			t.Errorf("%d: %d bytes, %v", i, len(got), err)
+		}
 	}
 }
 
