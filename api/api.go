@@ -171,8 +171,11 @@ func checkFields(body []byte, v any) error {
 		return errors.New("it is null")
 	}
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
-		if _, ok := given[f.name]; f.required && !ok {
+		switch value, ok := given[f.name]; {
+		case f.required && !ok:
 			return fmt.Errorf("the field %q is missing", f.name)
+		case string(value) == "null":
+			return fmt.Errorf("the field %q is null", f.name)
 		}
 		delete(given, f.name)
 	}

@@ -43,6 +43,8 @@ func TestRefusals(t *testing.T) {
 		{"POST repos/r/commits/HEAD/finish", "null", "it is null", 400},
 		{"POST repos", `{"name":"x","label":"y"}`, `unknown field \"label\"`, 400},
 		{"POST repos", `{"name":"x","Description":"y"}`, `unknown field \"Description\"`, 400},
+		{"POST repos/r/branches/master/protect", `{"protected":null}`, `the field \"protected\" is null`, 400},
+		{"POST keys", `{"user":"root","repo": null}`, `the field \"repo\" is null`, 400},
 		{"POST repos", `{"name":"x"} {}`, "there is more behind it", 400},
 		{"POST repos", `{"description":"x"}`, `the field \"name\" is missing`, 400},
 		{"POST repos", `{"name":"` + strings.Repeat("x", 8<<20) + `"}`, "larger than", 400},
