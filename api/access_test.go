@@ -29,12 +29,20 @@ func (s *testServer) mustDo(t *testing.T, as, target, body string, out any) {
 // grant lets a user read and write a branch.
 func (s *testServer) grant(t *testing.T, user, repo, branch string) {
 	t.Helper()
+	s.permit(t, user, repo, branch, pfs.PermRead, pfs.PermWrite)
+}
+
+// permit grants a user permissions for a branch.
+func (s *testServer) permit(t *testing.T, user, repo, branch string, permissions ...pfs.Permission) {
+	t.Helper()
 	u, err := s.fs.User(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, nil, func(set *pfs.Settings) error {
-		set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermRead}, pfs.Grant{User: u.ID, Permission: pfs.PermWrite})
+		for _, p := range permissions {
+			set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: p})
+		}
 		return nil
 	})
 	if err != nil {
@@ -154,5 +162,118 @@ func TestMeant(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s %s: %q, want %q: %s", tt.as, tt.target, got, tt.want, b)
 		}
+	}
+}
+
+// TestHiddenHistory: who may not list learns neither how many commits there
+// are nor when the first one was made.
+func TestHiddenHistory(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"ann", "bob"} {
+		s.mustDo(t, "root", "POST users", `{"name":"`+name+`"}`, nil)
+	}
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=f", "x", nil)
+	var head v1.Branch
+	s.mustDo(t, "root", "GET repos/r/branches/master", "", &head)
+	s.mustDo(t, "root", "POST repos/r/tags", `{"name":"v1","at":"master"}`, nil)
+	s.grant(t, "ann", "r", "master")
+	for _, ref := range []string{
+		"HEAD^5", ".5", "master.5", "master^5", "v1^5", "HEAD@2001-01-01T00:00:00Z", head.Head + "^5", head.Head[:12] + "^5", head.Head[:12] + "-5",
+	} {
+		for _, tt := range []struct{ target, body string }{
+			{"GET repos/r/resolve?ref=" + ref, ""},
+			{"GET repos/r/commits/" + ref, ""},
+			{"GET repos/r/file?path=f&ref=" + ref, ""},
+			{"POST repos/r/delete", `{"ref":"` + ref + `","paths":["f"]}`},
+			{"POST repos/r/commits/" + ref + "/finish", "{}"},
+			{"POST repos/r/copy", `{"from":"` + ref + `","from_path":"f","ref":"master","path":"g"}`},
+		} {
+			for as, want := range map[string]int{"bob": http.StatusForbidden, "ann": http.StatusNotFound} {
+				if resp, b := s.do(t, as, tt.target, tt.body, nil); resp.StatusCode != want {
+					t.Errorf("%s %s %s: %s %s, want %d", as, tt.target, tt.body, resp.Status, b, want)
+				}
+			}
+		}
+	}
+}
+
+// TestConflictStates: who may write and not list learns of a conflict at
+// which paths it is, and not what stands there.
+func TestConflictStates(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"writer", "lister"} {
+		s.mustDo(t, "root", "POST users", `{"name":"`+name+`"}`, nil)
+	}
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.permit(t, "writer", "r", "master", pfs.PermWrite)
+	s.grant(t, "lister", "r", "master")
+	for as, states := range map[string]bool{"writer": false, "lister": true} {
+		s.mustDo(t, "root", "PUT repos/r/file?path=f", "base of "+as, nil)
+		var open v1.OpenCommit
+		s.mustDo(t, as, "POST repos/r/commits", `{"branch":"master"}`, &open)
+		s.mustDo(t, as, "PUT repos/r/file?path=f&ref="+open.ID, "theirs", nil)
+		s.mustDo(t, "root", "PUT repos/r/file?path=f", "ours of "+as, nil)
+		resp, b := s.do(t, as, "POST repos/r/commits/"+open.ID+"/finish", "{}", nil)
+		var e v1.Error
+		if err := json.Unmarshal(b, &e); err != nil || resp.StatusCode != http.StatusConflict || !slices.Equal(e.Paths, []string{"f"}) || len(e.Conflicts) != 1 {
+			t.Fatalf("%s: %s %s, %v", as, resp.Status, b, err)
+		}
+		if x := e.Conflicts[0]; (x.Base != nil) != states || (x.Ours != nil) != states {
+			t.Errorf("%s: %s, states should be %t", as, b, states)
+		}
+		if !strings.HasPrefix(e.Hint, "finish with") {
+			t.Errorf("%s: hint %q", as, e.Hint)
+		}
+	}
+}
+
+// TestWriteToNamesake: a write that was allowed on a branch does not go to
+// another one that gets its name before it is made.
+func TestWriteToNamesake(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	ctx := t.Context()
+	s.mustDo(t, "root", "POST users", `{"name":"ann"}`, nil)
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=f", "x", nil)
+	head, err := s.fs.Branch(ctx, "r", "master")
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 200 {
+		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		s.grant(t, "ann", "r", "b")
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			target, body := "POST repos/r/delete", `{"ref":"b","paths":["f"]}`
+			switch i % 3 {
+			case 1:
+				target, body = "POST repos/r/commits", `{"branch":"b"}`
+			case 2:
+				target, body = "POST repos/r/revert", `{"branch":"b","commit":"b"}`
+			}
+			s.do(t, "ann", target, body, nil)
+		}()
+		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
+		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		<-done
+		b, err := s.fs.Branch(ctx, "r", "b")
+		must(nil, err)
+		open, err := s.fs.OpenCommits(ctx, "r", pfs.CommitID{}, 0)
+		must(nil, err)
+		if b.Head != head.Head || len(open) > 0 {
+			t.Fatalf("round %d: the new branch is at %s, with %d open commits", i, b.Head, len(open))
+		}
+		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
 	}
 }

@@ -152,7 +152,7 @@ func (c *call) read(v any) error {
 		err = errors.New("there is more behind it")
 	}
 	if err == nil {
-		err = checkRequired(b, v)
+		err = checkFields(b, v)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: it is not the JSON that is expected: %w", errBody, err)
@@ -160,9 +160,9 @@ func (c *call) read(v any) error {
 	return nil
 }
 
-// checkRequired says which field that a body must have it has not: its zero
-// value could mean something else than intended.
-func checkRequired(body []byte, v any) error {
+// checkFields says which field that a body must have it has not, as its zero
+// value could mean something else than intended, and which it cannot have.
+func checkFields(body []byte, v any) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(body, &given); err != nil {
 		return err
@@ -171,9 +171,16 @@ func checkRequired(body []byte, v any) error {
 		return errors.New("it is null")
 	}
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
-		if _, ok := given[f.name]; f.required && !ok {
+		switch value, ok := given[f.name]; {
+		case f.required && !ok:
 			return fmt.Errorf("the field %q is missing", f.name)
+		case string(value) == "null":
+			return fmt.Errorf("the field %q is null", f.name)
 		}
+		delete(given, f.name)
+	}
+	for name := range given { // which json takes in any case
+		return fmt.Errorf("unknown field %q", name)
 	}
 	return nil
 }
@@ -207,11 +214,18 @@ func (s *server) may(c *call, ref pfs.Ref, act pfs.Action) error {
 	if c.caller.Unlimited() {
 		return nil
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	_, err := s.authorize(c, ref, act, "")
+	return err
+}
+
+// authorize resolves ref for a caller who must be allowed to do something
+// with it, or with the file at path there.
+func (s *server) authorize(c *call, ref pfs.Ref, act pfs.Action, path string) (*pfs.Snapshot, error) {
+	snap, err := s.fs.ResolveFor(c.Context(), c.caller.Caller, ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return snap.Authorize(c.Context(), c.caller.Caller, act, "")
+	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
 }
 
 // refFor reads a ref that the caller must be allowed to do something with.
@@ -223,13 +237,21 @@ func (s *server) refFor(c *call, expr string, act pfs.Action) (pfs.Ref, error) {
 	return ref, s.may(c, ref, act)
 }
 
+// writeTo reads a ref that the caller must be allowed to do something with by
+// a write. It goes to what the ref means now, and to no other branch that gets
+// the name before it is made.
+func (s *server) writeTo(c *call, expr string, act pfs.Action, message string) (pfs.Ref, pfs.WriteOptions, error) {
+	opt := c.options(message)
+	ref, err := c.ref(expr)
+	if err == nil && !c.caller.Unlimited() {
+		opt.On, err = s.authorize(c, ref, act, "")
+	}
+	return ref, opt, err
+}
+
 // snapshot resolves the ref in the query, for the path there.
 func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 	ref, err := c.ref(c.URL.Query().Get("ref"))
-	if err != nil {
-		return nil, err
-	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +259,7 @@ func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
 	if act == pfs.ActRead {
 		path = c.URL.Query().Get("path")
 	}
-	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
+	return s.authorize(c, ref, act, path)
 }
 
 // options are those of a write.

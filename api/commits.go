@@ -131,11 +131,11 @@ func (s *server) startCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, err := s.refFor(c, in.Branch, pfs.ActWrite)
+	ref, opt, err := s.writeTo(c, in.Branch, pfs.ActWrite, in.Message)
 	if err != nil {
 		return err
 	}
-	o, err := s.fs.StartCommit(c.Context(), ref, c.options(in.Message))
+	o, err := s.fs.StartCommit(c.Context(), ref, opt)
 	if err != nil {
 		return err
 	}
@@ -143,22 +143,22 @@ func (s *server) startCommit(c *call) error {
 }
 
 // openCommit is the open commit a request is about, which may be shortened.
-func (s *server) openCommit(c *call) (pfs.CommitID, error) {
+func (s *server) openCommit(c *call) (*pfs.Snapshot, error) {
 	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
-		return pfs.CommitID{}, err
+		return nil, err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	snap, err := s.authorize(c, ref, pfs.ActWrite, "")
 	if err != nil {
-		return pfs.CommitID{}, err
+		return nil, err
 	}
 	if err := snap.MayFinish(c.Context(), c.caller.Caller); err != nil {
-		return pfs.CommitID{}, err
+		return nil, err
 	}
 	if !snap.Open {
-		return pfs.CommitID{}, fmt.Errorf("%w: %s is not open: the commit %s is finished", pfs.ErrConflict, c.PathValue("ref"), snap.ID)
+		return nil, fmt.Errorf("%w: %s is not open: the commit %s is finished", pfs.ErrConflict, c.PathValue("ref"), snap.ID)
 	}
-	return snap.ID, nil
+	return snap, nil
 }
 
 func (s *server) finishCommit(c *call) error {
@@ -166,24 +166,23 @@ func (s *server) finishCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	id, err := s.openCommit(c)
+	open, err := s.openCommit(c)
 	if err != nil {
 		return err
 	}
-	x, err := s.fs.FinishCommit(c.Context(), c.PathValue("repo"), id, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
+	x, err := s.fs.FinishCommit(c.Context(), open.Repo, open.ID, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
 	if err != nil {
-		ref := pfs.Ref{Repo: c.PathValue("repo"), Base: pfs.Expr{Base: id.String()}}
-		return advise(s.conceal(c, ref, err), "finish with --strategy ours or theirs, or abort")
+		return s.advise(c, err, pfs.Ref{Repo: open.Repo, Branch: open.Branch}, "finish with --strategy ours or theirs, or abort")
 	}
 	return c.ok(wireCommit(x))
 }
 
 func (s *server) abortCommit(c *call) error {
-	id, err := s.openCommit(c)
+	open, err := s.openCommit(c)
 	if err != nil {
 		return err
 	}
-	if err := s.fs.AbortCommit(c.Context(), c.PathValue("repo"), id); err != nil {
+	if err := s.fs.AbortCommit(c.Context(), open.Repo, open.ID); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

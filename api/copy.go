@@ -27,7 +27,7 @@ func (s *server) copyFiles(c *call) error {
 	if in.FromRepo != "" {
 		src.Repo = in.FromRepo
 	}
-	from, err := s.fs.Resolve(c.Context(), src)
+	from, err := s.readable(c, src, &in)
 	if err != nil {
 		return err
 	}
@@ -38,9 +38,6 @@ func (s *server) copyFiles(c *call) error {
 	opt.On = on
 	if in.Recursive {
 		return s.copyAll(c, from, to, &in, opt)
-	}
-	if err := from.Authorize(c.Context(), c.caller.Caller, pfs.ActRead, in.FromPath); err != nil {
-		return err
 	}
 	info, err := from.Stat(c.Context(), in.FromPath)
 	if err != nil {
@@ -53,15 +50,21 @@ func (s *server) copyFiles(c *call) error {
 	return c.ok(v1.Written{Commit: done.Commit.String(), Files: 1})
 }
 
+// readable is what is copied from, of which the caller must be allowed to read
+// the file, or to list all.
+func (s *server) readable(c *call, ref pfs.Ref, in *v1.Copy) (*pfs.Snapshot, error) {
+	if in.Recursive {
+		return s.authorize(c, ref, pfs.ActList, "")
+	}
+	return s.authorize(c, ref, pfs.ActRead, in.FromPath)
+}
+
 // copyAll copies what is under a prefix. Who does not own the branch that it
 // is read from must be allowed to read every file of it.
 func (s *server) copyAll(c *call, from *pfs.Snapshot, to pfs.Ref, in *v1.Copy, opt pfs.WriteOptions) error {
 	ctx, who := c.Context(), c.caller.Caller
 	var may func(path string) error
 	if from.Authorize(ctx, who, pfs.ActOwn, "") != nil {
-		if err := from.Authorize(ctx, who, pfs.ActList, ""); err != nil {
-			return err
-		}
 		may = func(path string) error { return from.Authorize(ctx, who, pfs.ActRead, path) }
 	}
 	done, err := s.fs.CopyFiles(ctx, from, in.FromPath, to, in.Path, may, opt)

@@ -97,25 +97,21 @@ func problemOf(err error) problem {
 	return internal
 }
 
-// advise adds to a conflict what to do about it.
-func advise(err error, hint string) error {
-	if conflict := (*pfs.ConflictError)(nil); errors.As(err, &conflict) {
-		return &hinted{err, hint}
-	}
-	return err
-}
-
-// conceal leaves of a conflict on branch what is said of its own files to those
-// who may list them.
-func (s *server) conceal(c *call, branch pfs.Ref, err error) error {
-	var conflict *pfs.ConflictError
-	if !errors.As(err, &conflict) || s.may(c, branch, pfs.ActList) == nil {
+// advise adds to a conflict what to do about it. The states of the paths are
+// for those who may list the branch that was to be written to.
+func (s *server) advise(c *call, err error, branch pfs.Ref, hint string) error {
+	conflict := (*pfs.ConflictError)(nil)
+	if !errors.As(err, &conflict) {
 		return err
 	}
-	for i := range conflict.Conflicts {
-		conflict.Conflicts[i].Base, conflict.Conflicts[i].Ours = nil, nil
+	if s.may(c, branch, pfs.ActList) != nil {
+		paths := pfs.ConflictError{What: conflict.What, Total: conflict.Total}
+		for _, x := range conflict.Conflicts {
+			paths.Conflicts = append(paths.Conflicts, pfs.Conflict{Path: x.Path})
+		}
+		err = &paths
 	}
-	return err
+	return &hinted{err, hint}
 }
 
 func wireConflict(c pfs.Conflict) v1.Conflict {

@@ -189,11 +189,11 @@ func (s *server) deleteFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, err := s.refFor(c, in.Ref, pfs.ActWrite)
+	ref, opt, err := s.writeTo(c, in.Ref, pfs.ActWrite, in.Message)
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.Delete(c.Context(), ref, pfs.Files(in.Paths...), c.options(in.Message))
+	done, err := s.fs.Delete(c.Context(), ref, pfs.Files(in.Paths...), opt)
 	if err != nil {
 		return err
 	}

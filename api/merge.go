@@ -12,7 +12,7 @@ func (s *server) merge(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	into, err := s.refFor(c, in.Into, pfs.ActWrite)
+	into, write, err := s.writeTo(c, in.Into, pfs.ActWrite, in.Message)
 	if err != nil {
 		return err
 	}
@@ -20,26 +20,27 @@ func (s *server) merge(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !c.caller.Unlimited() {
-		snap, err := s.fs.Resolve(c.Context(), into)
-		if err != nil {
+	if in.DryRun { // which shows what the branch has
+		if err := s.may(c, into, pfs.ActList); err != nil {
 			return err
 		}
-		if snap.Protected() {
-			if err := s.may(c, into, pfs.ActOwn); err != nil {
+	}
+	if !c.caller.Unlimited() {
+		if write.On.Protected() {
+			if err := write.On.Authorize(c.Context(), c.caller.Caller, pfs.ActOwn, ""); err != nil {
 				return err
 			}
 		}
 	}
 	opt := pfs.MergeOptions{
-		WriteOptions: c.options(in.Message), NoFastForward: in.NoFastForward, Squash: in.Squash, DryRun: in.DryRun,
+		WriteOptions: write, NoFastForward: in.NoFastForward, Squash: in.Squash, DryRun: in.DryRun,
 	}
 	for _, r := range in.Rules {
 		opt.Rules = append(opt.Rules, pfs.Rule{Pattern: r.Pattern, Strategy: r.Strategy})
 	}
 	done, err := s.fs.Merge(c.Context(), into, from, opt)
 	if err != nil {
-		return advise(s.conceal(c, into, err), "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
+		return s.advise(c, err, into, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
 	}
 	return c.ok(wireMerged(done))
 }

@@ -19,14 +19,18 @@ func (s *server) resetBranch(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := s.may(c, c.branchRef(), pfs.ActOwn); err != nil {
-		return err
+	opt := c.options("")
+	if !c.caller.Unlimited() {
+		var err error
+		if opt.On, err = s.authorize(c, c.branchRef(), pfs.ActOwn, ""); err != nil {
+			return err
+		}
 	}
 	to, err := s.refFor(c, in.To, pfs.ActList)
 	if err != nil {
 		return err
 	}
-	b, err := s.fs.ResetBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), to, c.options(""))
+	b, err := s.fs.ResetBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), to, opt)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,13 @@
 package api_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	v1 "caret/api/v1"
 )
 
 // TestRefusals: what an operation does not have is refused with what may have
@@ -37,6 +42,9 @@ func TestRefusals(t *testing.T) {
 		{"POST repos", `["name"]`, "bad_body", 400},
 		{"POST repos/r/commits/HEAD/finish", "null", "it is null", 400},
 		{"POST repos", `{"name":"x","label":"y"}`, `unknown field \"label\"`, 400},
+		{"POST repos", `{"name":"x","Description":"y"}`, `unknown field \"Description\"`, 400},
+		{"POST repos/r/branches/master/protect", `{"protected":null}`, `the field \"protected\" is null`, 400},
+		{"POST keys", `{"user":"root","repo": null}`, `the field \"repo\" is null`, 400},
 		{"POST repos", `{"name":"x"} {}`, "there is more behind it", 400},
 		{"POST repos", `{"description":"x"}`, `the field \"name\" is missing`, 400},
 		{"POST repos", `{"name":"` + strings.Repeat("x", 8<<20) + `"}`, "larger than", 400},
@@ -48,6 +56,36 @@ func TestRefusals(t *testing.T) {
 		}
 		if allow := resp.Header.Get("Allow"); (tt.status == 405) != strings.Contains(allow, "GET") {
 			t.Errorf("%s: Allow %q", tt.target, allow)
+		}
+	}
+}
+
+// TestHeads: what can be had with GET answers HEAD, and is done with that: the
+// connection takes the next request.
+func TestHeads(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=f", "x", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	one := http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer one.CloseIdleConnections()
+	for _, path := range []string{
+		"repos", "repos/r/branches/master/events", "repos/r/diff/stream?from=.1", "repos/r/file?path=f", "repos/r/stat?path=f", "openapi.json",
+	} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodHead, s.URL+v1.Prefix+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "root")
+		resp, err := one.Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, resp.Status)
 		}
 	}
 }

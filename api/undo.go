@@ -22,7 +22,7 @@ func (s *server) revert(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	to, err := s.refFor(c, in.Branch, pfs.ActWrite)
+	to, opt, err := s.writeTo(c, in.Branch, pfs.ActWrite, in.Message)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,6 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	opt := c.options(in.Message)
 	if opt.DryRun = in.DryRun; in.DryRun {
 		if err := s.may(c, to, pfs.ActList); err != nil {
 			return err
@@ -38,7 +37,7 @@ func (s *server) revert(c *call) error {
 	}
 	done, err := s.fs.Revert(c.Context(), to, commit, opt)
 	if err != nil {
-		return advise(s.conceal(c, to, err), "revert what came later first, or bring paths back one by one with `caret restore`")
+		return s.advise(c, err, to, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done))
 }
@@ -49,7 +48,7 @@ func (s *server) restoreFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	to, err := s.refFor(c, in.Branch, pfs.ActOwn)
+	to, opt, err := s.writeTo(c, in.Branch, pfs.ActOwn, in.Message)
 	if err != nil {
 		return err
 	}
@@ -57,11 +56,10 @@ func (s *server) restoreFiles(c *call) error {
 	if err != nil {
 		return err
 	}
-	opt := c.options(in.Message)
 	opt.DryRun = in.DryRun
 	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
 	if err != nil {
-		return advise(err, "the branch was written to meanwhile; try again")
+		return s.advise(c, err, to, "the branch was written to meanwhile; try again")
 	}
 	return c.ok(undone(done))
 }

@@ -38,6 +38,10 @@ func (s *server) watch(c *call) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	if c.Method == http.MethodHead { // whose answer would never end, and hold up its connection
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	out := &events{c.w, http.NewResponseController(c.w)}
 	if err := s.follow(c, w, out); err != nil && c.Context().Err() == nil {
 		status, body := s.describe(c, err)
@@ -62,12 +66,12 @@ func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
 	if ref.Base, err = pfs.ParseExpr(after); err != nil {
 		return opt, err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	snap, err := s.authorize(c, ref, pfs.ActList, "")
 	if err != nil {
 		return opt, err
 	}
 	opt.After, opt.FromStart = snap.ID, snap.N == 0
-	return opt, snap.Authorize(c.Context(), c.caller.Caller, pfs.ActList, "")
+	return opt, nil
 }
 
 // follow sends events until it cannot go on, and says why; nil if it is

@@ -46,6 +46,13 @@ const (
 // MaxSteps bounds the numbers in an expression and their sum.
 const MaxSteps = 1 << 62
 
+const (
+	// maxKinds is how many suffixes an expression may have, those of parents
+	// behind one another being one: each is searched for in the history.
+	maxKinds = 100
+	maxShown = 100 // bytes of an expression that has more
+)
+
 const bucketTime = "20060102T150405Z"
 
 var (
@@ -71,6 +78,9 @@ func ParseExpr(s string) (Expr, error) {
 		rest = rest[n:]
 		if !x.add(step) {
 			return Expr{}, exprError(s, "number too large")
+		}
+		if len(x.Steps) > maxKinds {
+			return Expr{}, exprError(s[:maxShown]+"...", "too many suffixes")
 		}
 	}
 	return x, nil

@@ -2,6 +2,7 @@ package commits_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ func TestParseExpr(t *testing.T) {
 		"head":                            {},
 		"HEAD^":                           {Steps: []commits.Step{parent(1)}},
 		"^":                               {Steps: []commits.Step{parent(1)}},
+		strings.Repeat("^", 1000):         {Steps: []commits.Step{parent(1000)}},
+		strings.Repeat(".1", 100):         {Steps: slices.Repeat([]commits.Step{nth(1)}, 100)},
 		"HEAD^^^":                         {Steps: []commits.Step{parent(3)}},
 		"HEAD^3":                          {Steps: []commits.Step{parent(3)}},
 		"HEAD~3":                          {Steps: []commits.Step{parent(3)}},
@@ -73,6 +76,7 @@ func TestParseExprRefuses(t *testing.T) {
 		"HEAD^^3x", "HEAD^x", "HEAD^-1", "HEAD^99999999999999999999", "^4611686018427387904^4611686018427387904",
 		".", ".x", "-a", "HEAD@", "HEAD@yesterday", "HEAD@2026-11-20", "HEAD@2026-13-20T12:00:00Z", "a b", "ä",
 		"HEAD^ ", " HEAD", "a/b", "at-20261320T120000Z", "HEAD\x00", "HEAD-99999999999999999999", "_x",
+		strings.Repeat(".1", 101), "a" + strings.Repeat("@2026-11-20T12:00:00Z^", 1000),
 	} {
 		if got, err := commits.ParseExpr(s); !errors.Is(err, commits.ErrExpr) {
 			t.Errorf("ParseExpr(%q) = %v, %v; want ErrExpr", s, got, err)

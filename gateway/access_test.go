@@ -267,6 +267,13 @@ func TestAccessCoversHistory(t *testing.T) {
 	grant(second, types.ObjectCannedACLPrivate)
 	check("private again", everything, 403)
 
+	// How many commits there are, and since when, is not told either.
+	beyond := []string{"/HEAD-9.secret.sales/k", "/" + hidden + "-9.secret.sales/k", "/at-20010101T000000Z.secret.sales/k", "/master.sales/k?versionId=secret.9"}
+	for _, v := range []string{".9", "HEAD%5E9", "secret.9", "master.9", "HEAD@2001-01-01T00:00:00Z", hidden + "%5E9", hidden[:12] + "-9"} {
+		beyond = append(beyond, "/secret.sales/k?versionId="+v)
+	}
+	check("beyond the first commit", beyond, 403)
+
 	// Who may write gets no sight of what was there, nor of another branch.
 	if status, _ := s.try(t, pfs.Key{}, "PUT", "/master.sales/k"); status != 200 {
 		t.Fatalf("a public bucket answers %d", status)

@@ -304,7 +304,7 @@ func (r *request) snapshot(bucket, version string, given bool) (*pfs.Snapshot, e
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.g.fs.Resolve(r.Context(), ref)
+	s, err := r.g.fs.ResolveFor(r.Context(), r.who, ref)
 	if err != nil {
 		return nil, bucketError(err)
 	}
@@ -316,7 +316,7 @@ func (r *request) snapshot(bucket, version string, given bool) (*pfs.Snapshot, e
 		return s, err
 	}
 	ref.Version = *x
-	s, err = r.g.fs.Resolve(r.Context(), ref)
+	s, err = r.g.fs.ResolveFor(r.Context(), r.who, ref)
 	return s, versionError(err)
 }
 

@@ -97,6 +97,30 @@ func (s *Snapshot) Authorize(ctx context.Context, who Caller, act Action, path s
 	})
 }
 
+// ResolveFor is Resolve for a caller. That an expression leads beyond the
+// first commit, or fits several, says how many there are and which: ErrDenied
+// instead to who may not list what it begins with.
+func (fs *FS) ResolveFor(ctx context.Context, who Caller, ref Ref) (*Snapshot, error) {
+	s, err := fs.Resolve(ctx, ref)
+	if err == nil || who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) {
+		return s, err
+	}
+	head := Ref{Repo: ref.Repo, Branch: ref.Branch}
+	named := head
+	named.Base.Base = ref.Base.Base
+	version := named
+	version.Version.Base = ref.Version.Base
+	for _, from := range []Ref{version, named, head} { // the first that there is
+		if s, missing := fs.Resolve(ctx, from); missing == nil {
+			if denied := s.Authorize(ctx, who, ActList, ""); denied != nil {
+				return nil, denied
+			}
+			break
+		}
+	}
+	return nil, err
+}
+
 // withinLimits checks what the key may be used for.
 func (s *Snapshot) withinLimits(who Caller, act Action, path string) error {
 	switch {

@@ -20,7 +20,7 @@ type FinishOptions struct {
 // FinishCommit makes everything staged in an open commit one commit of its
 // branch, all or nothing. With nothing staged the commit is empty.
 func (fs *FS) FinishCommit(ctx context.Context, repo string, id commits.ID, opt FinishOptions) (commits.Commit, error) {
-	if err := checkStrategy(opt.Strategy); err != nil {
+	if err := errors.Join(checkStrategy(opt.Strategy), checkText("message", opt.Message)); err != nil {
 		return commits.Commit{}, err
 	}
 	return (&finish{fs: fs, id: id, opt: opt}).do(ctx, repo)

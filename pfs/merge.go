@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -39,29 +40,47 @@ func (r *Rule) check() error {
 	if r.Strategy == "" {
 		return fmt.Errorf("%w: the rule for %q has no strategy", ErrInvalidArgument, r.Pattern)
 	}
+	if n := len(r.Pattern); n > maxPattern {
+		return fmt.Errorf("%w: a pattern of %d bytes, at most %d are allowed", ErrInvalidArgument, n, maxPattern)
+	}
 	if !doublestar.ValidatePattern(r.Pattern) {
 		return fmt.Errorf("%w: pattern %q", ErrInvalidArgument, r.Pattern)
-	}
-	if alternatives(r.Pattern) > maxAlternatives {
-		return fmt.Errorf("%w: pattern %q has more than %d alternatives; use several rules", ErrInvalidArgument, r.Pattern, maxAlternatives)
 	}
 	return checkStrategy(r.Strategy)
 }
 
-// maxAlternatives bounds the time that it takes to fit a pattern, as all of
-// them may be tried.
-const maxAlternatives = 1000
-
-// alternatives is in how many ways the {a,b} of a pattern can be chosen, or
-// more.
-func alternatives(pattern string) int {
-	all := 1
-	for i, group := range strings.Split(pattern, "{") {
-		if i > 0 && all <= maxAlternatives {
-			all *= 1 + strings.Count(group, ",")
+// checkRules checks each, and that not too much is tried at every path.
+func checkRules(rules []Rule) error {
+	tries := 0.0
+	for i := range rules {
+		if err := rules[i].check(); err != nil {
+			return err
 		}
+		tries += rules[i].tries()
 	}
-	return all
+	if tries > maxTries {
+		return fmt.Errorf("%w: the patterns stand for more than %d; use fewer alternatives in braces", ErrInvalidArgument, maxTries)
+	}
+	return nil
+}
+
+const (
+	// maxPattern is how long a pattern may be, in bytes: twice a path.
+	maxPattern = 2 * MaxPath
+	// maxTries is how many patterns without alternatives the rules of a merge
+	// may stand for.
+	maxTries = 10_000
+)
+
+// tries is at least how many patterns without alternatives the rule's stands
+// for, each of which may be tried at a path: most if the commas are shared out
+// among the braces.
+func (r *Rule) tries() float64 {
+	braces, commas := strings.Count(r.Pattern, "{"), strings.Count(r.Pattern, ",")
+	if braces == 0 {
+		return 1
+	}
+	return math.Pow(1+float64(commas)/float64(braces), float64(braces))
 }
 
 func (r *Rule) fits(path string) bool {
@@ -103,10 +122,8 @@ const mergeTries = 5
 // whatever it changes, and remembers from as a parent, so that the next merge
 // begins there. Conflicts that no rule decides are a ConflictError.
 func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merged, error) {
-	for i := range opt.Rules {
-		if err := opt.Rules[i].check(); err != nil {
-			return Merged{}, err
-		}
+	if err := checkRules(opt.Rules); err != nil {
+		return Merged{}, err
 	}
 	for try := 1; ; try++ {
 		m := merging{fs: fs, into: into, opt: opt}
@@ -215,6 +232,9 @@ func (m *merging) each(ctx context.Context, fn func(commits.MergedPath, *commits
 			return err
 		}
 		for _, p := range list {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if err := fn(p, m.decide(p)); err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ func CheckName(s string) error { return translate(commits.CheckName(s)) }
 // ErrRepoExists, ErrInvalidName.
 func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 	r.DefaultBranch = cmp.Or(r.DefaultBranch, DefaultBranch)
-	if err := errors.Join(CheckName(r.Name), CheckName(r.DefaultBranch)); err != nil {
+	if err := errors.Join(CheckName(r.Name), CheckName(r.DefaultBranch), checkText("description", r.Description)); err != nil {
 		return Repo{}, err
 	}
 	r.Created = fs.timestamp()
@@ -109,6 +109,9 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 			return err
 		}
 		if u.Description != nil {
+			if err := checkText("description", *u.Description); err != nil {
+				return err
+			}
 			r.Description = *u.Description
 		}
 		if u.DefaultBranch != nil {

@@ -53,6 +53,7 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 			return Undone{}, err
 		}
 		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
+		opt.Message = strings.ToValidUTF8(opt.Message[:min(len(opt.Message), MaxText)], "")
 	}
 	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
 		s, err := fs.finished(tx, commit)

@@ -56,6 +56,9 @@ func (fs *FS) CreateUser(ctx context.Context, u User) (User, error) {
 	if !userName.MatchString(u.Name) {
 		return User{}, fmt.Errorf("%w %q: a user's has up to 64 letters, digits and . _ @ -", ErrInvalidName, u.Name)
 	}
+	if err := checkText("name for people", u.Display); err != nil {
+		return User{}, err
+	}
 	var raw [32]byte
 	if _, err := io.ReadFull(fs.rand, raw[:]); err != nil {
 		return User{}, err

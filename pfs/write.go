@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"caret/commits"
 	"caret/objstore"
@@ -167,6 +168,9 @@ func (fs *FS) Target(ctx context.Context, ref Ref) (*Snapshot, error) {
 // target resolves what is to be written to and checks that it may be.
 func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, error) {
 	s, err := fs.resolve(tx, to)
+	if err == nil {
+		err = checkText("message", opt.Message)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +203,21 @@ func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, e
 		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, ifHead)
 	}
 	return s, nil
+}
+
+// MaxText is how many bytes a message, a description or a name for people may
+// have: a page of a listing holds a thousand of them.
+const MaxText = 16 << 10
+
+// checkText says why s cannot be what is said to be.
+func checkText(what, s string) error {
+	switch {
+	case len(s) > MaxText:
+		return fmt.Errorf("%w: a %s of %d bytes, at most %d are allowed", ErrInvalidArgument, what, len(s), MaxText)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%w: the %s is not UTF-8", ErrInvalidArgument, what)
+	}
+	return nil
 }
 
 func protected(branch, repo string) error {

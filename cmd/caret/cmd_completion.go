@@ -141,18 +141,27 @@ func shellWords(line, breaks string) (words []string, cut int, quote byte) {
 	return append(words, string(word)), cut, quote
 }
 
-// bashWord is s as it is typed in bash, within quote if that is not 0.
+// bashWord is s as it is typed in bash, within quote if that is not 0. What a
+// quote cannot hold stands between two of them.
 func bashWord(s string, quote byte) string {
-	special := " \t'\"\\$`&;()<>|*?[]{}!"
+	special, aside := " \t'\"\\$`&;()<>|*?[]{}!", ""
 	switch quote {
 	case '\'':
-		return s
+		special, aside = "", "'"
 	case '"':
-		special = "\"\\$`"
+		special, aside = "\"\\$`", "!"
 	}
 	var b strings.Builder
 	for i := range len(s) {
-		if strings.IndexByte(special, s[i]) >= 0 {
+		escaped := strings.IndexByte(special, s[i]) >= 0
+		if quote == 0 && i == 0 { // a home, or a comment
+			escaped = escaped || s[0] == '~' || s[0] == '#'
+		}
+		switch {
+		case strings.IndexByte(aside, s[i]) >= 0:
+			b.Write([]byte{quote, '\\', s[i], quote})
+			continue
+		case escaped:
 			b.WriteByte('\\')
 		}
 		b.WriteByte(s[i])

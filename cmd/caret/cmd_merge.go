@@ -171,6 +171,9 @@ func listConflicts(pr printer, conflicts []v1.Conflict) error {
 		return pr.size(f.Size) + " " + pr.short(f.Commit)
 	}
 	return list(pr, each(conflicts), "OURS\tTHEIRS\tCONFLICT", func(x v1.Conflict) []string {
+		if x.Ours == nil && x.Theirs == nil { // they cannot both be no file
+			return []string{"not shown", "not shown", oneLine(x.Path)}
+		}
 		return []string{side(x.Ours), side(x.Theirs), oneLine(x.Path)}
 	})
 }

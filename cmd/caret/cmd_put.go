@@ -96,7 +96,8 @@ type upload struct {
 	source   string
 	message  string
 	parallel int
-	del      bool // what the folder does not have
+	dir      *os.Root // the folder
+	del      bool     // what the folder does not have
 	dryRun   bool
 	yes      bool
 }

@@ -37,6 +37,8 @@ func FuzzBashWord(f *testing.F) {
 	f.Add("june/with space.csv", "@:")
 	f.Add(`it's "odd" \$5`, ":")
 	f.Add("\x00", "")
+	f.Add(`a';touch b;echo 'c`, ":")
+	f.Add("~root!x", "")
 	f.Fuzz(func(t *testing.T, s, breaks string) {
 		if s == "" || strings.ContainsAny(s, "\n") {
 			return
@@ -45,8 +47,11 @@ func FuzzBashWord(f *testing.F) {
 		if len(words) != 1 || words[0] != s || quote != 0 {
 			t.Errorf("%q is read as %q", s, words)
 		}
-		if words, _, _ = shellWords(`"`+bashWord(s, '"'), breaks); len(words) != 1 || words[0] != s {
-			t.Errorf("%q in quotes is read as %q", s, words)
+		for _, q := range []byte{'"', '\''} {
+			line := string(q) + bashWord(s, q)
+			if words, _, quote = shellWords(line, breaks); len(words) != 1 || words[0] != s || quote != q {
+				t.Errorf("%q in %c is written as %q, which is read as %q", s, q, line, words)
+			}
 		}
 	})
 }

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/zeebo/blake3"
+	"golang.org/x/sys/unix"
 
 	"caret/api/client"
 	"caret/api/v1"
@@ -47,7 +49,16 @@ func (d *fetch) file(ctx context.Context, f v1.File, name string) error {
 	if info, err := d.root.Lstat(temp); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is in the way", temp)
 	}
-	out, err := d.root.OpenFile(temp, os.O_RDWR|os.O_CREATE, 0o666)
+	held, err := d.claim(ctx, temp)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if d.has(ctx, f, name) {
+		d.bar.add(f.Size)
+		return d.root.Remove(temp)
+	}
+	out, err := d.root.OpenFile(temp, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -65,6 +76,48 @@ func (d *fetch) file(ctx context.Context, f v1.File, name string) error {
 		return err
 	}
 	return &hinted{err, "what came of it is kept; run the same again to fetch the rest"}
+}
+
+// claim makes sure that there is a temporary file, to which no other process
+// writes until what it returns is closed. Who waited for it may find that there
+// is nothing left to fetch.
+func (d *fetch) claim(ctx context.Context, temp string) (*os.File, error) {
+	for {
+		out, err := d.root.OpenFile(temp, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		if err := waitFor(ctx, out); err != nil {
+			return nil, errors.Join(err, out.Close())
+		}
+		opened, err := out.Stat()
+		if err != nil {
+			return nil, errors.Join(err, out.Close())
+		}
+		if now, err := d.root.Lstat(temp); err == nil && os.SameFile(opened, now) {
+			return out, nil
+		}
+		out.Close() // who held it has moved it away
+	}
+}
+
+// waitFor takes the lock of a file. Where files have none it is taken for had.
+func waitFor(ctx context.Context, f *os.File) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for locked(f) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// locked says that another has the lock of a file, and takes it otherwise.
+func locked(f *os.File) bool {
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // has says whether name is what f is.
@@ -164,8 +217,20 @@ func (d *fetch) tidy(names []string) {
 		f.Close()
 		for _, name := range list {
 			if i := strings.LastIndexByte(name, '-'); i > 0 && prefixes[name[:i+1]] {
-				d.root.Remove(filepath.Join(dir, name)) //nolint:errcheck // a leftover does no harm
+				d.drop(filepath.Join(dir, name))
 			}
 		}
+	}
+}
+
+// drop removes a temporary file that no process writes to.
+func (d *fetch) drop(temp string) {
+	f, err := d.root.OpenFile(temp, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if !locked(f) {
+		d.root.Remove(temp) //nolint:errcheck // a leftover does no harm
 	}
 }

@@ -27,6 +27,7 @@ import (
 // localFile is a file to be stored.
 type localFile struct {
 	file, path string
+	name       string // in the folder
 	size       int64
 	old        *v1.File // what is stored at path, nil if nothing is
 	same       bool     // its content is that of old
@@ -47,6 +48,10 @@ func (u *upload) folder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if u.dir, err = os.OpenRoot(u.source); err != nil {
+		return err
+	}
+	defer u.dir.Close() //nolint:errcheck // it was read
 	if len(files) == 0 && !u.del {
 		return fmt.Errorf("%s holds no files", u.source)
 	}
@@ -105,15 +110,40 @@ func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f, err := os.Open(lf.file)
+	f, err := u.open(lf)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if _, err := u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(f), lf.size); err != nil {
+		if changed := lf.check(f); changed != nil { // no fault of the server
+			return changed
+		}
 		return fmt.Errorf("%s: %w", lf.file, err)
 	}
 	return nil
+}
+
+// open opens a file of the folder, which may be another by now: what is
+// elsewhere is not stored by way of a link, nor is a fifo waited for.
+func (u *upload) open(lf localFile) (*os.File, error) {
+	f, err := u.dir.OpenFile(lf.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", lf.file, err)
+	}
+	if err := lf.check(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// check says that f is not the file that was found.
+func (lf *localFile) check(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() != lf.size) {
+		err = &hinted{fmt.Errorf("%s has changed since the folder was listed", lf.file), "run the same again"}
+	}
+	return err
 }
 
 // all are the changes as a diff has them.
@@ -214,7 +244,7 @@ func (u *upload) hash(ctx context.Context, files []localFile, total int64) error
 			continue
 		}
 		g.Go(func() error {
-			f, err := os.Open(lf.file)
+			f, err := u.open(*lf)
 			if err != nil {
 				return err
 			}
@@ -326,7 +356,7 @@ func storable(root, name, prefix string, d fs.DirEntry) (localFile, error) {
 	if err != nil {
 		return localFile{}, fmt.Errorf("%q: %w", name, err)
 	}
-	return localFile{file: name, path: prefix + filepath.ToSlash(rel), size: info.Size()}, nil
+	return localFile{file: name, name: rel, path: prefix + filepath.ToSlash(rel), size: info.Size()}, nil
 }
 
 // some is the first few of many errors, a line each.

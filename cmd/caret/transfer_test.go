@@ -15,9 +15,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"caret/api"
 	"caret/objstore/local"
@@ -509,5 +513,93 @@ func TestCopyMany(t *testing.T) {
 	}
 	if out, _ := s.must(nil, "cat", "r:all/c/c/00007"); out != "7" {
 		t.Error(out)
+	}
+}
+
+// TestGetTogether: two that fetch the same into one folder share the work.
+func TestGetTogether(t *testing.T) {
+	const files = 40
+	s, src, dir := newStore(t), t.TempDir(), t.TempDir()
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(src, strconv.Itoa(i)), noise(1001*i), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must(nil, "put", "r:d/", "-r", src)
+	var fetched atomic.Int64
+	begun := make(chan struct{}) // a file is on its way
+	s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if fetched.Add(1) == 1 {
+			close(begun)
+		}
+		next.ServeHTTP(w, r)
+	}
+	p := process{stderr: io.Discard, getenv: s.getenv}
+	cl, err := dial(p, s.url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := readTree(t.Context(), cl, target{Repo: "r", Path: "d/", HasPath: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both errgroup.Group
+	both.Go(func() error { return getFolder(t.Context(), p, cl, tr, dir, 4) })
+	<-begun
+	both.Go(func() error { return getFolder(t.Context(), p, cl, tr, dir, 4) })
+	if err := both.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); len(got) != files {
+		t.Errorf("%d names: %q", len(got), got)
+	}
+	if n := fetched.Load(); n != files-1 { // one has no bytes
+		t.Errorf("%d files were fetched, there are %d", n, files-1)
+	}
+	for i := range files {
+		got, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
+		if err != nil || !bytes.Equal(got, noise(1001*i)) {
+			t.Errorf("%d: %d bytes, %v", i, len(got), err)
+		}
+	}
+}
+
+// TestPutChanging: what has become something else since the folder was listed
+// is not stored, nor waited for.
+func TestPutChanging(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, noise(1000), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for how, change := range map[string]func(name string) error{
+		"grown":  func(name string) error { return os.WriteFile(name, noise(1001), 0o666) },
+		"shrunk": func(name string) error { return os.Truncate(name, 10) },
+		"gone":   os.Remove,
+		"a link": func(name string) error { return errors.Join(os.Remove(name), os.Symlink(outside, name)) },
+		"a fifo": func(name string) error { return errors.Join(os.Remove(name), unix.Mkfifo(name, 0o666)) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			s, src := newStore(t), t.TempDir()
+			for _, name := range []string{"a", "b"} {
+				if err := os.WriteFile(filepath.Join(src, name), noise(1000), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.URL.Query().Get("path") == "a" {
+					if err := change(filepath.Join(src, "b")); err != nil {
+						t.Error(err)
+					}
+				}
+				next.ServeHTTP(w, r)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			code, _, stderr := s.run(ctx, nil, "put", "r:", "-r", src, "--parallel", "1")
+			if code != exitError || !strings.Contains(stderr, filepath.Join(src, "b")) || strings.Contains(stderr, "cannot talk") {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+			s.empty()
+		})
 	}
 }
