@@ -26,7 +26,7 @@ func (s *server) resetBranch(c *call) error {
 			return err
 		}
 	}
-	to, err := s.refFor(c, in.To, pfs.ActList)
+	to, err := s.refFor(c, in.To, pfs.ActOwn) // all of it can be read there then
 	if err != nil {
 		return err
 	}
