@@ -211,8 +211,10 @@ func branchReset(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if ok, err := goAhead(c, p, func() (string, error) { return describeReset(c, p, cl, was, to) }); !ok || err != nil {
-		return err
+	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need not say --yes: what was there can be had again
+		if ok, err := goAhead(c, p, func() (string, error) { return describeReset(c, p, cl, was, to) }); !ok || err != nil {
+			return err
+		}
 	}
 	b, err := cl.ResetBranch(c.Context, repo, branch, to)
 	if err != nil {
