@@ -52,7 +52,7 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 		if err != nil {
 			return Undone{}, err
 		}
-		opt.Message = fmt.Sprintf("revert %s: %s", c.ID, c.Message)
+		opt.Message = revertMessage(&c)
 		opt.Message = strings.ToValidUTF8(opt.Message[:min(len(opt.Message), MaxText)], "")
 	}
 	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
@@ -65,6 +65,15 @@ func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Und
 		}
 		return fs.revert(ctx, tx, s, &u)
 	})
+}
+
+// revertMessage is the message of a commit that takes c back, as git has it.
+func revertMessage(c *Commit) string {
+	title, _, _ := strings.Cut(c.Message, "\n")
+	if title == "" {
+		return fmt.Sprintf("revert commit %s", c.ID)
+	}
+	return fmt.Sprintf("revert %q\n\nThis takes back commit %s.", title, c.ID)
 }
 
 // revert collects what takes back the commit s, a merge against its first parent.
