@@ -19,6 +19,7 @@ import (
 func outputFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: table or json", Value: "table"},
+		&cli.BoolFlag{Name: "json", Usage: "the same as -o json"},
 		&cli.BoolFlag{Name: "exact", Usage: "sizes in bytes and times in full"},
 	)
 }
@@ -41,6 +42,7 @@ func newPrinter(c *cli.Context, p process) (printer, error) {
 	default:
 		return pr, usagef("--output %q: it is table or json", o)
 	}
+	pr.json = pr.json || c.Bool("json")
 	return pr, nil
 }
 
