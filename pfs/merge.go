@@ -125,15 +125,22 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 	if err := checkRules(opt.Rules); err != nil {
 		return Merged{}, err
 	}
+	few := false
 	for try := 1; ; try++ {
 		m := merging{fs: fs, into: into, opt: opt}
-		done, err := m.do(ctx, from)
+		m.conflicts.What = "changed on both branches"
+		run := m.do
+		if few && try > 1 {
+			run = m.atOnce
+		}
+		done, err := run(ctx, from)
 		if !errors.Is(err, errMoved) {
 			return done, translate(err)
 		}
 		if try == mergeTries {
 			return Merged{}, fmt.Errorf("%w: branch %s changes all the time what is merged; try again", ErrConflict, m.ours.Branch)
 		}
+		few = len(m.paths) <= maxAtOnce
 	}
 }
 
@@ -153,30 +160,80 @@ type merging struct {
 }
 
 func (m *merging) do(ctx context.Context, from Ref) (Merged, error) {
-	m.conflicts.What = "changed on both branches"
 	if err := m.fs.rows.View(ctx, func(tx objstore.Reader) error { return m.prepare(tx, from) }); err != nil {
 		return Merged{}, err
 	}
 	if m.done.UpToDate {
 		return m.done, nil
 	}
-	if m.opt.Message == "" {
-		name := m.theirs.Branch
-		if name == "" {
-			name = m.theirs.ID.String()
-		}
-		m.opt.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
-	}
-	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
 	switch {
 	case m.opt.DryRun:
 		err := m.each(ctx, m.take)
 		return m.outcome(), err
 	case m.done.FastForward:
-		m.done.Files = len(m.paths)
-		return m.done, m.forward(ctx)
+		err := m.fs.rows.Update(ctx, m.forward)
+		return m.done, err
 	}
 	return m.commit(ctx)
+}
+
+// maxAtOnce is how many paths a merge may be about to be made in one
+// transaction: other writers wait for it.
+const maxAtOnce = 200
+
+// atOnce makes a merge of few paths in one transaction, which nothing comes
+// between, where the branch has moved under the usual way.
+func (m *merging) atOnce(ctx context.Context, from Ref) (Merged, error) {
+	id, err := commits.NewID(m.fs.rand)
+	if err != nil {
+		return Merged{}, err
+	}
+	first := *m
+	err = m.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		*m = first // this may run again
+		switch err := m.prepare(tx, from); {
+		case err != nil || m.done.UpToDate:
+			return err
+		case len(m.paths) > maxAtOnce:
+			return errMoved
+		case m.done.FastForward:
+			return m.forward(tx)
+		}
+		return m.append(tx, id)
+	})
+	return m.done, err
+}
+
+// append makes the merge commit in a transaction.
+func (m *merging) append(tx objstore.Writer, id CommitID) error {
+	meta := commits.Meta{ID: id, Time: m.fs.timestamp(), Author: m.opt.Author, Message: m.opt.Message}
+	if meta.Time.Before(m.ours.Time) {
+		meta.Time = m.ours.Time // a clock that went back
+	}
+	if !m.opt.Squash {
+		meta.Merged = []CommitID{m.theirs.ID}
+	}
+	var changes []commits.Change
+	err := m.plan.Resolve(tx, m.paths, func(p commits.MergedPath) error {
+		ch := m.decide(p)
+		if err := m.take(p, ch); err != nil || ch == nil {
+			return err
+		}
+		if ch.Commit.IsZero() { // else it is an older version again
+			ch.Modified = meta.Time
+		}
+		changes = append(changes, *ch)
+		return nil
+	})
+	if err == nil && m.conflicts.Total > 0 {
+		err = &m.conflicts
+	}
+	if err != nil {
+		return err
+	}
+	m.done.Commit = id
+	_, err = commits.Append(tx, m.ours.line, changes, meta)
+	return err
 }
 
 // prepare finds the two sides and what they have in common.
@@ -210,8 +267,21 @@ func (m *merging) prepare(tx objstore.Reader, from Ref) error {
 	if m.done.UpToDate = m.plan.UpToDate(); m.done.UpToDate {
 		return nil
 	}
-	m.paths, err = m.plan.Candidates(tx)
-	return err
+	if m.opt.Message == "" {
+		name := m.theirs.Branch
+		if name == "" {
+			name = m.theirs.ID.String()
+		}
+		m.opt.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
+	}
+	if m.paths, err = m.plan.Candidates(tx); err != nil {
+		return err
+	}
+	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
+	if m.done.FastForward && !m.opt.DryRun { // which counts them one by one
+		m.done.Files = len(m.paths)
+	}
+	return nil
 }
 
 // mergePage is how many paths are looked at in one transaction.
@@ -288,21 +358,19 @@ func (m *merging) outcome() Merged {
 }
 
 // forward moves the branch on to their commit.
-func (m *merging) forward(ctx context.Context) error {
-	return m.fs.rows.Update(ctx, func(tx objstore.Writer) error {
-		m.done.Commit = m.theirs.ID
-		opt := m.opt.WriteOptions
-		opt.merges, opt.On = true, m.ours
-		s, err := m.fs.target(tx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
-		if err != nil {
-			return err
-		}
-		if s.pos != m.ours.pos {
-			return errMoved
-		}
-		_, err = m.fs.moveBranch(tx, s, m.theirs.pos, "merge", opt.Author)
+func (m *merging) forward(tx objstore.Writer) error {
+	m.done.Commit = m.theirs.ID
+	opt := m.opt.WriteOptions
+	opt.merges, opt.On = true, m.ours
+	s, err := m.fs.target(tx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
+	if err != nil {
 		return err
-	})
+	}
+	if s.pos != m.ours.pos {
+		return errMoved
+	}
+	_, err = m.fs.moveBranch(tx, s, m.theirs.pos, "merge", opt.Author)
+	return err
 }
 
 // commit makes the merge commit, by way of an open one.

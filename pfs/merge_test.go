@@ -2,8 +2,12 @@ package pfs
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"caret/commits"
+	"caret/objstore/memory"
 )
 
 // TestMergeOfManyBases merges branches that have three newest common commits:
@@ -77,6 +81,63 @@ func TestRules(t *testing.T) {
 		_, err := fs.Merge(t.Context(), ref, ref, MergeOptions{Rules: []Rule{{Pattern: pattern, Strategy: Ours}}})
 		if ok && err != nil || !ok && !errors.Is(err, ErrInvalidArgument) {
 			t.Errorf("a rule for %q: %v", pattern, err)
+		}
+	}
+}
+
+// TestMergeAmongWriters: a merge that decides about a path comes to its end
+// though another writer changes that path all the while.
+func TestMergeAmongWriters(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	fs, err := Open(ctx, memory.New(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	if _, err := fs.CreateRepo(ctx, Repo{Name: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	on := Ref{Repo: "r"}
+	mustPut(t, fs, on, "hot", "first")
+	content := mustPutContent(t, fs, "hotter").Content
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for n := 0; err == nil; n++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+				_, err = fs.Put(ctx, on, "hot", content, Attrs{ContentType: fmt.Sprint(n)}, WriteOptions{})
+			}
+		}
+		stopped <- err
+	}()
+	for i := range 20 {
+		name := fmt.Sprint("b", i)
+		if _, err := fs.CreateBranch(ctx, "r", name, &on, ""); err != nil {
+			t.Fatal(err)
+		}
+		mustPut(t, fs, Ref{Repo: "r", Branch: name}, "hot", name)
+		mustPut(t, fs, Ref{Repo: "r", Branch: name}, name, name)
+		done, err := fs.Merge(ctx, on, Ref{Repo: "r", Branch: name}, MergeOptions{Rules: []Rule{{Strategy: Ours}}, NoFastForward: true})
+		if err != nil || done.Files == 0 {
+			t.Fatalf("merge %d: %+v, %v", i, done, err)
+		}
+		c, err := fs.Commit(ctx, Ref{Repo: "r", Base: commits.Expr{Base: done.Commit.String()}})
+		if err != nil || len(c.Parents) != 2 {
+			t.Errorf("the merge commit: %+v, %v", c, err)
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if got, err := read(fs, on, fmt.Sprint("b", i)); err != nil || got != fmt.Sprint("b", i) {
+			t.Errorf("merged %q, %v", got, err)
 		}
 	}
 }
