@@ -34,7 +34,7 @@ type Meta struct {
 }
 
 // Append makes the changes the next commit of line. Paths must be distinct;
-// a change may delete only what is there. The changes must fit a
+// deleting what is not there leaves one more deletion in the path's history. The changes must fit a
 // transaction; larger commits are staged and made a layer.
 func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commit, error) {
 	l, err := ReadLine(tx, line)

@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,13 +113,19 @@ func (fs *FS) ResolveFor(ctx context.Context, who Caller, ref Ref) (*Snapshot, e
 	version.Version.Base = ref.Version.Base
 	for _, from := range []Ref{version, named, head} { // the first that there is
 		if s, missing := fs.Resolve(ctx, from); missing == nil {
-			if denied := s.Authorize(ctx, who, ActList, ""); denied != nil {
-				return nil, denied
-			}
-			break
+			return nil, cmp.Or(s.Authorize(ctx, who, ActList, ""), err)
 		}
 	}
-	return nil, err
+	// The repo has no default branch any more: its owner alone may know.
+	repo := &Snapshot{Repo: ref.Repo, fs: fs}
+	missing := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
+		repo.repo, err = readRepo(tx, ref.Repo)
+		return err
+	})
+	if missing != nil {
+		return nil, missing
+	}
+	return nil, cmp.Or(repo.Authorize(ctx, who, ActList, ""), err)
 }
 
 // withinLimits checks what the key may be used for.

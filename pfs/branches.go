@@ -101,18 +101,26 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, au
 	return b, translate(err)
 }
 
-func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos, author string) (branchRow, error) {
+// checkFree says with ErrBranchExists that a branch or a tag has the name.
+func checkFree(tx objstore.Reader, repo repoRow, name string) error {
 	_, err := readBranchRow(tx, repo, name)
 	if err == nil {
-		return branchRow{}, fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
+		return fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
 	}
 	if !errors.Is(err, ErrNoSuchBranch) {
-		return branchRow{}, err
+		return err
 	}
 	if _, err := tx.Get(inRepo(keyTag, repo.ID, name)); !errors.Is(err, objstore.ErrNotFound) {
 		if err == nil {
 			err = fmt.Errorf("%w: %s in repo %s is a tag", ErrBranchExists, name, repo.Name)
 		}
+		return err
+	}
+	return nil
+}
+
+func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos, author string) (branchRow, error) {
+	if err := checkFree(tx, repo, name); err != nil {
 		return branchRow{}, err
 	}
 	n, err := nextNumber(tx, "line")

@@ -229,6 +229,40 @@ func TestAmbiguousPrefix(t *testing.T) {
 	}
 }
 
+// TestAmbiguousWithoutDefault: which commits a shortened id fits is for who may
+// list, also where no branch is there that would say who that is.
+func TestAmbiguousWithoutDefault(t *testing.T) {
+	t.Parallel()
+	rand := strings.NewReader("aaaaaabbbbbbbbbb" + "aaaaaacccccccccc")
+	fs, err := Open(t.Context(), memory.New(), Options{Rand: rand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fs.Close() })
+	if _, err := fs.CreateRepo(t.Context(), Repo{Name: "r", Owner: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	on := Ref{Repo: "r"}
+	id := mustPut(t, fs, on, "f", "1").String()
+	mustPut(t, fs, on, "f", "2")
+	prefix := Ref{Repo: "r", Base: expr(t, id[:12])}
+	check := func(state string) {
+		for who, want := range map[string]error{"ann": ErrAmbiguous, "bob": ErrDenied, "": ErrDenied} {
+			if _, err := fs.ResolveFor(t.Context(), Caller{ID: who}, prefix); !errors.Is(err, want) {
+				t.Errorf("%s, user %q: %v, want %v", state, who, err, want)
+			}
+		}
+	}
+	check("with a default branch")
+	if _, err := fs.CreateBranch(t.Context(), "r", "dev", &on, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.DeleteBranch(t.Context(), "r", "master", DeleteBranchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	check("without")
+}
+
 func TestBranchNameWinsOverPrefix(t *testing.T) {
 	t.Parallel()
 	fs := newFS(t)

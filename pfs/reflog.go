@@ -147,7 +147,7 @@ func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bo
 
 // RestoreBranch brings back the branch of that name that was deleted last,
 // and its repo if that went with it. ErrBranchExists if there is one of the
-// name; ErrNoSuchBranch if none was deleted.
+// name, or a tag; ErrNoSuchBranch if none was deleted.
 func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Branch, error) {
 	if err := errors.Join(CheckName(repo), CheckName(name)); err != nil {
 		return Branch{}, err
@@ -161,10 +161,7 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Bra
 		if err != nil {
 			return err
 		}
-		if _, err := readBranchRow(tx, r, name); !errors.Is(err, ErrNoSuchBranch) {
-			if err == nil {
-				err = fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo)
-			}
+		if err := checkFree(tx, r, name); err != nil {
 			return err
 		}
 		var row branchRow

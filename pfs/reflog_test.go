@@ -109,6 +109,33 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreOverTag: a name stays that of one thing, as it means only one.
+func TestRestoreOverTag(t *testing.T) {
+	t.Parallel()
+	fs := newFS(t)
+	mustRepo(t, fs, "r")
+	ctx, on := t.Context(), Ref{Repo: "r"}
+	mustPut(t, fs, on, "f", "x")
+	if _, err := fs.CreateBranch(ctx, "r", "dev", &on, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.CreateTag(ctx, "r", "dev", on); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); !errors.Is(err, ErrBranchExists) {
+		t.Errorf("over a tag: %v", err)
+	}
+	if err := fs.DeleteTag(ctx, "r", "dev"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); err != nil {
+		t.Errorf("once the tag is gone: %v", err)
+	}
+}
+
 // TestProtect: a protected branch stays as it is.
 func TestProtect(t *testing.T) {
 	t.Parallel()

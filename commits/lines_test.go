@@ -1,0 +1,187 @@
+package commits_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/objstore/memory"
+)
+
+// linesTest is lines that grow and leave one another at random.
+type linesTest struct {
+	*testing.T
+	*rand.Rand
+	rows  objstore.Rows
+	lines *commits.Lines
+	heads []uint64 // of line i+1
+	ids   uint32
+}
+
+// TestLines: what is remembered of lines never shows. Every path is found, and
+// every diff made, as without it.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(8) {
+		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), lines: commits.NewLines()}
+		l.leave(commits.Pos{})
+		for range 150 {
+			switch l.IntN(9) {
+			case 0, 1, 2, 3, 4:
+				line := l.near()
+				l.update(func(tx objstore.Writer) error { return l.commit(tx, line) })
+				l.heads[line-1]++
+			case 5:
+				l.fail()
+			case 6, 7: // as a branch, a reset and a fast-forward do
+				l.leave(l.somewhere())
+			}
+			if err := l.rows.View(t.Context(), l.same); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			l.update(func(tx objstore.Writer) error { return l.same(tx) })
+		}
+	}
+}
+
+const linesPaths = 30
+
+func linesPath(i int) string { return fmt.Sprint("p", i) }
+
+func (l *linesTest) update(fn func(objstore.Writer) error) {
+	l.Helper()
+	if err := l.rows.Update(l.Context(), fn); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// near is a line, rather a young one.
+func (l *linesTest) near() commits.LineID {
+	n := len(l.heads)
+	return commits.LineID(n - min(l.IntN(n), l.IntN(n)))
+}
+
+func (l *linesTest) somewhere() commits.Pos {
+	line := l.near()
+	n := l.heads[line-1]
+	return commits.Pos{Line: line, N: n - min(max(n, 1)-1, uint64(l.IntN(6)))}
+}
+
+// leave makes a line that leaves another one at a commit.
+func (l *linesTest) leave(at commits.Pos) {
+	l.Helper()
+	l.heads = append(l.heads, at.N)
+	l.update(func(tx objstore.Writer) error { return commits.CreateLine(tx, commits.LineID(len(l.heads)), 1, at) })
+}
+
+func (l *linesTest) meta() commits.Meta {
+	l.ids++
+	var id commits.ID
+	binary.BigEndian.PutUint32(id[:], l.ids)
+	return commits.Meta{ID: id, Time: time.Unix(int64(l.ids), 0)}
+}
+
+// commit changes some paths, now and then as a layer.
+func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
+	head, err := commits.ReadHead(tx, line)
+	if err != nil {
+		return err
+	}
+	v, err := l.lines.View(tx, commits.Pos{Line: line, N: head.N}, commits.ID{})
+	if err != nil {
+		return err
+	}
+	var changes []commits.Change
+	for _, i := range l.Perm(linesPaths)[:l.IntN(4)] {
+		ch := commits.Change{Path: linesPath(i)}
+		if f, err := v.File(ch.Path); err != nil {
+			return err
+		} else if ch.Deleted = f != nil && l.IntN(3) == 0; !ch.Deleted {
+			ch.Content.Hash[0] = byte(l.IntN(3))
+		}
+		changes = append(changes, ch)
+	}
+	meta := l.meta()
+	if len(changes) == 0 || l.IntN(3) > 0 {
+		_, err = commits.Append(tx, line, changes, meta)
+		return err
+	}
+	for _, ch := range changes {
+		if err := commits.Stage(tx, meta.ID, ch); err != nil {
+			return err
+		}
+	}
+	sum, err := commits.SumStaged(tx, meta.ID)
+	if err != nil {
+		return err
+	}
+	_, err = commits.AppendLayer(tx, line, sum, meta)
+	return err
+}
+
+// fail reads beneath a fork in a transaction that fails, so that there never
+// was one, and others take the numbers.
+func (l *linesTest) fail() {
+	failed := errors.New("failed")
+	line, young := l.near(), commits.LineID(len(l.heads)+1)
+	err := l.rows.Update(l.Context(), func(tx objstore.Writer) error {
+		for range 3 {
+			if err := l.commit(tx, line); err != nil {
+				return err
+			}
+		}
+		if err := commits.CreateLine(tx, young, 1, commits.Pos{Line: line, N: l.heads[line-1] + 3}); err != nil {
+			return err
+		}
+		for range 2 { // the second reads what the first was made on
+			if err := l.commit(tx, young); err != nil {
+				return err
+			}
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		l.Fatal(err)
+	}
+}
+
+// same compares some commit, and its difference to another, with and without
+// what is remembered.
+func (l *linesTest) same(tx objstore.Reader) error {
+	a, b := l.somewhere(), l.somewhere()
+	var states [2][]commits.State
+	var diffs [2][]commits.Difference
+	for i, x := range []*commits.Lines{l.lines, nil} {
+		v, err := x.View(tx, a, commits.ID{})
+		if err != nil {
+			return err
+		}
+		for k := range linesPaths {
+			s, err := v.Lookup(linesPath(k))
+			if err != nil && !errors.Is(err, commits.ErrNoPath) {
+				return err
+			}
+			states[i] = append(states[i], s)
+		}
+		err = x.Diff(tx, commits.Side{Pos: a}, commits.Side{Pos: b}, "", "", func(d commits.Difference) (bool, error) {
+			diffs[i] = append(diffs[i], d)
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !reflect.DeepEqual(states[0], states[1]) {
+		return fmt.Errorf("at %v: %v, without memory %v", a, states[0], states[1])
+	}
+	if !reflect.DeepEqual(diffs[0], diffs[1]) {
+		return fmt.Errorf("from %v to %v: %v, without memory %v", a, b, diffs[0], diffs[1])
+	}
+	return nil
+}
