@@ -75,11 +75,11 @@ func (s *server) log(c *call) error {
 }
 
 func (s *server) inspectCommit(c *call) error {
-	ref, err := s.refFor(c, c.PathValue("ref"), pfs.ActList)
+	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
 		return err
 	}
-	snap, err := s.fs.Resolve(c.Context(), ref)
+	snap, err := s.authorize(c, ref, pfs.ActList, "")
 	if err != nil {
 		return err
 	}
