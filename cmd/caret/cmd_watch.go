@@ -74,6 +74,6 @@ func (p printer) line(x v1.Commit) error {
 		return e.Encode(x)
 	}
 	at := printer{exact: true}.time(x.Time)
-	_, err := fmt.Fprintf(p.w, "%s  %6d  %s  %-10s  %5d  %s\n", p.short(x.ID), x.N, at, p.cut(x.Author, 10), x.Files, oneLine(x.Message))
+	_, err := fmt.Fprintf(p.w, "%s  %6d  %s  %-10s  %5d  %s\n", p.short(x.ID), x.N, at, p.cut(x.Author, 10), x.Files, p.title(about(x)))
 	return err
 }
