@@ -61,8 +61,7 @@ func lines(tx objstore.Reader, p Pos) ([]Pos, error) {
 
 // merges adds to f what the merges on p's line up to p brought.
 func merges(tx objstore.Reader, p Pos, f Frontier) error {
-	c := tx.Scan(objstore.Range{Start: lineKey(keyMerge, p.Line), End: mergeKey(Pos{Line: p.Line, N: p.N + 1})})
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Range{Start: lineKey(keyMerge, p.Line), End: mergeKey(Pos{Line: p.Line, N: p.N + 1})})
 	for c.Next() {
 		for b := c.Value(); len(b) > 0; {
 			var q Pos

@@ -134,8 +134,7 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 
 // addPaths adds the paths under prefix that have rows under the id of a commit.
 func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}) error {
-	rows := tx.Scan(objstore.Prefix(changeKey(id, prefix)))
-	defer rows.Close()
+	rows := objstore.Scan(tx, objstore.Prefix(changeKey(id, prefix)))
 	for rows.Next() {
 		paths[string(rows.Key()[1+len(id):])] = struct{}{}
 	}

@@ -222,8 +222,7 @@ func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error)
 	if err != nil {
 		return ID{}, Pos{}, err
 	}
-	c := tx.Scan(objstore.Range{Start: idKey(lo), End: []byte{keyID + 1}})
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Range{Start: idKey(lo), End: []byte{keyID + 1}})
 	var found ID
 	var at Pos
 	for c.Next() {

@@ -56,7 +56,7 @@ func linesPath(i int) string { return fmt.Sprint("p", i) }
 
 func (l *linesTest) update(fn func(objstore.Writer) error) {
 	l.Helper()
-	if err := l.rows.Update(l.Context(), fn); err != nil {
+	if err := l.rows.Update(l.Context(), "", fn); err != nil {
 		l.Fatal(err)
 	}
 }
@@ -130,7 +130,7 @@ func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
 func (l *linesTest) fail() {
 	failed := errors.New("failed")
 	line, young := l.near(), commits.LineID(len(l.heads)+1)
-	err := l.rows.Update(l.Context(), func(tx objstore.Writer) error {
+	err := l.rows.Update(l.Context(), "", func(tx objstore.Writer) error {
 		for range 3 {
 			if err := l.commit(tx, line); err != nil {
 				return err

@@ -24,27 +24,24 @@ func Log(tx objstore.Reader, p Pos, fn func(Commit) (bool, error)) error {
 		if err != nil {
 			return err
 		}
-		c := tx.Scan(objstore.Range{
+		c := objstore.Scan(tx, objstore.Range{
 			Start: commitKey(Pos{Line: own.Line, N: line.Fork.N + 1}),
 			End:   commitKey(Pos{Line: own.Line, N: own.N + 1}), Reverse: true,
 		})
 		for n := own.N; c.Next(); n-- {
 			rec, err := decodeRecord(Pos{Line: own.Line, N: n}, c.Value())
 			if err != nil {
-				c.Close()
 				return err
 			}
 			if last != nil {
 				last.setParent(rec.ID)
 				if more, err := fn(*last); err != nil || !more {
-					c.Close()
 					return err
 				}
 			}
 			last = &rec
 		}
 		err = c.Err()
-		c.Close()
 		if err != nil {
 			return err
 		}
@@ -114,8 +111,7 @@ func (g *segment) history(tx objstore.Reader, path string, fn func(State) (bool,
 
 // replacedBefore walks the replaced states of path at or before n.
 func (g *segment) replacedBefore(tx objstore.Reader, path string, n uint64, emit func([]byte, uint64) (bool, error)) (bool, error) {
-	c := tx.Scan(objstore.Range{Start: versionKey(g.ID, path, n), End: versionEnd(g.ID, path)})
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Range{Start: versionKey(g.ID, path, n), End: versionEnd(g.ID, path)})
 	for c.Next() {
 		at, state, err := cutN(c.Value())
 		if err != nil {
@@ -166,8 +162,7 @@ func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, 
 	if after != "" {
 		r.Start = append(changeKey(c.ID, after), 0)
 	}
-	cur := tx.Scan(r)
-	defer cur.Close()
+	cur := objstore.Scan(tx, r)
 	for cur.Next() {
 		if more, err := visit(string(cur.Key()[1+len(c.ID):])); err != nil || !more {
 			return err
@@ -189,8 +184,7 @@ func Touches(tx objstore.Reader, c Commit, path string) (bool, error) {
 		}
 		return false, nil
 	}
-	cur := tx.Scan(objstore.Prefix(changeKey(c.ID, path)))
-	defer cur.Close()
+	cur := objstore.Scan(tx, objstore.Prefix(changeKey(c.ID, path)))
 	if !cur.Next() {
 		return false, cur.Err()
 	}

@@ -44,8 +44,7 @@ func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, erro
 	if after != "" {
 		r.Start = append(changeKey(id, after), 0)
 	}
-	c := tx.Scan(r)
-	defer c.Close()
+	c := objstore.Scan(tx, r)
 	for c.Next() {
 		if len(c.Value()) == 0 {
 			continue
@@ -72,8 +71,7 @@ type StagedSum struct {
 func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	h := changesHash{h: blake3.New()}
 	var s StagedSum
-	c := tx.Scan(objstore.Prefix(changeKey(id, "")))
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
 	for c.Next() {
 		h.add(string(c.Key()[1+len(id):]), c.Value())
 		s.Files++
@@ -144,8 +142,7 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 // DropStaged removes rows of the open commit id until the transaction is
 // full, and says whether that was all.
 func DropStaged(tx objstore.Writer, id ID) (bool, error) {
-	c := tx.Scan(objstore.Prefix(changeKey(id, "")))
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
 	for c.Next() {
 		if tx.Full() {
 			return false, nil

@@ -59,7 +59,6 @@ func walkUnder(tx objstore.Reader, p Pos, path string, limit int, fn func(Commit
 // path, unless that takes more than limit rows.
 func (v *View) numbersUnder(path string, limit int) (numbers map[uint64]bool, all bool, err error) {
 	w := v.walk(path, true)
-	defer w.Close()
 	numbers = make(map[uint64]bool)
 	for i := range w.sources {
 		s := &w.sources[i]

@@ -17,7 +17,7 @@ type Version struct {
 // A version that several commits left counts once, as the last of them left
 // it; what was removed is left out.
 //
-//	x := v.Versions("logs/"); defer x.Close()
+//	x := v.Versions("logs/")
 //	for x.Next() { use(x.Version()) }
 //	err := x.Err()
 type Versions struct {
@@ -35,9 +35,6 @@ type Versions struct {
 func (v *View) Versions(prefix string) *Versions {
 	return &Versions{view: v, w: v.walk(prefix, true), known: make(map[ID]bool)}
 }
-
-// Close releases the walker.
-func (x *Versions) Close() { x.w.Close() }
 
 // Err is what ended the walk early.
 func (x *Versions) Err() error { return x.w.err }

@@ -170,8 +170,7 @@ func (g *segment) lookup(tx objstore.Reader, path string) (state []byte, n uint6
 
 // replaced is the newest of the replaced states of path at or before n.
 func (g *segment) replaced(tx objstore.Reader, path string, n uint64) (state []byte, at uint64, err error) {
-	c := tx.Scan(objstore.Range{Start: versionKey(g.ID, path, n), End: versionEnd(g.ID, path)})
-	defer c.Close()
+	c := objstore.Scan(tx, objstore.Range{Start: versionKey(g.ID, path, n), End: versionEnd(g.ID, path)})
 	if !c.Next() {
 		return nil, 0, c.Err()
 	}

@@ -7,7 +7,7 @@ import (
 // Walker walks the states of a view in the order of their paths, deletions
 // left out.
 //
-//	w := v.Walk("logs/"); defer w.Close()
+//	w := v.Walk("logs/")
 //	for w.Next() { use(w.Path()); s, err := w.State() }
 //	err := w.Err()
 type Walker struct {
@@ -21,7 +21,7 @@ type Walker struct {
 // source is one ordered run of states, each path once, newest N that counts.
 // valid is false at its end.
 type source struct {
-	c       objstore.Cursor
+	c       *objstore.Cursor
 	kind    byte
 	line    LineID
 	key     func(path string) []byte // the first key of path
@@ -42,7 +42,7 @@ func (v *View) Walk(prefix string) *Walker { return v.walk(prefix, false) }
 func (v *View) walk(prefix string, all bool) *Walker {
 	w := &Walker{}
 	add := func(s source, first []byte, end []byte) {
-		s.c = v.tx.Scan(objstore.Range{Start: first, End: end})
+		s.c = objstore.Scan(v.tx, objstore.Range{Start: first, End: end})
 		w.sources = append(w.sources, s)
 	}
 	layer := func(id ID, n uint64) {
@@ -74,13 +74,6 @@ func (v *View) walk(prefix string, all bool) *Walker {
 		}
 	}
 	return w
-}
-
-// Close releases the walker.
-func (w *Walker) Close() {
-	for i := range w.sources {
-		w.sources[i].c.Close()
-	}
 }
 
 // Seek makes the following Next move to the first path at or after path.

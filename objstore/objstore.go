@@ -14,6 +14,11 @@ var (
 	ErrCorrupt = errors.New("stored data is corrupt")
 	// ErrNoSpace: free space is below the reserve. Reads go on.
 	ErrNoSpace = errors.New("not enough free disk space")
+	// ErrUnknownOutcome: the transaction was to be committed, and whether it
+	// was is not known, as when the connection to a database broke just then.
+	// What later transactions see of it stays so: all or nothing. Whoever gets
+	// it looks before acting.
+	ErrUnknownOutcome = errors.New("outcome of the transaction is unknown")
 	// ErrTooLarge: a transaction or a blob is larger than the store takes.
 	ErrTooLarge = errors.New("too large for one transaction")
 	// ErrFailed: an earlier disk error leaves it unknown what is on disk, so
@@ -46,8 +51,19 @@ type Blobs interface {
 	Get(ctx context.Context, h Hash, buf []byte) ([]byte, error)
 }
 
+// MaxKey is the longest key of a row, in bytes: what fits into an index entry
+// of PostgreSQL.
+const MaxKey = 2500
+
+// Subject says what an Update is about, as a path of names from the whole to
+// the part, such as "sales/master"; "" is nothing in particular. It is a hint:
+// a store may let Updates of one subject, or of a part of it, wait for each
+// other instead of having them run into conflicts.
+type Subject string
+
 // Rows is an ordered map from keys to values, both byte strings, with
-// serializable transactions. Keys are 1 to 4096 bytes and compare as bytes.
+// serializable transactions. Keys are 1 to MaxKey bytes and compare as bytes.
+// Several processes may share one; nothing in memory stands for what is stored.
 type Rows interface {
 	// View runs fn on a consistent snapshot. The Reader is valid until fn
 	// returns, and is no Writer: what it reads has been committed. fn's error
@@ -60,19 +76,38 @@ type Rows interface {
 	// run more than once and must not call View or Update. Concurrent
 	// Updates appear in one order, each atomic, and may share a sync.
 	// A transaction may write about 3 MiB in 30,000 rows; beyond: ErrTooLarge.
-	Update(ctx context.Context, fn func(Writer) error) error
+	// ErrUnknownOutcome says that it may or may not have been committed.
+	Update(ctx context.Context, about Subject, fn func(Writer) error) error
+
+	// Number gives out the next number of a sequence, which is above floor and
+	// was never given out before, to whatever process. Numbers grow in each
+	// process; some are never given out.
+	Number(ctx context.Context, sequence string, floor uint64) (uint64, error)
+
+	// Changed is closed some time, at most about 10 ms, after the next
+	// committed Update, by whatever process. Who calls it before looking at
+	// rows misses nothing: a change that the look does not see closes it.
+	Changed() <-chan struct{}
 }
 
-// Reader reads rows in a transaction, its own writes included.
+// Reader reads rows in a transaction, its own writes included. What it returns
+// may be kept, and not be changed.
 type Reader interface {
-	// Get returns the value of key, or ErrNotFound. The caller may keep it.
+	// Get returns the value of key, or ErrNotFound.
 	Get(key []byte) ([]byte, error)
 
-	// Scan returns a cursor over the rows of r, before its first row. The
-	// cursor must be closed before the transaction ends; a Writer's later
-	// writes may or may not show in it.
-	Scan(r Range) Cursor
+	// GetMany returns the values of keys, in their order; nil where there is
+	// no row. (The value of a row that is empty is not nil.) It may cost as
+	// much as one Get where the store is far away.
+	GetMany(keys [][]byte) ([][]byte, error)
+
+	// Page returns the first limit rows of a range; fewer say that there are
+	// no more. Nothing stays open between two pages. See Scan.
+	Page(r Range, limit int) ([]Row, error)
 }
+
+// Row is a key with its value.
+type Row struct{ Key, Value []byte }
 
 // Writer reads and writes rows in a transaction. Compare-and-set is a Get
 // followed by a Set: transactions are serializable.
@@ -110,25 +145,6 @@ func PrefixEnd(p []byte) []byte {
 		}
 	}
 	return nil
-}
-
-// Cursor walks rows in order.
-//
-//	for c.Next() { use(c.Key(), c.Value()) }
-//	err := c.Err()
-//	c.Close()
-type Cursor interface {
-	// Next moves to the next row of the range and says whether there is one.
-	Next() bool
-	// Seek places the cursor so that the following Next moves to the first
-	// row at or after key in the direction of the walk, within the range.
-	Seek(key []byte)
-	// Key and Value are valid until the cursor moves; copy to keep.
-	Key() []byte
-	Value() []byte
-	// Err is what ended the walk early, nil at its regular end.
-	Err() error
-	Close()
 }
 
 // Store is one place that has both. Close waits for transactions under way.

@@ -117,7 +117,7 @@ func (b *Batch) stage(ctx context.Context, changes []commits.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return b.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return b.fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := b.fs.target(tx, b.to, WriteOptions{})
 		if err != nil {
 			return err

@@ -72,7 +72,7 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, au
 		return Branch{}, err
 	}
 	var b Branch
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, err := readRepo(tx, repo)
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ type DeleteBranchOptions struct {
 // DeleteBranch removes a branch; the last one takes its repo with it. What
 // it held can be restored until its space is reclaimed.
 func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBranchOptions) error {
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, row, err := readBranch(tx, repo, name)
 		if err != nil {
 			return err
@@ -231,7 +231,6 @@ func (fs *FS) checkEmpty(tx objstore.Reader, r repoRow, name string, row branchR
 		return err
 	}
 	w := v.Walk("")
-	defer w.Close()
 	if w.Next() {
 		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, name, r.Name)
 	}

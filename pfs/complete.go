@@ -116,7 +116,7 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, upload string, par
 	if err != nil {
 		return CommitID{}, err
 	}
-	return id, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return id, fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		_, s, err := fs.readUpload(tx, to, path, upload)
 		if err != nil {
 			return err

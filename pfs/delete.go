@@ -64,7 +64,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		return Deleted{}, err
 	}
 	var done Deleted
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		done = Deleted{Items: make([]DeletedItem, len(list))}
 		s, err := fs.target(tx, to, opt)
 		if err != nil {

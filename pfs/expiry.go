@@ -99,7 +99,7 @@ func (fs *FS) dropIfExpired(ctx context.Context, key []byte) error {
 	copy(id[:], key[len(key)-len(id):])
 	var row openRow
 	dropped := false
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		row, dropped = openRow{}, false
 		err := getJSON(tx, key, &row)
 		if errors.Is(err, objstore.ErrNotFound) {
@@ -133,7 +133,7 @@ func (fs *FS) dropUploads(ctx context.Context, id commits.ID) error {
 	})
 	for _, u := range list {
 		if err == nil {
-			err = fs.rows.Update(ctx, func(tx objstore.Writer) error { return dropUpload(tx, &s, u.Path, u.ID) })
+			err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error { return dropUpload(tx, &s, u.Path, u.ID) })
 		}
 	}
 	return err

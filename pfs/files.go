@@ -115,7 +115,6 @@ func (s *Snapshot) List(ctx context.Context, opt ListOptions) (ListPage, error) 
 			return err
 		}
 		w := v.Walk(opt.Prefix)
-		defer w.Close()
 		return page.fill(ctx, w, opt)
 	})
 	return page, err

@@ -20,7 +20,7 @@ func (fs *FS) SetTags(ctx context.Context, to Ref, path string, version *Expr, t
 		return Committed{}, err
 	}
 	var done Committed
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		done = Committed{Existed: true}
 		s, err := fs.target(tx, to, opt)
 		if err != nil {

@@ -49,13 +49,13 @@ type finish struct {
 
 func (f *finish) do(ctx context.Context, repo string) (commits.Commit, error) {
 	rows := f.fs.rows
-	err := rows.Update(ctx, func(tx objstore.Writer) error { return f.begin(tx, repo) })
+	err := rows.Update(ctx, "", func(tx objstore.Writer) error { return f.begin(tx, repo) })
 	if err != nil {
 		return commits.Commit{}, translate(err)
 	}
 	if err := f.run(ctx); err != nil {
 		// The commit stays open, to be finished otherwise or aborted.
-		undo := rows.Update(context.WithoutCancel(ctx), f.reopen)
+		undo := rows.Update(context.WithoutCancel(ctx), "", f.reopen)
 		return commits.Commit{}, errors.Join(translate(err), undo)
 	}
 	if f.layered {
@@ -143,10 +143,10 @@ func (f *finish) run(ctx context.Context) error {
 		return err
 	}
 	f.layered = f.sum.Files > f.fs.maxDirect
-	err = f.fs.rows.Update(ctx, f.publish)
+	err = f.fs.rows.Update(ctx, "", f.publish)
 	if errors.Is(err, objstore.ErrTooLarge) && !f.layered {
 		f.layered = true // few files, but long rows
-		err = f.fs.rows.Update(ctx, f.publish)
+		err = f.fs.rows.Update(ctx, "", f.publish)
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func (f *finish) resolveConflicts(ctx context.Context) error {
 	})
 	for len(losing) > 0 && err == nil {
 		var rest []string
-		err = f.fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+		err = f.fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			if rest, err = f.unstage(tx, losing); err != nil {
 				return err
 			}

@@ -23,11 +23,11 @@ type failingRows struct {
 	after *int
 }
 
-func (f failingRows) Update(ctx context.Context, fn func(objstore.Writer) error) error {
+func (f failingRows) Update(ctx context.Context, about objstore.Subject, fn func(objstore.Writer) error) error {
 	if *f.after--; *f.after == -1 {
 		return objstore.ErrNoSpace
 	}
-	return f.Rows.Update(ctx, fn)
+	return f.Rows.Update(ctx, about, fn)
 }
 
 // TestFinishThatFailed is finished anew: with another strategy only if nothing

@@ -34,7 +34,6 @@ type FS struct {
 
 	completing sync.Map // uploads whose archives are being unpacked
 
-	bell       bell            // rings when rows have changed
 	watching   context.Context // of all watches
 	endWatches context.CancelFunc
 
@@ -67,7 +66,7 @@ type Options struct {
 // an earlier process left half done.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) {
 	fs := &FS{
-		store: store, blobs: store.Blobs(),
+		store: store, rows: store.Rows(), blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
 		lines:     commits.NewLines(),
 		openTTL:   opts.OpenTTL,
@@ -75,7 +74,6 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 		foldPage:  500,
 		folds:     make(chan commits.LineID, 1024),
 	}
-	fs.rows = ringing{store.Rows(), &fs.bell}
 	if fs.now == nil {
 		fs.now = time.Now
 	}

@@ -98,7 +98,7 @@ func (m *merging) do(ctx context.Context, from Ref) (Merged, error) {
 		err := m.each(ctx, m.take)
 		return m.outcome(), err
 	case m.done.FastForward:
-		err := m.fs.rows.Update(ctx, m.forward)
+		err := m.fs.rows.Update(ctx, "", m.forward)
 		return m.done, err
 	}
 	return m.commit(ctx)
@@ -116,7 +116,7 @@ func (m *merging) atOnce(ctx context.Context, from Ref) (Merged, error) {
 		return Merged{}, err
 	}
 	first := *m
-	err = m.fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = m.fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		*m = first // this may run again
 		switch err := m.prepare(tx, from); {
 		case err != nil || m.done.UpToDate:

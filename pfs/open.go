@@ -66,7 +66,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 		return OpenCommit{}, err
 	}
 	var o OpenCommit
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, branch, opt)
 		if err != nil {
 			return err
@@ -173,7 +173,7 @@ func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int
 
 // AbortCommit drops an open commit and all that is staged in it.
 func (fs *FS) AbortCommit(ctx context.Context, repo string, id commits.ID) error {
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, err := readRepo(tx, repo)
 		if err != nil {
 			return err
@@ -203,7 +203,7 @@ func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
 		return err
 	}
 	for done := false; !done; {
-		err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			if done, err = commits.DropStaged(tx, id); err != nil || !done {
 				return err
 			}

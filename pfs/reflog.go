@@ -65,8 +65,7 @@ func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, lim
 		if before > 0 {
 			in.End = binary.BigEndian.AppendUint64(prefix, before)
 		}
-		c := tx.Scan(in)
-		defer c.Close()
+		c := objstore.Scan(tx, in)
 		for (limit <= 0 || len(list) < limit) && c.Next() {
 			m := Move{N: binary.BigEndian.Uint64(c.Key()[len(prefix):])}
 			if err := decodeJSON(c.Key(), c.Value(), &m); err != nil {
@@ -84,7 +83,7 @@ func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, lim
 // from what no longer leads to the head cannot be finished any more.
 func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt WriteOptions) (Branch, error) {
 	var b Branch
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, Ref{Repo: repo, Branch: name}, opt)
 		if err != nil {
 			return err
@@ -130,7 +129,7 @@ func (fs *FS) moveBranch(tx objstore.Writer, s *Snapshot, to commits.Pos, action
 // ErrDenied, or take them again.
 func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (Branch, error) {
 	var b Branch
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, row, err := readBranch(tx, repo, name)
 		if err != nil {
 			return err
@@ -153,7 +152,7 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Bra
 		return Branch{}, err
 	}
 	var b Branch
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, err := readRepo(tx, repo)
 		if errors.Is(err, ErrNoSuchRepo) {
 			r, err = fs.restoreRepo(tx, repo)
@@ -226,8 +225,7 @@ func (fs *FS) DeletedBranches(ctx context.Context, repo, after string, limit int
 // eachDropped calls fn for rows of deleted branches, whose names begin behind
 // skip bytes of the key, until it returns false.
 func eachDropped(tx objstore.Reader, in objstore.Range, skip int, fn func(name string, at time.Time, row branchRow) (bool, error)) error {
-	c := tx.Scan(in)
-	defer c.Close()
+	c := objstore.Scan(tx, in)
 	for c.Next() {
 		var row branchRow
 		if err := decodeJSON(c.Key(), c.Value(), &row); err != nil {
@@ -272,8 +270,7 @@ func (fs *FS) dropRepo(tx objstore.Writer, r repoRow) error {
 func lastUnder(tx objstore.Reader, prefix []byte, v any) ([]byte, error) {
 	in := objstore.Prefix(prefix)
 	in.Reverse = true
-	c := tx.Scan(in)
-	defer c.Close()
+	c := objstore.Scan(tx, in)
 	if !c.Next() {
 		return nil, c.Err()
 	}

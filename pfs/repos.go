@@ -59,7 +59,7 @@ func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 		return Repo{}, err
 	}
 	r.Created = fs.timestamp()
-	return r, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return r, fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		_, err := fs.createRepo(tx, r)
 		return err
 	})
@@ -104,7 +104,7 @@ type RepoUpdate struct {
 // ErrNoSuchBranch if the new default branch is not there.
 func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
 	var r repoRow
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
 		if r, err = readRepo(tx, name); err != nil {
 			return err
 		}
@@ -156,8 +156,7 @@ func eachName(tx objstore.Reader, prefix []byte, after string, fn func(name stri
 	if after != "" {
 		r.Start = append(append(append([]byte(nil), prefix...), after...), 0)
 	}
-	c := tx.Scan(r)
-	defer c.Close()
+	c := objstore.Scan(tx, r)
 	for c.Next() {
 		if more, err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil || !more {
 			return err
@@ -170,7 +169,7 @@ func eachName(tx objstore.Reader, prefix []byte, after string, fn func(name stri
 // holds a commit and force is not set. Its branches can be restored until
 // their space is reclaimed.
 func (fs *FS) DeleteRepo(ctx context.Context, name string, force bool) error {
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, err := readRepo(tx, name)
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func (fs *FS) resume(ctx context.Context) error {
 		if row.Internal {
 			dropping = append(dropping, id)
 		}
-		err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 			key := append([]byte{keyOpen}, raw...)
 			if row.Internal {
 				return errors.Join(tx.Set(droppingKey(id), nil), tx.Delete(key))
@@ -119,7 +119,7 @@ func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
 	after := ""
 	for more := true; more; {
 		next, done := "", false
-		err := fs.rows.Update(ctx, func(tx objstore.Writer) (err error) {
+		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			// This may run again, so it begins at after each time.
 			more = true
 			if next, done, err = commits.Fold(tx, line, after, fs.foldPage); err != nil || !done {

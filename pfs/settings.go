@@ -84,7 +84,7 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 // ErrReadOnly if to is history. on, if not nil, is the branch that was
 // authorized.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, on *Snapshot, change func(*Settings) error) error {
-	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return translate(fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func (fs *FS) SetFileACL(ctx context.Context, to Ref, on *Snapshot, path string,
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return translate(fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return translate(fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err

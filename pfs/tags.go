@@ -36,7 +36,7 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (Tag, er
 		return Tag{}, err
 	}
 	var t Tag
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.finished(tx, at)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) ([]Tag, e
 
 // DeleteTag removes a tag; the commit stays. ErrNoSuchTag.
 func (fs *FS) DeleteTag(ctx context.Context, repo, name string) error {
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		r, err := readRepo(tx, repo)
 		if err != nil {
 			return err

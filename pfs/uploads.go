@@ -66,7 +66,7 @@ func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commi
 		return Upload{}, err
 	}
 	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL, User: opt.User}
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, opt)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (fs *FS) AbortUpload(ctx context.Context, to Ref, path, id string) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		_, s, err := fs.readUpload(tx, to, path, id)
 		if err != nil {
 			return err
@@ -167,8 +167,7 @@ func (fs *FS) Uploads(ctx context.Context, to Ref, opt UploadsOptions) (UploadsP
 		}
 		scope := s.uploadScope()
 		r := objstore.Prefix(append(append([]byte(nil), scope...), opt.Prefix...))
-		c := tx.Scan(r)
-		defer c.Close()
+		c := objstore.Scan(tx, r)
 		if k := opt.start(scope); bytes.Compare(k, r.Start) > 0 {
 			c.Seek(k)
 		}
@@ -192,7 +191,7 @@ func (o *UploadsOptions) start(scope []byte) []byte {
 	}
 }
 
-func (p *UploadsPage) fill(c objstore.Cursor, scope []byte, opt UploadsOptions) error {
+func (p *UploadsPage) fill(c *objstore.Cursor, scope []byte, opt UploadsOptions) error {
 	list := ListOptions{Prefix: opt.Prefix, Delimiter: opt.Delimiter}
 	for c.Next() {
 		if len(p.Items) == opt.Limit {
@@ -284,7 +283,7 @@ func (fs *FS) PutPart(ctx context.Context, to Ref, path, upload string, number i
 		return PartInfo{}, err
 	}
 	row := partRow{Part: p, Modified: fs.timestamp(), Checksum: sum}
-	err := fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		_, s, err := fs.readUpload(tx, to, path, upload)
 		if err != nil {
 			return err
@@ -305,8 +304,7 @@ func (fs *FS) Parts(ctx context.Context, to Ref, path, upload string, after, lim
 		if u, _, err = fs.readUpload(tx, to, path, upload); err != nil {
 			return err
 		}
-		c := tx.Scan(objstore.Range{Start: partKey(upload, after+1), End: objstore.PrefixEnd(partKey(upload, 0)[:1+len(upload)])})
-		defer c.Close()
+		c := objstore.Scan(tx, objstore.Range{Start: partKey(upload, after+1), End: objstore.PrefixEnd(partKey(upload, 0)[:1+len(upload)])})
 		for limit > 0 && c.Next() {
 			if len(list) == limit {
 				more = true

@@ -64,7 +64,7 @@ func (fs *FS) CreateUser(ctx context.Context, u User) (User, error) {
 		return User{}, err
 	}
 	u.ID, u.Created = hex.EncodeToString(raw[:]), fs.timestamp()
-	return u, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return u, fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		_, err := readUser(tx, u.Name)
 		if err == nil {
 			return fmt.Errorf("%w: %s", ErrUserExists, u.Name)
@@ -140,7 +140,7 @@ func (fs *FS) DeleteUser(ctx context.Context, name string) error {
 	if name == RootUser {
 		return fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
 	}
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		u, err := readUser(tx, name)
 		if err != nil {
 			return err
@@ -167,7 +167,7 @@ func (fs *FS) CreateKey(ctx context.Context, k Key) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return k, fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return k, fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		if _, err := readUser(tx, k.User); err != nil {
 			return err
 		}
@@ -273,7 +273,7 @@ func readKeys(tx objstore.Reader, user, after string, limit int) ([]Key, error) 
 
 // DeleteKey removes a key. ErrNoSuchKey.
 func (fs *FS) DeleteKey(ctx context.Context, access string) error {
-	return fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		if _, err := tx.Get(accessKey(access)); err != nil {
 			if errors.Is(err, objstore.ErrNotFound) {
 				return fmt.Errorf("%w: %s", ErrNoSuchKey, access)

@@ -49,7 +49,6 @@ func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsP
 			return err
 		}
 		x := v.Versions(opt.Prefix)
-		defer x.Close()
 		return page.fill(ctx, x, opt)
 	})
 	return page, translate(err)
@@ -159,7 +158,6 @@ func (s *Snapshot) without(tx objstore.Reader, path string, gone []CommitID) (*c
 		return nil, err
 	}
 	x := v.Versions(path)
-	defer x.Close()
 	var left *commits.State // the newest that stays
 	var removed []CommitID
 	for (left == nil || len(removed) < len(gone)) && x.Next() && x.Version().Path == path {

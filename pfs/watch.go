@@ -84,7 +84,7 @@ func (w *Watch) Seen() CommitID { return w.seen }
 // lead, ErrNoSuchBranch if it was deleted, ErrClosed if the FS ends.
 func (w *Watch) Next(ctx context.Context, idle <-chan time.Time) ([]Commit, error) {
 	for {
-		changed := w.fs.bell.next()
+		changed := w.fs.rows.Changed()
 		list, more, err := w.look(ctx)
 		if err != nil || len(list) > 0 {
 			return list, err

@@ -390,41 +390,6 @@ func watchAnyhow(ctx context.Context, t *testing.T, fs *FS, rnd *rand.Rand) []co
 	return append(ids, take(t, again(), int(b.N)-len(ids))...)
 }
 
-// TestBell: whoever asks for the next ring before it looks misses nothing.
-func TestBell(t *testing.T) {
-	t.Parallel()
-	var b bell
-	var n atomic.Int64
-	const most = 2000
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for {
-				next := b.next()
-				if n.Load() >= most {
-					return
-				}
-				<-next
-			}
-		})
-	}
-	for range most {
-		n.Add(1)
-		b.ring()
-	}
-	wg.Wait()
-}
-
-// BenchmarkRing is what a writer pays where nobody watches.
-func BenchmarkRing(b *testing.B) {
-	var x bell
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			x.ring()
-		}
-	})
-}
-
 // BenchmarkPutWatched puts with 32 writers while others watch: the branch
 // that is written to, or other ones.
 func BenchmarkPutWatched(b *testing.B) {

@@ -118,7 +118,7 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 		return Committed{}, err
 	}
 	var done Committed
-	err = fs.rows.Update(ctx, func(tx objstore.Writer) error {
+	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		done = Committed{}
 		s, err := fs.target(tx, to, opt)
 		if err != nil {

@@ -9,8 +9,7 @@ import (
 	"caret/objstore"
 )
 
-// Scan implements objstore.Reader.
-func (r *reader) Scan(rg objstore.Range) objstore.Cursor {
+func (r *reader) scan(rg objstore.Range) *cursor {
 	c := &cursor{reverse: rg.Reverse, start: rowKey(rg.Start), end: []byte{keyRow + 1}}
 	if rg.End != nil {
 		c.end = rowKey(rg.End)

@@ -46,7 +46,7 @@ func put(t testing.TB, s objstore.Store, data []byte) objstore.Hash {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Rows().Update(t.Context(), func(tx objstore.Writer) error { return tx.Set([]byte("k"), nil) }); err != nil {
+	if err := s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error { return tx.Set([]byte("k"), nil) }); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -154,7 +154,7 @@ func TestNoSpace(t *testing.T) {
 	if _, err := full.Blobs().Put(t.Context(), []byte("x")); !errors.Is(err, objstore.ErrNoSpace) {
 		t.Errorf("put: %v", err)
 	}
-	if err := full.Rows().Update(t.Context(), func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }); !errors.Is(err, objstore.ErrNoSpace) {
+	if err := full.Rows().Update(t.Context(), "", func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }); !errors.Is(err, objstore.ErrNoSpace) {
 		t.Errorf("update: %v", err)
 	}
 	if got, err := full.Blobs().Get(t.Context(), h, nil); err != nil || string(got) != "content" {
@@ -235,7 +235,7 @@ func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Ha
 		data := bytes.Repeat([]byte(name), 3000)
 		h, err := s.Blobs().Put(t.Context(), data)
 		if err == nil {
-			err = s.Rows().Update(t.Context(), func(tx objstore.Writer) error {
+			err = s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
 				return errors.Join(tx.Set([]byte("a"+name), h[:]), tx.Set([]byte("b"+name), h[:]))
 			})
 		}

@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -16,9 +17,6 @@ const (
 	keyRow   = 'r' // then the row's own key
 	keyIndex = 'x' // then a blob's hash
 )
-
-// maxKey is the longest key in bytes.
-const maxKey = 4096
 
 func rowKey(key []byte) []byte { return append([]byte{keyRow}, key...) }
 
@@ -39,7 +37,7 @@ func (s rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
 }
 
 // Update implements objstore.Rows.
-func (s rows) Update(ctx context.Context, fn func(objstore.Writer) error) error {
+func (s rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.Writer) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -55,8 +53,28 @@ func (s rows) Update(ctx context.Context, fn func(objstore.Writer) error) error 
 	if errors.As(err, &p) {
 		panic(p.value)
 	}
+	if err == nil {
+		s.bell.Ring()
+	}
 	return err
 }
+
+// Number implements objstore.Rows.
+func (s rows) Number(ctx context.Context, sequence string, floor uint64) (uint64, error) {
+	key, n := append([]byte{0}, sequence...), uint64(0)
+	return n, s.Update(ctx, "", func(tx objstore.Writer) error {
+		b, err := tx.Get(key)
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+			return err
+		}
+		n, _ = binary.Uvarint(b)
+		n = max(n, floor) + 1
+		return tx.Set(key, binary.AppendUvarint(nil, n))
+	})
+}
+
+// Changed implements objstore.Rows.
+func (s rows) Changed() <-chan struct{} { return s.bell.Next() }
 
 // reader reads rows: own over below over the transaction, where nil deletes.
 type reader struct {
@@ -94,6 +112,35 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 		r.seen[string(k)] = l
 	}
 	return bytes.Clone(l.value), l.err
+}
+
+// GetMany implements objstore.Reader.
+func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, k := range keys {
+		v, err := r.Get(k)
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			values[i] = append([]byte{}, v...)
+		}
+	}
+	return values, nil
+}
+
+// Page implements objstore.Reader.
+func (r *reader) Page(rg objstore.Range, limit int) ([]objstore.Row, error) {
+	var page []objstore.Row
+	if limit <= 0 || rg.End != nil && bytes.Compare(rg.Start, rg.End) >= 0 {
+		return nil, nil
+	}
+	c := r.scan(rg)
+	defer c.Close()
+	for len(page) < limit && c.Next() {
+		page = append(page, objstore.Row{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)})
+	}
+	return page, c.Err()
 }
 
 // read reads a row from the transaction.
@@ -150,8 +197,8 @@ func (w *writer) filled(n int) bool {
 func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
 
 func (w *writer) put(key, value []byte) error {
-	if len(key) == 0 || len(key) > maxKey {
-		return fmt.Errorf("row key of %d bytes; it may have 1 to %d", len(key), maxKey)
+	if len(key) == 0 || len(key) > objstore.MaxKey {
+		return fmt.Errorf("row key of %d bytes; it may have 1 to %d", len(key), objstore.MaxKey)
 	}
 	w.own[string(rowKey(key))] = value
 	w.bytes += len(key) + len(value) + rowOverhead

@@ -26,6 +26,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 
 	"caret/objstore"
+	"caret/objstore/txn"
 )
 
 // Options configure a store; the zero value is fine.
@@ -67,6 +68,7 @@ type Store struct {
 	space *space
 
 	requests chan *request
+	bell     txn.Bell
 	failed   atomic.Pointer[error] // the first disk error, after which nothing is written
 
 	mu     sync.RWMutex // held for reading while the store is used

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"caret/objstore"
+	"caret/objstore/txn"
 )
 
 // Store is an objstore.Store. Make one with New.
@@ -20,6 +21,9 @@ type Store struct {
 	closed bool
 	rows   table
 	write  sync.Mutex // held by the one Update under way
+	bell   txn.Bell
+
+	numbers map[string]uint64 // the last of each sequence
 
 	blobMu sync.RWMutex
 	blobs  map[objstore.Hash][]byte
@@ -27,7 +31,7 @@ type Store struct {
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{blobs: make(map[objstore.Hash][]byte)}
+	return &Store{blobs: make(map[objstore.Hash][]byte), numbers: make(map[string]uint64)}
 }
 
 // Blobs returns the blobs.
@@ -103,50 +107,32 @@ func (t table) Get(key []byte) ([]byte, error) {
 	return bytes.Clone(t[i].value), nil
 }
 
-func (t table) Scan(r objstore.Range) objstore.Cursor {
+func (t table) GetMany(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, k := range keys {
+		if at, ok := t.find(k); ok {
+			values[i] = append([]byte{}, t[at].value...)
+		}
+	}
+	return values, nil
+}
+
+func (t table) Page(r objstore.Range, limit int) ([]objstore.Row, error) {
 	lo, _ := t.find(r.Start)
 	hi := len(t)
 	if r.End != nil {
 		hi, _ = t.find(r.End)
 	}
-	c := &cursor{rows: t[lo:max(lo, hi)], reverse: r.Reverse, i: -1}
-	if r.Reverse {
-		c.i = len(c.rows)
+	var page []objstore.Row
+	for i := range min(max(hi-lo, 0), limit) {
+		at := lo + i
+		if r.Reverse {
+			at = hi - 1 - i
+		}
+		page = append(page, objstore.Row{Key: bytes.Clone(t[at].key), Value: append([]byte{}, t[at].value...)})
 	}
-	return c
+	return page, nil
 }
-
-type cursor struct {
-	rows    table
-	reverse bool
-	i       int // of the current row
-}
-
-func (c *cursor) Next() bool {
-	if c.reverse {
-		c.i = max(c.i-1, -1)
-	} else {
-		c.i = min(c.i+1, len(c.rows))
-	}
-	return c.i >= 0 && c.i < len(c.rows)
-}
-
-func (c *cursor) Seek(key []byte) {
-	i, ok := c.rows.find(key)
-	switch {
-	case !c.reverse:
-		c.i = i - 1
-	case ok:
-		c.i = i + 1
-	default:
-		c.i = i
-	}
-}
-
-func (c *cursor) Key() []byte   { return c.rows[c.i].key }
-func (c *cursor) Value() []byte { return c.rows[c.i].value }
-func (c *cursor) Err() error    { return nil }
-func (c *cursor) Close()        {}
 
 type rows struct{ *Store }
 
@@ -166,7 +152,22 @@ const (
 	maxBytes = 3 << 20
 )
 
-func (r rows) Update(ctx context.Context, fn func(objstore.Writer) error) error {
+// Number implements objstore.Rows.
+func (r rows) Number(ctx context.Context, sequence string, floor uint64) (uint64, error) {
+	if err := r.check(ctx); err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := max(r.numbers[sequence], floor) + 1
+	r.numbers[sequence] = n
+	return n, nil
+}
+
+// Changed implements objstore.Rows.
+func (r rows) Changed() <-chan struct{} { return r.bell.Next() }
+
+func (r rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.Writer) error) error {
 	r.write.Lock()
 	defer r.write.Unlock()
 	if err := r.check(ctx); err != nil {
@@ -187,6 +188,7 @@ func (r rows) Update(ctx context.Context, fn func(objstore.Writer) error) error 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows = tx.table
+	r.bell.Ring()
 	return nil
 }
 
@@ -199,12 +201,8 @@ func (w *writer) filled(n int) bool { return w.written > maxRows/n || w.bytes > 
 
 func (w *writer) Full() bool { return w.filled(2) }
 
-func (w *writer) Scan(r objstore.Range) objstore.Cursor {
-	return slices.Clone(w.table).Scan(r)
-}
-
 func (w *writer) Set(key, value []byte) error {
-	if len(key) == 0 || len(key) > 4096 {
+	if len(key) == 0 || len(key) > objstore.MaxKey {
 		return fmt.Errorf("key of %d bytes", len(key))
 	}
 	w.written++

@@ -90,7 +90,7 @@ func testClosed(t *testing.T, s objstore.Store, _ Reopen) {
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	if err := s.Rows().Update(t.Context(), func(objstore.Writer) error { return nil }); !errors.Is(err, objstore.ErrClosed) {
+	if err := s.Rows().Update(t.Context(), "", func(objstore.Writer) error { return nil }); !errors.Is(err, objstore.ErrClosed) {
 		t.Errorf("update: %v", err)
 	}
 	if err := s.Rows().View(t.Context(), func(objstore.Reader) error { return nil }); !errors.Is(err, objstore.ErrClosed) {

@@ -24,9 +24,8 @@ type model struct {
 // clear empties the store for the next run.
 func (m *model) clear(t *rapid.T) {
 	m.rows, m.blobs = map[string]string{}, nil
-	err := m.s.Rows().Update(context.Background(), func(tx objstore.Writer) error {
-		c := tx.Scan(objstore.Range{})
-		defer c.Close()
+	err := m.s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error {
+		c := objstore.Scan(tx, objstore.Range{})
 		var keys [][]byte
 		for c.Next() {
 			keys = append(keys, bytes.Clone(c.Key()))
@@ -58,7 +57,7 @@ func (m *model) Update(t *rapid.T) {
 	}
 	fail := rapid.IntRange(0, 3).Draw(t, "fail") == 0
 	boom := errors.New("boom")
-	err := m.s.Rows().Update(context.Background(), func(tx objstore.Writer) error {
+	err := m.s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error {
 		next = maps.Clone(m.rows) // it may run more than once
 		for _, o := range ops {
 			var err error
@@ -101,7 +100,7 @@ func (m *model) Reopen(t *rapid.T) {
 	if m.reopen == nil || rapid.IntRange(0, 9).Draw(t, "seldom") > 0 {
 		t.Skip("not now")
 	}
-	if err := m.s.Rows().Update(context.Background(), func(tx objstore.Writer) error { return tx.Delete([]byte("none")) }); err != nil {
+	if err := m.s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error { return tx.Delete([]byte("none")) }); err != nil {
 		t.Fatal(err)
 	}
 	m.s = m.reopen(m.s)

@@ -48,7 +48,7 @@ func Run(t *testing.T, open func(testing.TB) (objstore.Store, Reopen)) {
 
 func set(t testing.TB, s objstore.Store, pairs ...string) {
 	t.Helper()
-	err := s.Rows().Update(context.Background(), func(tx objstore.Writer) error {
+	err := s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error {
 		for i := 0; i < len(pairs); i += 2 {
 			if err := tx.Set([]byte(pairs[i]), []byte(pairs[i+1])); err != nil {
 				return err
@@ -63,8 +63,7 @@ func set(t testing.TB, s objstore.Store, pairs ...string) {
 
 // dump walks a range and joins what it finds, "k=v k=v".
 func dump(tx objstore.Reader, r objstore.Range) string {
-	c := tx.Scan(r)
-	defer c.Close()
+	c := objstore.Scan(tx, r)
 	var out []string
 	for c.Next() {
 		out = append(out, string(c.Key())+"="+string(c.Value()))
@@ -105,7 +104,7 @@ func testRows(t *testing.T, s objstore.Store, _ Reopen) {
 			t.Error("a value that was changed by its reader changed for others")
 		}
 	})
-	err := s.Rows().Update(t.Context(), func(tx objstore.Writer) error {
+	err := s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
 		key, value := []byte("k"), []byte("v")
 		if err := tx.Set(key, value); err != nil {
 			return err
@@ -156,8 +155,7 @@ func testScan(t *testing.T, s objstore.Store, _ Reopen) {
 		}
 	}
 	seek := func(tx objstore.Reader, r objstore.Range, keys ...string) string {
-		c := tx.Scan(r)
-		defer c.Close()
+		c := objstore.Scan(tx, r)
 		var out []string
 		for _, k := range keys {
 			c.Seek([]byte(k))
@@ -181,7 +179,7 @@ func testScan(t *testing.T, s objstore.Store, _ Reopen) {
 		}
 	}
 	view(t, s, func(tx objstore.Reader) { check(tx, ""); seeks(tx) })
-	err := s.Rows().Update(t.Context(), func(tx objstore.Writer) error {
+	err := s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
 		seeks(tx)
 		// A transaction sees its own writes between those that are there.
 		if err := errors.Join(tx.Set([]byte("bc"), []byte("own")), tx.Delete([]byte("a")), tx.Set([]byte("a"), []byte("1"))); err != nil {
@@ -207,8 +205,7 @@ func testScan(t *testing.T, s objstore.Store, _ Reopen) {
 func testIsolation(t *testing.T, s objstore.Store, _ Reopen) {
 	set(t, s, "a", "old", "b", "old")
 	view(t, s, func(tx objstore.Reader) {
-		c := tx.Scan(objstore.Range{})
-		defer c.Close()
+		c := objstore.Scan(tx, objstore.Range{})
 		if !c.Next() {
 			t.Fatal("no rows")
 		}
@@ -229,7 +226,7 @@ func testIsolation(t *testing.T, s objstore.Store, _ Reopen) {
 
 func testAtomicity(t *testing.T, s objstore.Store, _ Reopen) {
 	boom := errors.New("boom")
-	err := s.Rows().Update(t.Context(), func(tx objstore.Writer) error {
+	err := s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
 		return errors.Join(tx.Set([]byte("a"), nil), boom)
 	})
 	if !errors.Is(err, boom) {
@@ -249,7 +246,7 @@ func testPanic(t *testing.T, s objstore.Store, _ Reopen) {
 				t.Errorf("recovered %v", v)
 			}
 		}()
-		s.Rows().Update(t.Context(), func(tx objstore.Writer) error { //nolint:errcheck // it panics
+		s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error { //nolint:errcheck // it panics
 			tx.Set([]byte("a"), nil) //nolint:errcheck // it is thrown away
 			panic("boom")
 		})
@@ -269,7 +266,7 @@ func testCounters(t *testing.T, s objstore.Store, _ Reopen) {
 	for range writers {
 		wg.Go(func() {
 			for range rounds {
-				err := s.Rows().Update(context.Background(), func(tx objstore.Writer) error {
+				err := s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error {
 					var n uint64
 					v, err := tx.Get([]byte("n"))
 					if err == nil {
@@ -300,13 +297,13 @@ func testCounters(t *testing.T, s objstore.Store, _ Reopen) {
 }
 
 func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
-	update := func(fn func(tx objstore.Writer) error) error { return s.Rows().Update(t.Context(), fn) }
-	for _, n := range []int{0, 4097} {
+	update := func(fn func(tx objstore.Writer) error) error { return s.Rows().Update(t.Context(), "", fn) }
+	for _, n := range []int{0, objstore.MaxKey+1} {
 		if err := update(func(tx objstore.Writer) error { return tx.Set(make([]byte, n), nil) }); err == nil {
 			t.Errorf("a key of %d bytes was taken", n)
 		}
 	}
-	if err := update(func(tx objstore.Writer) error { return tx.Set(bytes.Repeat([]byte("k"), 4096), nil) }); err != nil {
+	if err := update(func(tx objstore.Writer) error { return tx.Set(bytes.Repeat([]byte("k"), objstore.MaxKey), nil) }); err != nil {
 		t.Errorf("the longest key: %v", err)
 	}
 	fill := func(name string, rows, size int, more func(objstore.Writer) bool) error {
@@ -352,7 +349,7 @@ func testRefusals(t *testing.T, s objstore.Store, _ Reopen) {
 		gate := make(chan struct{})
 		var wg sync.WaitGroup
 		update := func(fn func(objstore.Writer) error) {
-			if err := s.Rows().Update(t.Context(), fn); err != nil && !errors.Is(err, exists) {
+			if err := s.Rows().Update(t.Context(), "", fn); err != nil && !errors.Is(err, exists) {
 				t.Errorf("update: %v", err)
 			} else if err == nil {
 				return
@@ -396,7 +393,7 @@ func testRefusals(t *testing.T, s objstore.Store, _ Reopen) {
 func testCancel(t *testing.T, s objstore.Store, _ Reopen) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Rows().Update(ctx, func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }); !errors.Is(err, context.Canceled) {
+	if err := s.Rows().Update(ctx, "", func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }); !errors.Is(err, context.Canceled) {
 		t.Errorf("update: %v", err)
 	}
 	if err := s.Rows().View(ctx, func(objstore.Reader) error { return nil }); !errors.Is(err, context.Canceled) {

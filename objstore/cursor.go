@@ -1,0 +1,111 @@
+package objstore
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Cursor walks rows in order, a page at a time: between two pages it holds
+// nothing of the store. A Writer's own later writes may or may not show in it.
+//
+//	c := objstore.Scan(tx, r)
+//	for c.Next() { use(c.Key(), c.Value()) }
+//	err := c.Err()
+type Cursor struct {
+	tx   Reader
+	in   Range // what is still to be read
+	all  Range
+	page []Row // of which the first is the current row
+	at   bool  // there is a current row
+	size int   // of the next page
+	end  bool  // nothing is behind page
+	err  error
+}
+
+// Pages grow, as who goes on reads much.
+const (
+	firstPage = 16
+	pageGrows = 4
+	maxPage   = 1024
+)
+
+// Scan returns a cursor over the rows of r, before its first row.
+func Scan(tx Reader, r Range) *Cursor {
+	return &Cursor{tx: tx, in: r, all: r, size: firstPage}
+}
+
+// Next moves to the next row of the range and says whether there is one.
+func (c *Cursor) Next() bool {
+	if c.at {
+		c.page, c.at = c.page[1:], false
+	}
+	if len(c.page) == 0 && !c.read() {
+		return false
+	}
+	c.at = true
+	return true
+}
+
+// read reads the next page and says whether there are rows in it.
+func (c *Cursor) read() bool {
+	if c.end || c.err != nil {
+		return false
+	}
+	page, err := c.tx.Page(c.in, c.size)
+	if err != nil {
+		c.err = err
+		return false
+	}
+	c.page, c.end = page, len(page) < c.size
+	c.size = min(c.size*pageGrows, maxPage)
+	if n := len(page); n > 0 {
+		c.in = c.all.behind(page[n-1].Key)
+	}
+	return len(page) > 0
+}
+
+// behind is the part of r that follows key in the direction of the walk.
+func (r Range) behind(key []byte) Range {
+	if r.Reverse {
+		r.End = key
+	} else {
+		r.Start = append(slices.Clip(key), 0)
+	}
+	return r
+}
+
+// from is the part of r from key, included, in the direction of the walk.
+func (r Range) from(key []byte) Range {
+	switch {
+	case r.Reverse && (r.End == nil || bytes.Compare(key, r.End) < 0):
+		r.End = append(slices.Clip(key), 0)
+	case !r.Reverse && bytes.Compare(key, r.Start) > 0:
+		r.Start = bytes.Clone(key)
+	}
+	return r
+}
+
+// Seek places the cursor so that the following Next moves to the first row at
+// or after key in the direction of the walk, within the range.
+func (c *Cursor) Seek(key []byte) {
+	before := func(k []byte) bool { return bytes.Compare(k, key) < 0 }
+	if c.all.Reverse {
+		before = func(k []byte) bool { return bytes.Compare(k, key) > 0 }
+	}
+	if n := len(c.page); n > 0 && !before(c.page[n-1].Key) && (before(c.page[0].Key) || bytes.Equal(c.page[0].Key, key)) {
+		i := slices.IndexFunc(c.page, func(r Row) bool { return !before(r.Key) })
+		c.page, c.at = c.page[i:], false
+		return
+	}
+	c.page, c.at, c.end, c.size = nil, false, false, firstPage
+	c.in = c.all.from(key)
+}
+
+// Key and Value are those of the current row.
+func (c *Cursor) Key() []byte { return c.page[0].Key }
+
+// Value is that of the current row.
+func (c *Cursor) Value() []byte { return c.page[0].Value }
+
+// Err is what ended the walk early, nil at its regular end.
+func (c *Cursor) Err() error { return c.err }
