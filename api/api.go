@@ -15,6 +15,7 @@ import (
 	"time"
 
 	v1 "caret/api/v1"
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -198,12 +199,12 @@ func (b bodyReader) Read(p []byte) (int, error) {
 
 // ref reads the state that a request is about.
 func (c *call) ref(expr string) (pfs.Ref, error) {
-	x, err := pfs.ParseExpr(expr)
+	x, err := revision.Parse(expr)
 	if err != nil {
 		return pfs.Ref{}, err
 	}
 	ref := pfs.Ref{Repo: c.PathValue("repo"), Base: x}
-	if x.Base == "" || x.Base == "HEAD" || pfs.IsCommit(x.Base) {
+	if x.Base == "" || x.Base == "HEAD" || revision.IsCommit(x.Base) {
 		ref.Branch = c.caller.Branch // the one that a key is limited to, if it is
 	}
 	return ref, nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	v1 "caret/api/v1"
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -63,7 +64,7 @@ func (s *server) log(c *call) error {
 		return err
 	}
 	if after != "" {
-		if opt.After, err = pfs.ParseCommitID(after); err != nil {
+		if opt.After, err = revision.ParseID(after); err != nil {
 			return badAfter(after)
 		}
 	}
@@ -213,7 +214,7 @@ func (s *server) openCommits(c *call) lister[pfs.OpenCommit] {
 	return func(after string, limit int) (list []pfs.OpenCommit, err error) {
 		var behind pfs.CommitID
 		if after != "" {
-			if behind, err = pfs.ParseCommitID(after); err != nil {
+			if behind, err = revision.ParseID(after); err != nil {
 				return nil, badAfter(after)
 			}
 		}

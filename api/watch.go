@@ -9,6 +9,7 @@ import (
 	"time"
 
 	v1 "caret/api/v1"
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -59,11 +60,11 @@ func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
 	if opt.FromStart = after == v1.Beginning; opt.FromStart || after == "" {
 		return opt, nil
 	}
-	if opt.After, err = pfs.ParseCommitID(after); err == nil {
+	if opt.After, err = revision.ParseID(after); err == nil {
 		return opt, nil // the watch tells if it does not lead to the head
 	}
 	ref := c.branchRef()
-	if ref.Base, err = pfs.ParseExpr(after); err != nil {
+	if ref.Base, err = revision.Parse(after); err != nil {
 		return opt, err
 	}
 	snap, err := s.authorize(c, ref, pfs.ActList, "")

@@ -10,26 +10,26 @@ import (
 )
 
 // Frontier is all commits that lead to one, by first parents and by merges,
-// itself included: of each line those up to a number.
-type Frontier map[LineID]uint64
+// itself included: of each lineage those up to a number.
+type Frontier map[LineageID]uint64
 
-// Has says whether the commit at p, named by the line that made it, is one.
-func (f Frontier) Has(p Pos) bool { return p.N <= f[p.Line] }
+// Has says whether the commit at p, named by the lineage that made it, is one.
+func (f Frontier) Has(p Pos) bool { return p.N <= f[p.Lineage] }
 
-func (f Frontier) add(p Pos) { f[p.Line] = max(f[p.Line], p.N) }
+func (f Frontier) add(p Pos) { f[p.Lineage] = max(f[p.Lineage], p.N) }
 
 // join adds what leads to another commit.
 func (f Frontier) join(g Frontier) {
-	for line, n := range g {
-		f.add(Pos{Line: line, N: n})
+	for lineage, n := range g {
+		f.add(Pos{Lineage: lineage, N: n})
 	}
 }
 
-// ReadFrontier finds what leads to p, in time proportional to the lines and
+// ReadFrontier finds what leads to p, in time proportional to the lineages and
 // merges on the way.
 func ReadFrontier(tx objstore.Reader, p Pos) (Frontier, error) {
 	f := make(Frontier)
-	chain, err := lines(tx, p)
+	chain, err := lineages(tx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -42,26 +42,26 @@ func ReadFrontier(tx objstore.Reader, p Pos) (Frontier, error) {
 	return f, nil
 }
 
-// lines are p and the fork points on the way from it to the first commit,
-// each named by the line that made it.
-func lines(tx objstore.Reader, p Pos) ([]Pos, error) {
+// lineages are p and the fork points on the way from it to the first commit,
+// each named by the lineage that made it.
+func lineages(tx objstore.Reader, p Pos) ([]Pos, error) {
 	var list []Pos
-	for p.N > 0 && p.Line != 0 {
-		l, err := ReadLine(tx, p.Line)
+	for p.N > 0 && p.Lineage != 0 {
+		l, err := ReadLineage(tx, p.Lineage)
 		if err != nil {
 			return nil, err
 		}
 		if p.N > l.Fork.N {
 			list = append(list, p)
 		}
-		p = Pos{Line: l.Fork.Line, N: min(p.N, l.Fork.N)}
+		p = Pos{Lineage: l.Fork.Lineage, N: min(p.N, l.Fork.N)}
 	}
 	return list, nil
 }
 
-// merges adds to f what the merges on p's line up to p brought.
+// merges adds to f what the merges on p's lineage up to p brought.
 func merges(tx objstore.Reader, p Pos, f Frontier) error {
-	c := objstore.Scan(tx, objstore.Range{Start: lineKey(keyMerge, p.Line), End: mergeKey(Pos{Line: p.Line, N: p.N + 1})})
+	c := objstore.Scan(tx, objstore.Range{Start: lineageKey(keyMerge, p.Lineage), End: mergeKey(Pos{Lineage: p.Lineage, N: p.N + 1})})
 	for c.Next() {
 		for b := c.Value(); len(b) > 0; {
 			var q Pos
@@ -83,7 +83,7 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 	}
 	known := make(Frontier)
 	if c.Pos.N > 1 {
-		first, err := Owner(tx, Pos{Line: c.Pos.Line, N: c.Pos.N - 1})
+		first, err := Owner(tx, Pos{Lineage: c.Pos.Lineage, N: c.Pos.N - 1})
 		if err != nil {
 			return err
 		}
@@ -104,8 +104,8 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 		brought.join(f)
 	}
 	var row []byte
-	for _, line := range slices.Sorted(maps.Keys(brought)) {
-		if p := (Pos{Line: line, N: brought[line]}); !known.Has(p) {
+	for _, lineage := range slices.Sorted(maps.Keys(brought)) {
+		if p := (Pos{Lineage: lineage, N: brought[lineage]}); !known.Has(p) {
 			row = append(row, encodePos(p)...)
 		}
 	}
@@ -161,8 +161,8 @@ func basesOf(tx objstore.Reader, toA, toB Frontier, near ...Pos) ([]Pos, error) 
 	var found []Pos
 	var leads []Frontier // to each that was found
 	covered := make(Frontier)
-	for _, line := range order {
-		p := Pos{Line: line, N: min(toA[line], toB[line])}
+	for _, lineage := range order {
+		p := Pos{Lineage: lineage, N: min(toA[lineage], toB[lineage])}
 		if p.N == 0 || covered.Has(p) {
 			continue
 		}
@@ -201,31 +201,31 @@ func byTime(tx objstore.Reader, list []Pos) error {
 		made[p] = c.Time
 	}
 	slices.SortFunc(list, func(p, q Pos) int {
-		return cmp.Or(made[p].Compare(made[q]), cmp.Compare(p.Line, q.Line))
+		return cmp.Or(made[p].Compare(made[q]), cmp.Compare(p.Lineage, q.Lineage))
 	})
 	return nil
 }
 
-// likely are the lines of f, those that near have grown from first: the newest
+// likely are the lineages of f, those that near have grown from first: the newest
 // common commit is mostly on one of them.
-func likely(tx objstore.Reader, f Frontier, near []Pos) ([]LineID, error) {
-	var order []LineID
-	seen := make(map[LineID]bool)
+func likely(tx objstore.Reader, f Frontier, near []Pos) ([]LineageID, error) {
+	var order []LineageID
+	seen := make(map[LineageID]bool)
 	for _, p := range near {
-		chain, err := lines(tx, p)
+		chain, err := lineages(tx, p)
 		if err != nil {
 			return nil, err
 		}
 		for _, q := range chain {
-			if !seen[q.Line] {
-				seen[q.Line] = true
-				order = append(order, q.Line)
+			if !seen[q.Lineage] {
+				seen[q.Lineage] = true
+				order = append(order, q.Lineage)
 			}
 		}
 	}
-	for _, line := range slices.Backward(slices.Sorted(maps.Keys(f))) {
-		if !seen[line] {
-			order = append(order, line)
+	for _, lineage := range slices.Backward(slices.Sorted(maps.Keys(f))) {
+		if !seen[lineage] {
+			order = append(order, lineage)
 		}
 	}
 	return order, nil

@@ -33,15 +33,15 @@ type Meta struct {
 	Merged  []ID // further parents
 }
 
-// Append makes the changes the next commit of line. Paths must be distinct;
+// Append makes the changes the next commit of lineage. Paths must be distinct;
 // deleting what is not there leaves one more deletion in the path's history. The changes must fit a
 // transaction; larger commits are staged and made a layer.
-func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commit, error) {
-	l, err := ReadLine(tx, line)
+func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) (Commit, error) {
+	l, err := ReadLineage(tx, lineage)
 	if err != nil {
 		return Commit{}, err
 	}
-	head, err := ReadHead(tx, line)
+	head, err := ReadHead(tx, lineage)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -78,10 +78,10 @@ func Append(tx objstore.Writer, line LineID, changes []Change, meta Meta) (Commi
 }
 
 // newCommit begins the record of the commit that follows head.
-func newCommit(l *Line, head *Head, meta Meta) Commit {
+func newCommit(l *Lineage, head *Head, meta Meta) Commit {
 	c := Commit{
 		ID: meta.ID, Author: meta.Author, Message: meta.Message,
-		Pos:        Pos{Line: l.ID, N: head.N + 1},
+		Pos:        Pos{Lineage: l.ID, N: head.N + 1},
 		Time:       meta.Time.UTC().Truncate(time.Millisecond),
 		ParentHash: head.Hash,
 	}
@@ -97,7 +97,7 @@ func newCommit(l *Line, head *Head, meta Meta) Commit {
 	return c
 }
 
-// publish writes the record, its id and the head of its line.
+// publish writes the record, its id and the head of its lineage.
 func publish(tx objstore.Writer, c *Commit) error {
 	record := appendRecord(nil, c)
 	c.Hash = objstore.Sum(record)
@@ -106,7 +106,7 @@ func publish(tx objstore.Writer, c *Commit) error {
 		setMerge(tx, c),
 		tx.Set(commitKey(c.Pos), record),
 		tx.Set(idKey(c.ID), encodePos(c.Pos)),
-		tx.Set(lineKey(keyHead, c.Pos.Line), head.encode()),
+		tx.Set(lineageKey(keyHead, c.Pos.Lineage), head.encode()),
 	)
 }
 
@@ -117,7 +117,7 @@ func encodeRow(s *State) []byte {
 // insert makes row the state of path as of commit n of l, wherever n lies
 // among the states that are there. It may be repeated. edited says that the
 // path's versions are not all of its rows from here on.
-func insert(tx objstore.Writer, l *Line, path string, n uint64, row []byte, edited bool) error {
+func insert(tx objstore.Writer, l *Lineage, path string, n uint64, row []byte, edited bool) error {
 	key := entryKey(l.ID, path)
 	cur, err := tx.Get(key)
 	if err != nil && !errors.Is(err, objstore.ErrNotFound) {

@@ -14,7 +14,7 @@ import (
 
 // Rows are written in the protocol buffers wire format, which lets a later
 // caret add fields; https://protobuf.dev/programming-guides/encoding/.
-// The state rows of a line have N in front, as a varint.
+// The state rows of a lineage have N in front, as a varint.
 
 // Field numbers of a state.
 const (
@@ -48,7 +48,7 @@ const (
 const (
 	flagDeleted = 1 << iota
 	flagUnlisted
-	// flagEdited is set on the newest row of a path on a line if its list of
+	// flagEdited is set on the newest row of a path on a lineage if its list of
 	// versions is not simply all of its rows. It is left out of hashes.
 	flagEdited
 )

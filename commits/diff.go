@@ -29,7 +29,7 @@ type Difference struct {
 // between old and now, in order, until it returns false. It takes time in
 // proportion to what was changed by commits that lead to one of the two and
 // not to the other, whatever there is besides.
-func (x *Lines) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn func(Difference) (bool, error)) error {
+func (x *ForkCache) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn func(Difference) (bool, error)) error {
 	changed := make(map[string]struct{})
 	for _, s := range [2][2]Side{{old, now}, {now, old}} {
 		if err := changedOutside(tx, s[0].Pos, s[1].Pos, prefix, changed); err != nil {
@@ -78,7 +78,7 @@ func (x *Lines) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn
 func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[string]struct{}) error {
 	reached, known := make(Frontier), make(Frontier)
 	for from, f := range map[Pos]Frontier{p: reached, q: known} {
-		chain, err := lines(tx, from)
+		chain, err := lineages(tx, from)
 		if err != nil {
 			return err
 		}
@@ -95,9 +95,9 @@ func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[strin
 			return err
 		}
 	}
-	for line, n := range reached {
-		if n > known[line] {
-			if _, err := changedOn(tx, Pos{Line: line, N: n}, known[line], prefix, paths, math.MaxInt); err != nil {
+	for lineage, n := range reached {
+		if n > known[lineage] {
+			if _, err := changedOn(tx, Pos{Lineage: lineage, N: n}, known[lineage], prefix, paths, math.MaxInt); err != nil {
 				return err
 			}
 		}
@@ -105,14 +105,14 @@ func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[strin
 	return nil
 }
 
-// changedOn adds to paths those under prefix that commits of end's line behind
+// changedOn adds to paths those under prefix that commits of end's lineage behind
 // number after and up to end changed. It gives up, and says so, at more than
 // limit commits or paths.
 func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
 	commits := 0
 	all = true
 	err = Log(tx, end, func(c Commit) (bool, error) {
-		if c.Pos.Line != end.Line || c.Pos.N <= after {
+		if c.Pos.Lineage != end.Lineage || c.Pos.N <= after {
 			return false, nil
 		}
 		if commits++; commits > limit || len(paths) > limit-c.Files {

@@ -3,8 +3,12 @@ package commits
 import (
 	"time"
 
+	"caret/commits/revision"
 	"caret/objstore/content"
 )
+
+// ID names a commit.
+type ID = revision.ID
 
 // Entry is one file at one moment: its bytes and what was said of them.
 type Entry struct {

@@ -8,42 +8,42 @@ import (
 
 // The first byte of every key of this package; FORMAT.md lists them all.
 const (
-	keyLine    = 'l' // line -> Line
-	keyHead    = 'h' // line -> head
-	keyCommit  = 'c' // line N -> record
-	keyID      = 'i' // commit id -> line N
-	keyEntry   = 'e' // line path -> newest state of the path
-	keyVersion = 'v' // line path ^N -> state that a later commit replaced
-	keyMerge   = 'm' // line N -> where the commits are that a merge brought
+	keyLineage = 'l' // lineage -> Line
+	keyHead    = 'h' // lineage -> head
+	keyCommit  = 'c' // lineage N -> record
+	keyID      = 'i' // commit id -> lineage N
+	keyEntry   = 'e' // lineage path -> newest state of the path
+	keyVersion = 'v' // lineage path ^N -> state that a later commit replaced
+	keyMerge   = 'm' // lineage N -> where the commits are that a merge brought
 	keyChange  = 'd' // commit id, path -> state, or nothing once it is folded in
 )
 
-// LineID numbers lines from 1; 0 means none.
-type LineID uint64
+// LineageID numbers lineages from 1; 0 means none.
+type LineageID uint64
 
-// Pos is a commit's place: the N-th commit on a line. N is counted along the
+// Pos is a commit's place: the N-th commit on a lineage. N is counted along the
 // branch from 1, through fork points; N 0 is the state before any commit.
 type Pos struct {
-	Line LineID
-	N    uint64
+	Lineage LineageID
+	N       uint64
 }
 
-func lineKey(kind byte, line LineID) []byte {
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), uint64(line))
+func lineageKey(kind byte, lineage LineageID) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), uint64(lineage))
 }
 
 func commitKey(p Pos) []byte {
-	return binary.BigEndian.AppendUint64(lineKey(keyCommit, p.Line), p.N)
+	return binary.BigEndian.AppendUint64(lineageKey(keyCommit, p.Lineage), p.N)
 }
 
 func mergeKey(p Pos) []byte {
-	return binary.BigEndian.AppendUint64(lineKey(keyMerge, p.Line), p.N)
+	return binary.BigEndian.AppendUint64(lineageKey(keyMerge, p.Lineage), p.N)
 }
 
 func idKey(id ID) []byte { return append([]byte{keyID}, id[:]...) }
 
-func entryKey(line LineID, path string) []byte {
-	return append(lineKey(keyEntry, line), path...)
+func entryKey(lineage LineageID, path string) []byte {
+	return append(lineageKey(keyEntry, lineage), path...)
 }
 
 func changeKey(id ID, path string) []byte {
@@ -53,8 +53,8 @@ func changeKey(id ID, path string) []byte {
 // versionPrefix begins the keys of all replaced states of path. A path may
 // hold zero bytes, so they are escaped and the path is ended by two of them:
 // keys sort by path, then from the newest N to the oldest.
-func versionPrefix(line LineID, path string) []byte {
-	k := lineKey(keyVersion, line)
+func versionPrefix(lineage LineageID, path string) []byte {
+	k := lineageKey(keyVersion, lineage)
 	for i := range len(path) {
 		k = append(k, path[i])
 		if path[i] == 0 {
@@ -64,8 +64,8 @@ func versionPrefix(line LineID, path string) []byte {
 	return append(k, 0, 0)
 }
 
-func versionKey(line LineID, path string, n uint64) []byte {
-	return binary.BigEndian.AppendUint64(versionPrefix(line, path), ^n)
+func versionKey(lineage LineageID, path string, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(versionPrefix(lineage, path), ^n)
 }
 
 // parseVersionKey takes apart what versionKey made.

@@ -20,16 +20,16 @@ func Log(tx objstore.Reader, p Pos, fn func(Commit) (bool, error)) error {
 		if own.N == 0 {
 			break
 		}
-		line, err := ReadLine(tx, own.Line)
+		lineage, err := ReadLineage(tx, own.Lineage)
 		if err != nil {
 			return err
 		}
 		c := objstore.Scan(tx, objstore.Range{
-			Start: commitKey(Pos{Line: own.Line, N: line.Fork.N + 1}),
-			End:   commitKey(Pos{Line: own.Line, N: own.N + 1}), Reverse: true,
+			Start: commitKey(Pos{Lineage: own.Lineage, N: lineage.Fork.N + 1}),
+			End:   commitKey(Pos{Lineage: own.Lineage, N: own.N + 1}), Reverse: true,
 		})
 		for n := own.N; c.Next(); n-- {
-			rec, err := decodeRecord(Pos{Line: own.Line, N: n}, c.Value())
+			rec, err := decodeRecord(Pos{Lineage: own.Lineage, N: n}, c.Value())
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func Log(tx objstore.Reader, p Pos, fn func(Commit) (bool, error)) error {
 		if err != nil {
 			return err
 		}
-		p = line.Fork
+		p = lineage.Fork
 	}
 	if last != nil {
 		_, err := fn(*last)
@@ -73,7 +73,7 @@ func (v *View) History(path string, fn func(State) (bool, error)) error {
 	return nil
 }
 
-// history merges the three places where a line keeps states of a path.
+// history merges the three places where a lineage keeps states of a path.
 func (g *segment) history(tx objstore.Reader, path string, fn func(State) (bool, error)) (bool, error) {
 	emit := func(state []byte, n uint64) (bool, error) {
 		s, err := decodeState(state)
@@ -91,7 +91,7 @@ func (g *segment) history(tx objstore.Reader, path string, fn func(State) (bool,
 		return false, err
 	}
 	for n > 1 {
-		older := segment{Line: g.Line, n: n - 1}
+		older := segment{Lineage: g.Lineage, n: n - 1}
 		// Layers are few and short-lived; the rest is one scan.
 		if len(g.Layers) > 0 {
 			state, at, err := older.lookup(tx, path)
@@ -127,11 +127,11 @@ func (g *segment) replacedBefore(tx objstore.Reader, path string, n uint64, emit
 // Changes calls fn for the paths that the commit changed, behind the path
 // after, in order, with the state it gave them, until fn returns false.
 func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, error)) error {
-	line, err := ReadLine(tx, c.Pos.Line)
+	lineage, err := ReadLineage(tx, c.Pos.Lineage)
 	if err != nil {
 		return err
 	}
-	g := segment{Line: line, n: c.Pos.N}
+	g := segment{Lineage: lineage, n: c.Pos.N}
 	visit := func(path string) (bool, error) {
 		row, n, err := g.lookup(tx, path)
 		if err != nil {

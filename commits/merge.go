@@ -20,26 +20,26 @@ type Merge struct {
 	// theirs is the outcome: a branch that is moved there has all it had. A
 	// branch that was moved on a thousand times already is not again.
 	FastForward bool
-	lines       *Lines
+	forks       *ForkCache
 }
 
-// maxForks is on how many lines, each forked from the one before, a branch may
+// maxForks is on how many lineages, each forked from the one before, a branch may
 // come to stand by being moved on: whatever goes through all of them, such as a
 // listing, takes some 10 us for each.
 const maxForks = 1000
 
 // NewMerge prepares to merge theirs into ours.
-func (x *Lines) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
+func (x *ForkCache) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
 	bases, err := Bases(tx, ours, theirs)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := lines(tx, theirs)
+	chain, err := lineages(tx, theirs)
 	if err != nil {
 		return nil, err
 	}
-	own, err := Owner(tx, Pos{Line: theirs.Line, N: min(ours.N, theirs.N)})
-	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours && len(chain) < maxForks, lines: x}, err
+	own, err := Owner(tx, Pos{Lineage: theirs.Lineage, N: min(ours.N, theirs.N)})
+	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours && len(chain) < maxForks, forks: x}, err
 }
 
 // UpToDate says that theirs leads to ours: there is nothing to merge.
@@ -69,15 +69,15 @@ type MergedPath struct {
 // Resolve calls fn for those of the candidates that the sides do not have in
 // the same state, and that theirs changed.
 func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedPath) error) error {
-	ours, err := m.lines.View(tx, m.Ours, ID{})
+	ours, err := m.forks.View(tx, m.Ours, ID{})
 	if err != nil {
 		return err
 	}
-	theirs, err := m.lines.View(tx, m.Theirs, ID{})
+	theirs, err := m.forks.View(tx, m.Theirs, ID{})
 	if err != nil {
 		return err
 	}
-	base := ancestor{lines: m.lines, tx: tx}
+	base := ancestor{forks: m.forks, tx: tx}
 	if err := base.open(m.Bases); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedP
 // ancestor is the state that two commits have in common: that of their one
 // base, or what merging their bases gives.
 type ancestor struct {
-	lines *Lines
+	forks *ForkCache
 	tx    objstore.Reader
 	bases []Pos
 	views []*View
@@ -126,7 +126,7 @@ type ancestor struct {
 func (a *ancestor) open(bases []Pos) error {
 	a.bases, a.under = bases, make([]*ancestor, len(bases))
 	for _, p := range bases {
-		v, err := a.lines.View(a.tx, p, ID{})
+		v, err := a.forks.View(a.tx, p, ID{})
 		if err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (a *ancestor) beneath(i int, path string) (common, error) {
 		}
 	}
 	if a.under[i] == nil {
-		a.under[i] = &ancestor{lines: a.lines, tx: a.tx}
+		a.under[i] = &ancestor{forks: a.forks, tx: a.tx}
 		if err := a.under[i].open(a.below[i]); err != nil {
 			return common{}, err
 		}

@@ -13,10 +13,10 @@ import (
 // Commit is the record of one commit.
 type Commit struct {
 	ID      ID
-	Parents []ID // the first is the one before it on its line
+	Parents []ID // the first is the one before it on its lineage
 	Pos     Pos
-	// Time is when it became visible. It never goes back along a line, so a
-	// line can be searched by time; milliseconds' precision.
+	// Time is when it became visible. It never goes back along a lineage, so a
+	// lineage can be searched by time; milliseconds' precision.
 	Time    time.Time
 	Author  string
 	Message string
@@ -105,7 +105,7 @@ func decodeRecord(pos Pos, b []byte) (Commit, error) {
 		return nil
 	})
 	if err != nil {
-		return Commit{}, fmt.Errorf("%w: commit record %d of line %d: %w", objstore.ErrCorrupt, pos.N, pos.Line, err)
+		return Commit{}, fmt.Errorf("%w: commit record %d of lineage %d: %w", objstore.ErrCorrupt, pos.N, pos.Lineage, err)
 	}
 	if len(c.paths) > 0 {
 		c.Files = len(c.paths)
@@ -116,7 +116,7 @@ func decodeRecord(pos Pos, b []byte) (Commit, error) {
 	return c, nil
 }
 
-// Head is the newest commit of a line, as much of it as the next one needs.
+// Head is the newest commit of a lineage, as much of it as the next one needs.
 type Head struct {
 	N    uint64
 	ID   ID

@@ -80,33 +80,33 @@ func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	return s, c.Err()
 }
 
-// AppendLayer makes everything staged in meta.ID the next commit of line, by
+// AppendLayer makes everything staged in meta.ID the next commit of lineage, by
 // rows of constant number; sum is of SumStaged, and nothing may have been
 // staged since.
-func AppendLayer(tx objstore.Writer, line LineID, sum StagedSum, meta Meta) (Commit, error) {
-	l, err := ReadLine(tx, line)
+func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta) (Commit, error) {
+	l, err := ReadLineage(tx, lineage)
 	if err != nil {
 		return Commit{}, err
 	}
-	head, err := ReadHead(tx, line)
+	head, err := ReadHead(tx, lineage)
 	if err != nil {
 		return Commit{}, err
 	}
 	c := newCommit(&l, &head, meta)
 	c.Files, c.ChangesHash = sum.Files, sum.Hash
 	l.Layers = append(l.Layers, Layer{N: c.Pos.N, ID: c.ID})
-	if err := tx.Set(lineKey(keyLine, line), l.encode()); err != nil {
+	if err := tx.Set(lineageKey(keyLineage, lineage), l.encode()); err != nil {
 		return Commit{}, err
 	}
 	return c, publish(tx, &c)
 }
 
-// Fold moves up to limit states of the line's oldest layer behind the path
-// after into the line, fewer if the transaction is full. It returns the path
+// Fold moves up to limit states of the lineage's oldest layer behind the path
+// after into the lineage, fewer if the transaction is full. It returns the path
 // to continue after; done says that the layer is gone. No reader sees a
 // difference.
-func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string, done bool, err error) {
-	l, err := ReadLine(tx, line)
+func Fold(tx objstore.Writer, lineage LineageID, after string, limit int) (next string, done bool, err error) {
+	l, err := ReadLineage(tx, lineage)
 	if err != nil || len(l.Layers) == 0 {
 		return "", true, err
 	}
@@ -136,7 +136,7 @@ func Fold(tx objstore.Writer, line LineID, after string, limit int) (next string
 		return batch[limit-1].Path, false, nil
 	}
 	l.Layers = l.Layers[1:]
-	return "", true, tx.Set(lineKey(keyLine, line), l.encode())
+	return "", true, tx.Set(lineageKey(keyLineage, lineage), l.encode())
 }
 
 // DropStaged removes rows of the open commit id until the transaction is

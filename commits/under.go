@@ -17,7 +17,7 @@ const firstWalk = 512
 // long; where there are very many paths, so does going through their states.
 // So both are tried in turns, with twice the effort each time, and the whole
 // takes no more than a few times what the better way would.
-func (x *Lines) LogUnder(tx objstore.Reader, p Pos, path string, fn func(Commit) (bool, error)) error {
+func (x *ForkCache) LogUnder(tx objstore.Reader, p Pos, path string, fn func(Commit) (bool, error)) error {
 	for effort := firstWalk; ; effort *= 2 {
 		rest, err := walkUnder(tx, p, path, effort, fn)
 		if err != nil || rest.N == 0 {
@@ -78,7 +78,7 @@ func readAll(tx objstore.Reader, p Pos, numbers map[uint64]bool, fn func(Commit)
 		if n > p.N {
 			continue
 		}
-		c, err := Read(tx, Pos{Line: p.Line, N: n})
+		c, err := Read(tx, Pos{Lineage: p.Lineage, N: n})
 		if err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func (x *Versions) number(id ID) (uint64, error) {
 		return 0, err
 	}
 	for _, g := range segs {
-		if g.ID == p.Line && p.N <= g.n {
+		if g.ID == p.Lineage && p.N <= g.n {
 			return p.N, nil
 		}
 	}

@@ -11,23 +11,23 @@ import (
 // View reads the state at one position in one transaction.
 type View struct {
 	tx    objstore.Reader
-	lines *Lines
+	forks *ForkCache
 	open  ID        // the open commit whose staged changes lie on top
-	segs  []segment // the nearest line's first; see segments
+	segs  []segment // the nearest lineage's first; see segments
 	under *stretch  // what lies beneath segs[0], if it is known
 }
 
-// segment is a line as far as a view reaches into it.
+// segment is a lineage as far as a view reaches into it.
 type segment struct {
-	Line
+	Lineage
 	n    uint64 // states beyond it do not count
-	head bool   // n is the line's newest commit
+	head bool   // n is the lineage's newest commit
 }
 
 // View reads at p, with the changes staged in open (zero: none) on top.
-func (x *Lines) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
-	v := &View{tx: tx, lines: x, open: open}
-	for p.N > 0 && p.Line != 0 {
+func (x *ForkCache) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
+	v := &View{tx: tx, forks: x, open: open}
+	for p.N > 0 && p.Lineage != 0 {
 		g, err := readSegment(tx, p)
 		if err != nil {
 			return nil, err
@@ -37,21 +37,21 @@ func (x *Lines) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
 			v.under, err = x.beneath(tx, g.Fork)
 			return v, err
 		}
-		p.Line = g.Fork.Line
+		p.Lineage = g.Fork.Lineage
 	}
 	return v, nil
 }
 
 func readSegment(tx objstore.Reader, p Pos) (segment, error) {
-	l, err := ReadLine(tx, p.Line)
+	l, err := ReadLineage(tx, p.Lineage)
 	if err != nil || p.N <= l.Fork.N {
-		return segment{Line: l}, err
+		return segment{Lineage: l}, err
 	}
-	h, err := ReadHead(tx, p.Line)
-	return segment{Line: l, n: p.N, head: p.N == h.N}, err
+	h, err := ReadHead(tx, p.Lineage)
+	return segment{Lineage: l, n: p.N, head: p.N == h.N}, err
 }
 
-// segments are those of the view's line and of all beneath, the nearest first.
+// segments are those of the view's lineage and of all beneath, the nearest first.
 func (v *View) segments() ([]segment, error) {
 	for len(v.segs) > 0 {
 		fork := v.segs[len(v.segs)-1].Fork
@@ -121,7 +121,7 @@ func (v *View) find(path string) (row []byte, n uint64, err error) {
 	if row, n, err = segs[0].lookup(v.tx, path); err != nil || n > 0 {
 		return row, n, err
 	}
-	hash := v.lines.hash(path)
+	hash := v.forks.hash(path)
 	for s := v.under; s != nil; s = s.under {
 		if !s.mayHave(hash) {
 			continue
@@ -180,7 +180,7 @@ func (g *segment) replaced(tx objstore.Reader, path string, n uint64) (state []b
 
 // versionEnd is behind the last version key of path. versionKey(0) cannot
 // occur, as commits count from 1.
-func versionEnd(line LineID, path string) []byte { return versionKey(line, path, 0) }
+func versionEnd(lineage LineageID, path string) []byte { return versionKey(lineage, path, 0) }
 
 // stagedN makes what is staged newer than every commit.
 const stagedN = math.MaxUint64

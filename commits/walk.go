@@ -23,7 +23,7 @@ type Walker struct {
 type source struct {
 	c       *objstore.Cursor
 	kind    byte
-	line    LineID
+	lineage LineageID
 	key     func(path string) []byte // the first key of path
 	strip   int                      // bytes in front of the path
 	bound   uint64                   // states with a greater N do not count
@@ -57,7 +57,7 @@ func (v *View) walk(prefix string, all bool) *Walker {
 	for i := range segs {
 		g := &segs[i]
 		entry := func(path string) []byte { return entryKey(g.ID, path) }
-		add(source{kind: keyEntry, line: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
+		add(source{kind: keyEntry, lineage: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
 		if all || !g.head {
 			// Without its two end bytes a version prefix covers all paths that
 			// begin with prefix.
@@ -65,7 +65,7 @@ func (v *View) walk(prefix string, all bool) *Walker {
 				k := versionPrefix(g.ID, path)
 				return k[:len(k)-2]
 			}
-			add(source{kind: keyVersion, line: g.ID, key: version, strip: 9, bound: g.n}, version(prefix), objstore.PrefixEnd(version(prefix)))
+			add(source{kind: keyVersion, lineage: g.ID, key: version, strip: 9, bound: g.n}, version(prefix), objstore.PrefixEnd(version(prefix)))
 		}
 		for _, y := range g.Layers {
 			if y.N <= g.n {
@@ -100,7 +100,7 @@ func (w *Walker) seekBelow(path string, n uint64) {
 			continue
 		}
 		if s.kind == keyVersion {
-			s.c.Seek(versionKey(s.line, path, n-1))
+			s.c.Seek(versionKey(s.lineage, path, n-1))
 		}
 		w.fail(s.advance())
 	}
@@ -180,7 +180,7 @@ func (s *source) advance() error {
 		}
 		if s.kind == keyVersion && skipped%nearRows == 0 {
 			// A long history of what came later: go to where it counts.
-			s.c.Seek(versionKey(s.line, string(s.path), s.bound))
+			s.c.Seek(versionKey(s.lineage, string(s.path), s.bound))
 		}
 	}
 	s.valid = false

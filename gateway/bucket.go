@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -22,7 +23,7 @@ func ParseBucket(name string) (pfs.Ref, error) {
 		return pfs.Ref{}, errBucketName.with("The bucket name %q has %d labels; it is [commit.][branch.]repo.", name, n)
 	}
 	ref := pfs.Ref{Repo: labels[n-1]}
-	if err := pfs.CheckName(ref.Repo); err != nil {
+	if err := revision.CheckName(ref.Repo); err != nil {
 		return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %s.", name, err)
 	}
 	if n == 1 {
@@ -30,11 +31,11 @@ func ParseBucket(name string) (pfs.Ref, error) {
 	}
 	if n == 3 {
 		ref.Branch = labels[1]
-		if err := pfs.CheckName(ref.Branch); err != nil {
+		if err := revision.CheckName(ref.Branch); err != nil {
 			return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %s.", name, err)
 		}
 	}
-	x, err := pfs.ParseExpr(labels[0])
+	x, err := revision.Parse(labels[0])
 	if err != nil || labels[0] == "" {
 		return pfs.Ref{}, errBucketName.with("The bucket name %q is not valid: %q names no branch or commit.", name, labels[0])
 	}
@@ -64,11 +65,11 @@ func newBucket(name string) (repo, branch string, err error) {
 		err = fmt.Errorf("only branch.repo can be created, commits are made by writing")
 	}
 	if err == nil {
-		err = pfs.CheckName(labels[len(labels)-1])
+		err = revision.CheckName(labels[len(labels)-1])
 	}
 	if err == nil && len(labels) == 2 {
 		branch = labels[0]
-		err = pfs.CheckName(branch)
+		err = revision.CheckName(branch)
 	}
 	if err != nil {
 		return "", "", errBucketName.with("The bucket name %q is not valid: %s.", name, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -76,14 +77,14 @@ func noVersion(err error) bool {
 }
 
 // versionID reads a version id; nil is the current version.
-func versionID(s string) (*pfs.Expr, error) {
+func versionID(s string) (*revision.Expr, error) {
 	if s == "null" {
 		return nil, nil
 	}
 	if s == "" {
 		return nil, errInvalidArgument.with("The version id is empty.")
 	}
-	x, err := pfs.ParseExpr(s)
+	x, err := revision.Parse(s)
 	if err != nil {
 		return nil, errInvalidArgument.with("The version id is not valid: %v.", err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/gateway/checksum"
 	"caret/gateway/sigv4"
 	"caret/pfs"
@@ -90,9 +90,9 @@ func sentinels(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-func parsed(t testing.TB, s string) commits.Expr {
+func parsed(t testing.TB, s string) revision.Expr {
 	t.Helper()
-	x, err := commits.ParseExpr(s)
+	x, err := revision.Parse(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func FuzzParseBucket(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if pfs.CheckName(ref.Repo) != nil || ref.Branch != "" && pfs.CheckName(ref.Branch) != nil {
+		if revision.CheckName(ref.Repo) != nil || ref.Branch != "" && revision.CheckName(ref.Branch) != nil {
 			t.Fatalf("%q parses to %+v", s, ref)
 		}
 		name := bucketName(ref)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -151,7 +152,7 @@ func (r *request) setTags(tags map[string]string, status int) error {
 	if err != nil {
 		return err
 	}
-	var version *pfs.Expr
+	var version *revision.Expr
 	if r.query.Has("versionId") {
 		if version, err = versionID(r.query.Get("versionId")); err != nil {
 			return err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"strconv"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -23,7 +24,7 @@ func (r *request) listVersions() error {
 		if opt.After == "" {
 			return errInvalidArgument.with("A version-id-marker needs a key-marker.")
 		}
-		if opt.AfterVersion, err = pfs.ParseCommitID(marker); err != nil {
+		if opt.AfterVersion, err = revision.ParseID(marker); err != nil {
 			return errInvalidArgument.with("The version-id-marker %q is not a version id.", marker)
 		}
 	}

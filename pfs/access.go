@@ -172,7 +172,7 @@ func (s *Snapshot) leadsToBranch(tx objstore.Reader) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	same, err := commits.Owner(tx, commits.Pos{Line: row.Line, N: min(own.N, head.N)})
+	same, err := commits.Owner(tx, commits.Pos{Lineage: row.Line, N: min(own.N, head.N)})
 	return same == own, err
 }
 

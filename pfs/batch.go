@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -57,7 +58,7 @@ func (fs *FS) NewBatch(ctx context.Context, to Ref, opt WriteOptions) (*Batch, e
 	if err != nil {
 		return nil, err
 	}
-	b.own, b.id, b.to = true, o.ID, Ref{Repo: to.Repo, Base: commits.Expr{Base: o.ID.String()}}
+	b.own, b.id, b.to = true, o.ID, Ref{Repo: to.Repo, Base: revision.Expr{Base: o.ID.String()}}
 	return b, nil
 }
 
@@ -141,7 +142,7 @@ func (b *Batch) stage(ctx context.Context, changes []commits.Change) error {
 // Finish makes the files visible, and returns the commit that has them.
 func (b *Batch) Finish(ctx context.Context) (CommitID, error) {
 	if err := b.flush(ctx); err != nil {
-		return CommitID{}, translate(err)
+		return CommitID{}, err
 	}
 	if !b.own {
 		return b.id, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -24,16 +25,16 @@ type Branch struct {
 }
 
 type branchRow struct {
-	Line    commits.LineID `json:"line"`
-	Created time.Time      `json:"created"`
+	Line    commits.LineageID `json:"line"`
+	Created time.Time         `json:"created"`
 	// Home is the first line, if a reset has put another in its place: what
 	// belongs to the branch and not to its history is kept under it.
-	Home commits.LineID `json:"home,omitempty"`
+	Home commits.LineageID `json:"home,omitempty"`
 	// Protected branches take merges alone, and are neither reset nor deleted.
 	Protected bool `json:"protected,omitempty"`
 }
 
-func (b *branchRow) home() commits.LineID { return cmp.Or(b.Home, b.Line) }
+func (b *branchRow) home() commits.LineageID { return cmp.Or(b.Home, b.Line) }
 
 func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, error) {
 	var b branchRow
@@ -68,7 +69,7 @@ func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow
 // ErrBranchExists, ErrInvalidName, and what
 // Resolve says of from.
 func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, author string) (Branch, error) {
-	if err := CheckName(name); err != nil {
+	if err := revision.CheckName(name); err != nil {
 		return Branch{}, err
 	}
 	var b Branch
@@ -98,7 +99,7 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, au
 		b, err = describeBranch(tx, r, name, row)
 		return err
 	})
-	return b, translate(err)
+	return b, err
 }
 
 // checkFree says with ErrBranchExists that a branch or a tag has the name.
@@ -127,8 +128,8 @@ func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork c
 	if err != nil {
 		return branchRow{}, err
 	}
-	row := branchRow{Line: commits.LineID(n), Created: fs.timestamp()}
-	if err := commits.CreateLine(tx, row.Line, repo.ID, fork); err != nil {
+	row := branchRow{Line: commits.LineageID(n), Created: fs.timestamp()}
+	if err := commits.CreateLineage(tx, row.Line, repo.ID, fork); err != nil {
 		return row, err
 	}
 	if err := fs.logMove(tx, repo, name, "create", author, nil, &row); err != nil {
@@ -226,7 +227,7 @@ func (fs *FS) checkEmpty(tx objstore.Reader, r repoRow, name string, row branchR
 	if err != nil {
 		return err
 	}
-	v, err := fs.lines.View(tx, commits.Pos{Line: row.Line, N: head.N}, commits.ID{})
+	v, err := fs.forks.View(tx, commits.Pos{Lineage: row.Line, N: head.N}, commits.ID{})
 	if err != nil {
 		return err
 	}

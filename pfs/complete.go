@@ -21,10 +21,10 @@ type CompletedPart struct {
 
 // doneRow remembers a completed upload, so that completing it again succeeds.
 type doneRow struct {
-	Commit commits.ID     `json:"commit"`
-	Open   bool           `json:"open,omitempty"` // staged in that open commit
-	Path   string         `json:"path"`
-	Line   commits.LineID `json:"line"`
+	Commit commits.ID        `json:"commit"`
+	Open   bool              `json:"open,omitempty"` // staged in that open commit
+	Path   string            `json:"path"`
+	Line   commits.LineageID `json:"line"`
 }
 
 func doneKey(upload string) []byte { return append([]byte{keyDone}, upload...) }
@@ -198,7 +198,7 @@ func (fs *FS) completed(ctx context.Context, to Ref, path, upload string, missin
 			return missing
 		}
 		if err := s.toCommit(tx, row.Commit); err != nil {
-			return translate(err)
+			return err
 		}
 		done.Commit, done.Existed = row.Commit, false
 		if done.Info, err = s.stat(tx, path); errors.Is(err, ErrNoSuchPath) {

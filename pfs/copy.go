@@ -15,7 +15,7 @@ import (
 func (fs *FS) CopyFiles(ctx context.Context, from *Snapshot, prefix string, to Ref, dest string, may func(path string) error, opt WriteOptions) (Undone, error) {
 	b, err := fs.NewBatch(ctx, to, opt)
 	if err != nil {
-		return Undone{}, translate(err)
+		return Undone{}, err
 	}
 	for info, err := range from.All(ctx, prefix) {
 		path := dest + strings.TrimPrefix(info.Path, prefix)
@@ -29,7 +29,7 @@ func (fs *FS) CopyFiles(ctx context.Context, from *Snapshot, prefix string, to R
 			err = b.add(ctx, commits.Change{Path: path, State: commits.State{Entry: info.Entry}})
 		}
 		if err != nil {
-			return Undone{}, joinClose(translate(err), b)
+			return Undone{}, joinClose(err, b)
 		}
 	}
 	if b.Files == 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -59,7 +60,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		}
 		versions = versions || d.Version != nil
 	}
-	id, err := commits.NewID(fs.rand)
+	id, err := revision.NewID(fs.rand)
 	if err != nil {
 		return Deleted{}, err
 	}
@@ -88,7 +89,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		return fs.deleteInHalves(ctx, to, list, opt)
 	}
 	if err != nil {
-		return Deleted{}, translate(err)
+		return Deleted{}, err
 	}
 	return done, nil
 }
@@ -179,7 +180,6 @@ func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	to := d.to
 	to.Version = *d.list[i].Version
 	then, err := d.fs.resolve(d.tx, to)
-	err = translate(err)
 	if errors.Is(err, ErrNoSuchVersion) || errors.Is(err, ErrNoSuchCommit) || errors.Is(err, ErrAmbiguous) {
 		d.items[i].Err = err
 		return nil
@@ -221,7 +221,7 @@ func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt Wr
 	}
 	drop := func() error { return fs.AbortCommit(context.WithoutCancel(ctx), to.Repo, o.ID) }
 	var done Deleted
-	staged := Ref{Repo: to.Repo, Base: commits.Expr{Base: o.ID.String()}}
+	staged := Ref{Repo: to.Repo, Base: revision.Expr{Base: o.ID.String()}}
 	for step := range slices.Chunk(list, deleteStep) {
 		d, err := fs.Delete(ctx, staged, step, WriteOptions{If: opt.If})
 		if err != nil {

@@ -46,7 +46,7 @@ func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Differ
 // EachDifference calls fn for what Diff would list, as it is found. fn is
 // called from within a transaction and must not begin another.
 func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions, fn func(Difference) error) error {
-	return translate(fs.rows.View(ctx, func(tx objstore.Reader) error {
+	return fs.rows.View(ctx, func(tx objstore.Reader) error {
 		a, err := fs.resolve(tx, from)
 		if err != nil {
 			return err
@@ -60,14 +60,14 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 			n++
 			return opt.Limit == 0 || n < opt.Limit, fn(d)
 		})
-	}))
+	})
 }
 
 func (fs *FS) diff(ctx context.Context, tx objstore.Reader, a, b *Snapshot, opt DiffOptions, fn func(Difference) (bool, error)) error {
 	if a.repo.ID != b.repo.ID {
 		return fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
 	}
-	return fs.lines.Diff(tx, a.side(), b.side(), opt.Prefix, opt.After, func(d commits.Difference) (bool, error) {
+	return fs.forks.Diff(tx, a.side(), b.side(), opt.Prefix, opt.After, func(d commits.Difference) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}

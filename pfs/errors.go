@@ -3,6 +3,9 @@ package pfs
 import (
 	"errors"
 	"fmt"
+
+	"caret/commits"
+	"caret/commits/revision"
 )
 
 // Errors of this package, wrapped with what they are about. The text of the
@@ -10,13 +13,13 @@ import (
 // ErrCorrupt, ErrFailed, ErrTooLarge) pass through.
 var (
 	// ErrInvalidName: a repo, branch or tag name that is not allowed.
-	ErrInvalidName = errors.New("invalid name")
+	ErrInvalidName = revision.ErrName
 	// ErrInvalidPath: a path that is empty or not UTF-8.
 	ErrInvalidPath = errors.New("invalid path")
 	// ErrPathTooLong: a path of more than MaxPath bytes.
 	ErrPathTooLong = errors.New("path too long")
 	// ErrInvalidExpr: a malformed version expression.
-	ErrInvalidExpr = errors.New("invalid version expression")
+	ErrInvalidExpr = revision.ErrExpr
 	// ErrInvalidArgument: another argument that makes no sense.
 	ErrInvalidArgument = errors.New("invalid argument")
 
@@ -24,17 +27,17 @@ var (
 	ErrNoSuchBranch = errors.New("no such branch")
 	ErrNoSuchTag    = errors.New("no such tag")
 	// ErrNoSuchCommit: a commit id, or the name of a ref, that is unknown.
-	ErrNoSuchCommit = errors.New("no such commit")
+	ErrNoSuchCommit = commits.ErrNoCommit
 	// ErrNoSuchVersion: a well-formed expression that leads nowhere, such as
 	// one before the first commit.
 	ErrNoSuchVersion = errors.New("no such version")
 	// ErrNoSuchPath: the snapshot has no file at the path.
-	ErrNoSuchPath   = errors.New("no such path")
+	ErrNoSuchPath   = commits.ErrNoPath
 	ErrNoSuchUpload = errors.New("no such upload")
 	ErrNoSuchUser   = errors.New("no such user")
 	ErrNoSuchKey    = errors.New("no such access key")
 	// ErrAmbiguous: a shortened commit id that fits several commits.
-	ErrAmbiguous = errors.New("ambiguous commit id")
+	ErrAmbiguous = commits.ErrAmbiguous
 
 	ErrRepoExists   = errors.New("repo exists already")
 	ErrBranchExists = errors.New("branch exists already")

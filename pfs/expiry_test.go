@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/memory"
 )
@@ -31,7 +31,7 @@ func TestOpenCommitsExpire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		*ref = Ref{Repo: "r", Base: commits.Expr{Base: o.ID.String()}}
+		*ref = Ref{Repo: "r", Base: revision.Expr{Base: o.ID.String()}}
 		mustPut(t, fs, *ref, "f", "staged")
 		if _, err := fs.CreateUpload(ctx, *ref, "up", Attrs{}, WriteOptions{}); err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestOpenCommitsExpire(t *testing.T) {
 	if n := countRows(t, fs, keyUpload); n != 1 {
 		t.Errorf("%d uploads are left, want that of the one in use", n)
 	}
-	id, err := ParseCommitID(used.Base.Base)
+	id, err := revision.ParseID(used.Base.Base)
 	if err != nil {
 		t.Fatal(err)
 	}

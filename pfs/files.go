@@ -59,7 +59,7 @@ func (s *Snapshot) stat(tx objstore.Reader, path string) (Info, error) {
 	}
 	st, err := v.Lookup(path)
 	if err != nil {
-		return Info{}, translate(err)
+		return Info{}, err
 	}
 	if st.Deleted {
 		return Info{}, fmt.Errorf("%w: %q", ErrNoSuchPath, path)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -15,7 +16,7 @@ func (fs *FS) SetTags(ctx context.Context, to Ref, path string, version *Expr, t
 	if err := checkPath(path); err != nil {
 		return Committed{}, err
 	}
-	id, err := commits.NewID(fs.rand)
+	id, err := revision.NewID(fs.rand)
 	if err != nil {
 		return Committed{}, err
 	}
@@ -57,7 +58,7 @@ func (fs *FS) SetTags(ctx context.Context, to Ref, path string, version *Expr, t
 		return nil
 	})
 	if err != nil {
-		return Committed{}, translate(err)
+		return Committed{}, err
 	}
 	return done, nil
 }

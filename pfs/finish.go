@@ -40,8 +40,8 @@ type finish struct {
 
 	repo    repoRow
 	row     openRow
-	line    commits.LineID // of the branch as it is now
-	checked commits.Pos    // the branch up to here is known not to conflict
+	line    commits.LineageID // of the branch as it is now
+	checked commits.Pos       // the branch up to here is known not to conflict
 	sum     commits.StagedSum
 	made    commits.Commit
 	layered bool
@@ -51,12 +51,12 @@ func (f *finish) do(ctx context.Context, repo string) (commits.Commit, error) {
 	rows := f.fs.rows
 	err := rows.Update(ctx, "", func(tx objstore.Writer) error { return f.begin(tx, repo) })
 	if err != nil {
-		return commits.Commit{}, translate(err)
+		return commits.Commit{}, err
 	}
 	if err := f.run(ctx); err != nil {
 		// The commit stays open, to be finished otherwise or aborted.
 		undo := rows.Update(context.WithoutCancel(ctx), "", f.reopen)
-		return commits.Commit{}, errors.Join(translate(err), undo)
+		return commits.Commit{}, errors.Join(err, undo)
 	}
 	if f.layered {
 		f.fs.foldSoon(f.line)
@@ -120,7 +120,7 @@ func (f *finish) leads(tx objstore.Reader, p commits.Pos) (bool, error) {
 	if err != nil || p.N > head.N {
 		return false, err
 	}
-	own, err := commits.Owner(tx, commits.Pos{Line: f.line, N: p.N})
+	own, err := commits.Owner(tx, commits.Pos{Lineage: f.line, N: p.N})
 	return own == p || p.N == 0, err
 }
 
@@ -199,7 +199,7 @@ func (f *finish) conflicts(tx objstore.Reader) (losing []string, head commits.Po
 	if err != nil {
 		return nil, head, err
 	}
-	if head, err = commits.Owner(tx, commits.Pos{Line: f.line, N: h.N}); err != nil || head == f.checked {
+	if head, err = commits.Owner(tx, commits.Pos{Lineage: f.line, N: h.N}); err != nil || head == f.checked {
 		return nil, head, err
 	}
 	from := f.checked
@@ -255,7 +255,7 @@ func (f *finish) conflict(tx objstore.Reader, head commits.Pos, both []string) e
 	var views [3]*commits.View
 	for i, s := range []commits.Side{{Pos: f.row.pos()}, {Pos: head}, {Pos: f.row.pos(), Open: f.id}} {
 		var err error
-		if views[i], err = f.fs.lines.View(tx, s.Pos, s.Open); err != nil {
+		if views[i], err = f.fs.forks.View(tx, s.Pos, s.Open); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/memory"
 )
@@ -47,7 +47,7 @@ func TestFinishThatFailed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		staged := Ref{Repo: "r", Base: commits.Expr{Base: open.ID.String()}}
+		staged := Ref{Repo: "r", Base: revision.Expr{Base: open.ID.String()}}
 		mustPut(t, fs, staged, "x", "staged")
 		mustPut(t, fs, master, "x", "branch")
 		fails = after

@@ -25,7 +25,7 @@ type FS struct {
 	now   func() time.Time
 	rand  io.Reader
 	log   *slog.Logger
-	lines *commits.Lines
+	forks *commits.ForkCache
 
 	sealer    cipher.AEAD
 	openTTL   time.Duration
@@ -37,7 +37,7 @@ type FS struct {
 	watching   context.Context // of all watches
 	endWatches context.CancelFunc
 
-	folds   chan commits.LineID // lines with layers to fold in
+	folds   chan commits.LineageID // lines with layers to fold in
 	stop    context.CancelFunc
 	stopped context.Context
 	wg      sync.WaitGroup
@@ -68,11 +68,11 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*FS, error) 
 	fs := &FS{
 		store: store, rows: store.Rows(), blobs: store.Blobs(),
 		now: opts.Now, rand: opts.Rand, log: opts.Log, sealer: opts.Sealer,
-		lines:     commits.NewLines(),
+		forks:     commits.NewForkCache(),
 		openTTL:   opts.OpenTTL,
 		maxDirect: cmp.Or(opts.LayerAbove, 1000),
 		foldPage:  500,
-		folds:     make(chan commits.LineID, 1024),
+		folds:     make(chan commits.LineageID, 1024),
 	}
 	if fs.now == nil {
 		fs.now = time.Now
@@ -162,25 +162,3 @@ func setJSON(tx objstore.Writer, key []byte, v any) error {
 	}
 	return tx.Set(key, b)
 }
-
-// translate gives errors of commits this package's names.
-func translate(err error) error {
-	for _, t := range []struct{ from, to error }{
-		{commits.ErrNoCommit, ErrNoSuchCommit},
-		{commits.ErrNoPath, ErrNoSuchPath},
-		{commits.ErrAmbiguous, ErrAmbiguous},
-		{commits.ErrExpr, ErrInvalidExpr},
-		{commits.ErrName, ErrInvalidName},
-	} {
-		if errors.Is(err, t.from) {
-			return &translated{text: err, kind: t.to}
-		}
-	}
-	return err
-}
-
-// translated has the text of one error and is another one.
-type translated struct{ text, kind error }
-
-func (e *translated) Error() string   { return e.text.Error() }
-func (e *translated) Unwrap() []error { return []error{e.kind, e.text} }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore/local"
 )
 
@@ -150,7 +150,7 @@ func (l *linear) step(client int, name string) {
 func (l *linear) finish(client int, name string, writes map[string]string) {
 	o, err := l.fs.StartCommit(l.t.Context(), Ref{Repo: "r"}, WriteOptions{})
 	l.must(err)
-	l.put(Ref{Repo: "r", Base: commits.Expr{Base: o.ID.String()}}, writes)
+	l.put(Ref{Repo: "r", Base: revision.Expr{Base: o.ID.String()}}, writes)
 	in := linearInput{writes: writes, base: l.number(o.Parent), based: true}
 	l.record(client, in, func() linearOutput {
 		c, err := l.fs.FinishCommit(l.t.Context(), "r", o.ID, FinishOptions{})
@@ -191,7 +191,7 @@ func (l *linear) must(err error) {
 }
 
 func (l *linear) number(id CommitID) uint64 {
-	c, err := l.fs.Commit(l.t.Context(), Ref{Repo: "r", Base: commits.Expr{Base: id.String()}})
+	c, err := l.fs.Commit(l.t.Context(), Ref{Repo: "r", Base: revision.Expr{Base: id.String()}})
 	l.must(err)
 	return c.Pos.N
 }

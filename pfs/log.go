@@ -22,7 +22,7 @@ func (fs *FS) Commit(ctx context.Context, ref Ref) (commits.Commit, error) {
 		c, err = commits.Read(tx, s.pos)
 		return err
 	})
-	return c, translate(err)
+	return c, err
 }
 
 // finished resolves a ref that must mean a finished commit.
@@ -82,7 +82,7 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 			return opt.Limit == 0 || len(list) < opt.Limit, nil
 		})
 	})
-	return list, translate(err)
+	return list, err
 }
 
 // logStart is the newest commit that may be listed.
@@ -107,15 +107,15 @@ func (fs *FS) eachCommit(tx objstore.Reader, p commits.Pos, path string, fn func
 	case path == "":
 		return commits.Log(tx, p, fn)
 	case strings.HasSuffix(path, "/"):
-		return fs.lines.LogUnder(tx, p, path, fn)
+		return fs.forks.LogUnder(tx, p, path, fn)
 	}
 	// The path's own states know their commits; no walk is needed.
-	v, err := fs.lines.View(tx, p, commits.ID{})
+	v, err := fs.forks.View(tx, p, commits.ID{})
 	if err != nil {
 		return err
 	}
 	return v.History(path, func(st commits.State) (bool, error) {
-		c, err := commits.Read(tx, commits.Pos{Line: p.Line, N: st.N})
+		c, err := commits.Read(tx, commits.Pos{Lineage: p.Lineage, N: st.N})
 		if err != nil {
 			return false, err
 		}
@@ -129,14 +129,14 @@ func (s *Snapshot) olderThan(tx objstore.Reader, id commits.ID) (commits.Pos, er
 	if err != nil {
 		return p, err
 	}
-	own, err := commits.Owner(tx, commits.Pos{Line: s.pos.Line, N: min(p.N, s.pos.N)})
+	own, err := commits.Owner(tx, commits.Pos{Lineage: s.pos.Lineage, N: min(p.N, s.pos.N)})
 	if err != nil {
 		return p, err
 	}
 	if own != p {
 		return p, fmt.Errorf("%w: %s does not lead to %s", ErrNoSuchCommit, id, s.ID)
 	}
-	return commits.Owner(tx, commits.Pos{Line: p.Line, N: p.N - 1})
+	return commits.Owner(tx, commits.Pos{Lineage: p.Lineage, N: p.N - 1})
 }
 
 // Ancestor is the snapshot of a commit that leads to s by first parents, as it
@@ -154,7 +154,7 @@ func (s *Snapshot) Ancestor(ctx context.Context, id CommitID) (*Snapshot, error)
 		then.at(p)
 		return then.describe(tx)
 	})
-	return &then, translate(err)
+	return &then, err
 }
 
 // History lists up to limit (0: all) versions of path as of the snapshot,
@@ -201,5 +201,5 @@ func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) ([]
 		}
 		return commits.Changes(tx, c, after, add)
 	})
-	return list, translate(err)
+	return list, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -62,7 +63,7 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 		}
 		done, err := run(ctx, from)
 		if !errors.Is(err, errMoved) {
-			return done, translate(err)
+			return done, err
 		}
 		if try == mergeTries {
 			return Merged{}, fmt.Errorf("%w: branch %s changes all the time what is merged; try again", ErrConflict, m.ours.Branch)
@@ -111,7 +112,7 @@ const maxAtOnce = 200
 // atOnce makes a merge of few paths in one transaction, which nothing comes
 // between, where the branch has moved under the usual way.
 func (m *merging) atOnce(ctx context.Context, from Ref) (Merged, error) {
-	id, err := commits.NewID(m.fs.rand)
+	id, err := revision.NewID(m.fs.rand)
 	if err != nil {
 		return Merged{}, err
 	}
@@ -180,7 +181,7 @@ func (m *merging) prepare(tx objstore.Reader, from Ref) error {
 	if m.ours.repo.ID != m.theirs.repo.ID {
 		return fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, m.ours.Repo, m.theirs.Repo)
 	}
-	if m.plan, err = m.fs.lines.NewMerge(tx, m.ours.pos, m.theirs.pos); err != nil {
+	if m.plan, err = m.fs.forks.NewMerge(tx, m.ours.pos, m.theirs.pos); err != nil {
 		return err
 	}
 	for _, p := range m.plan.Bases {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore/memory"
 )
 
@@ -126,7 +126,7 @@ func TestMergeAmongWriters(t *testing.T) {
 		if err != nil || done.Files == 0 {
 			t.Fatalf("merge %d: %+v, %v", i, done, err)
 		}
-		c, err := fs.Commit(ctx, Ref{Repo: "r", Base: commits.Expr{Base: done.Commit.String()}})
+		c, err := fs.Commit(ctx, Ref{Repo: "r", Base: revision.Expr{Base: done.Commit.String()}})
 		if err != nil || len(c.Parents) != 2 {
 			t.Errorf("the merge commit: %+v, %v", c, err)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -131,7 +131,7 @@ func (m *machine) Revert(t *rapid.T) {
 			changes[p] = &was
 		}
 	}
-	commit := Ref{Repo: m.repo, Base: commits.Expr{Base: b[i].id.String()}}
+	commit := Ref{Repo: m.repo, Base: revision.Expr{Base: b[i].id.String()}}
 	plan, planErr := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{DryRun: true})
 	done, err := m.fs.Revert(m.ctx, m.ref(name), commit, WriteOptions{})
 	if conflicts > 0 {

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 // leads are all commits that lead to c, itself included.
@@ -278,7 +278,7 @@ func (m *machine) DiffOpen(t *rapid.T) {
 	if o.base == 0 {
 		return
 	}
-	list, err := m.fs.Diff(m.ctx, Ref{Repo: m.repo, Base: commits.Expr{Base: o.parent.String()}}, m.openRef(id), DiffOptions{})
+	list, err := m.fs.Diff(m.ctx, Ref{Repo: m.repo, Base: revision.Expr{Base: o.parent.String()}}, m.openRef(id), DiffOptions{})
 	m.must(err)
 	want := map[string]*modelFile{}
 	for p, f := range o.staged {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/content"
 	"caret/objstore/local"
@@ -338,7 +339,7 @@ func (m *machine) version() (Ref, *modelCommit, bool) {
 		}
 		expr = "HEAD@" + b[i].time.Format(time.RFC3339Nano)
 	}
-	x, err := commits.ParseExpr(expr)
+	x, err := revision.Parse(expr)
 	m.must(err)
 	if rapid.Bool().Draw(m.t, "as version") && ref.Branch != "" {
 		ref.Version = x
@@ -449,7 +450,7 @@ func (m *machine) Log(t *rapid.T) {
 			t.Fatalf("the chain of %s breaks at %s", name, c.ID)
 		}
 		above = &got[i]
-		changes, err := m.fs.Changes(m.ctx, Ref{Repo: m.repo, Base: commits.Expr{Base: c.ID.String()}}, "", 0)
+		changes, err := m.fs.Changes(m.ctx, Ref{Repo: m.repo, Base: revision.Expr{Base: c.ID.String()}}, "", 0)
 		m.must(err)
 		var paths []string
 		for _, ch := range changes {
@@ -508,7 +509,7 @@ func (m *machine) openCommit() (commits.ID, *modelOpen) {
 }
 
 func (m *machine) openRef(id commits.ID) Ref {
-	return Ref{Repo: m.repo, Base: commits.Expr{Base: id.String()}}
+	return Ref{Repo: m.repo, Base: revision.Expr{Base: id.String()}}
 }
 
 func (m *machine) Stage(t *rapid.T) {

@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -33,10 +33,10 @@ func (m *machine) RemoveVersion(t *rapid.T) {
 			}
 		}
 	}
-	version := commits.Expr{Base: then.id.String()}
+	version := revision.Expr{Base: then.id.String()}
 	byID := rapid.Bool().Draw(t, "by version id")
 	if !byID { // an expression means the version that its commit has
-		version.Steps = []commits.Step{{Kind: commits.Parent}}
+		version.Steps = []revision.Step{{Kind: revision.Parent}}
 	}
 	done, err := m.fs.Delete(m.ctx, m.ref(name), []Deletion{{Path: p, Version: &version}}, WriteOptions{})
 	m.must(err)

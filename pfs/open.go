@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -28,24 +29,24 @@ type OpenCommit struct {
 }
 
 type openRow struct {
-	Branch    string         `json:"branch"`
-	Line      commits.LineID `json:"line"`           // of the branch
-	Home      commits.LineID `json:"home,omitempty"` // if it is another
-	Base      commits.LineID `json:"base"`           // line and number of the parent
-	N         uint64         `json:"n"`
-	Started   time.Time      `json:"started"`
-	Touched   time.Time      `json:"touched,omitzero"` // last written to, if later
-	Author    string         `json:"author,omitempty"`
-	Starter   string         `json:"starter,omitempty"` // the user's ID
-	Message   string         `json:"message,omitempty"`
-	Finishing bool           `json:"finishing,omitempty"` // no more writes
-	Internal  bool           `json:"internal,omitempty"`  // of a request, which a restart ends
-	Resolved  bool           `json:"resolved,omitempty"`  // what lost by strategy Ours was dropped
+	Branch    string            `json:"branch"`
+	Line      commits.LineageID `json:"line"`           // of the branch
+	Home      commits.LineageID `json:"home,omitempty"` // if it is another
+	Base      commits.LineageID `json:"base"`           // line and number of the parent
+	N         uint64            `json:"n"`
+	Started   time.Time         `json:"started"`
+	Touched   time.Time         `json:"touched,omitzero"` // last written to, if later
+	Author    string            `json:"author,omitempty"`
+	Starter   string            `json:"starter,omitempty"` // the user's ID
+	Message   string            `json:"message,omitempty"`
+	Finishing bool              `json:"finishing,omitempty"` // no more writes
+	Internal  bool              `json:"internal,omitempty"`  // of a request, which a restart ends
+	Resolved  bool              `json:"resolved,omitempty"`  // what lost by strategy Ours was dropped
 }
 
-func (o *openRow) home() commits.LineID { return cmp.Or(o.Home, o.Line) }
+func (o *openRow) home() commits.LineageID { return cmp.Or(o.Home, o.Line) }
 
-func (o *openRow) pos() commits.Pos { return commits.Pos{Line: o.Base, N: o.N} }
+func (o *openRow) pos() commits.Pos { return commits.Pos{Lineage: o.Base, N: o.N} }
 
 func openKey(repo repoRow, id commits.ID) []byte { return inRepo(keyOpen, repo.ID, string(id[:])) }
 
@@ -61,7 +62,7 @@ func readOpen(tx objstore.Reader, repo repoRow, id commits.ID) (openRow, error) 
 // StartCommit opens a commit on a branch. Writes to
 // Ref{Repo, Base: the id} are staged in it.
 func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (OpenCommit, error) {
-	id, err := commits.NewID(fs.rand)
+	id, err := revision.NewID(fs.rand)
 	if err != nil {
 		return OpenCommit{}, err
 	}
@@ -79,7 +80,7 @@ func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (Op
 			base = opt.base
 		}
 		row := openRow{
-			Branch: s.Branch, Line: s.line, Home: s.home, Base: base.pos.Line, N: base.pos.N,
+			Branch: s.Branch, Line: s.line, Home: s.home, Base: base.pos.Lineage, N: base.pos.N,
 			Started: fs.timestamp(), Author: opt.Author, Starter: opt.User, Message: opt.Message, Internal: opt.internal,
 		}
 		o = fs.describeOpen(&row, s.Repo, id, base.ID)
@@ -168,7 +169,7 @@ func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int
 			return true, ctx.Err()
 		})
 	})
-	return o, staged, translate(err)
+	return o, staged, err
 }
 
 // AbortCommit drops an open commit and all that is staged in it.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/content"
 	"caret/objstore/local"
@@ -86,9 +87,9 @@ func read(fs *FS, ref Ref, path string) (string, error) {
 	return b.String(), err
 }
 
-func expr(t testing.TB, s string) commits.Expr {
+func expr(t testing.TB, s string) revision.Expr {
 	t.Helper()
-	x, err := commits.ParseExpr(s)
+	x, err := revision.Parse(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -98,7 +99,7 @@ func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt Wr
 		b, err = fs.moveBranch(tx, s, at.pos, "reset", opt.Author)
 		return err
 	})
-	return b, translate(err)
+	return b, err
 }
 
 // moveBranch makes the branch that s is the head of go on from another commit.
@@ -112,8 +113,8 @@ func (fs *FS) moveBranch(tx objstore.Writer, s *Snapshot, to commits.Pos, action
 		return Branch{}, err
 	}
 	row := old
-	row.Home, row.Line = old.home(), commits.LineID(n)
-	if err := commits.CreateLine(tx, row.Line, s.repo.ID, to); err != nil {
+	row.Home, row.Line = old.home(), commits.LineageID(n)
+	if err := commits.CreateLineage(tx, row.Line, s.repo.ID, to); err != nil {
 		return Branch{}, err
 	}
 	if err := setJSON(tx, inRepo(keyBranch, s.repo.ID, s.Branch), row); err != nil {
@@ -148,7 +149,7 @@ func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bo
 // and its repo if that went with it. ErrBranchExists if there is one of the
 // name, or a tag; ErrNoSuchBranch if none was deleted.
 func (fs *FS) RestoreBranch(ctx context.Context, repo, name, author string) (Branch, error) {
-	if err := errors.Join(CheckName(repo), CheckName(name)); err != nil {
+	if err := errors.Join(revision.CheckName(repo), revision.CheckName(name)); err != nil {
 		return Branch{}, err
 	}
 	var b Branch

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -22,9 +23,9 @@ type Ref struct {
 	// Base leads from the branch's head, or from any branch, tag or commit of
 	// the repo if it names one; zero is the head. A Base that is just a
 	// branch's name means that branch.
-	Base commits.Expr
+	Base revision.Expr
 	// Version leads on from what Branch and Base mean; zero is that itself.
-	Version commits.Expr
+	Version revision.Expr
 }
 
 // String is the ref as the command line writes it, for messages.
@@ -33,7 +34,7 @@ func (r Ref) String() string {
 	if r.Branch != "" {
 		s += "@" + r.Branch
 	}
-	for _, x := range []commits.Expr{r.Base, r.Version} {
+	for _, x := range []revision.Expr{r.Base, r.Version} {
 		if !x.IsZero() {
 			s += " " + x.String()
 		}
@@ -56,13 +57,13 @@ type Snapshot struct {
 
 	fs        *FS
 	repo      repoRow
-	finishing bool           // an open commit that takes no more writes
-	starter   string         // the user who started the open commit
-	touched   time.Time      // when the open commit was last written to
-	line      commits.LineID // of Branch; 0 if none
-	home      commits.LineID // names Branch for good; 0 if none
-	protected bool           // Branch takes merges only
-	pos       commits.Pos    // of an open commit, its parent
+	finishing bool              // an open commit that takes no more writes
+	starter   string            // the user who started the open commit
+	touched   time.Time         // when the open commit was last written to
+	line      commits.LineageID // of Branch; 0 if none
+	home      commits.LineageID // names Branch for good; 0 if none
+	protected bool              // Branch takes merges only
+	pos       commits.Pos       // of an open commit, its parent
 }
 
 // Protected says that the branch takes merges only.
@@ -88,22 +89,22 @@ func (fs *FS) resolve(tx objstore.Reader, ref Ref) (*Snapshot, error) {
 	}
 	s := &Snapshot{Repo: ref.Repo, fs: fs, repo: r}
 	if err := s.start(tx, ref); err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	if err := s.apply(tx, ref.Base.Steps); err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	if ref.Version.Base != "" {
 		if err := s.through(tx, ref.Version.Base); err != nil {
-			return nil, translate(err)
+			return nil, err
 		}
 		// A version of a bucket is read, whatever it is called.
 		s.Writable = false
 	}
 	if err := s.apply(tx, ref.Version.Steps); err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
-	return s, translate(s.describe(tx))
+	return s, s.describe(tx)
 }
 
 // start finds what the ref's Branch and the name in its Base mean.
@@ -156,7 +157,7 @@ func (s *Snapshot) stayOn(was *Snapshot) {
 
 // toBranch goes to the head of a branch.
 func (s *Snapshot) toBranch(tx objstore.Reader, name string) error {
-	if err := commits.CheckName(name); err != nil {
+	if err := revision.CheckName(name); err != nil {
 		return err
 	}
 	b, err := readBranchRow(tx, s.repo, name)
@@ -168,7 +169,7 @@ func (s *Snapshot) toBranch(tx objstore.Reader, name string) error {
 		return err
 	}
 	s.Branch, s.line, s.home, s.protected = name, b.Line, b.home(), b.Protected
-	s.at(commits.Pos{Line: b.Line, N: head.N})
+	s.at(commits.Pos{Lineage: b.Line, N: head.N})
 	s.ID, s.Time, s.Writable = head.ID, head.Time, true
 	return nil
 }
@@ -188,8 +189,8 @@ var prefixN = regexp.MustCompile(`^([0-9a-f]{8,31})-(\d{1,18})$`)
 // named goes to the branch, tag, commit or shortened commit called name, in
 // this order.
 func (s *Snapshot) named(tx objstore.Reader, name string) error {
-	if commits.IsID(name) {
-		id, err := commits.ParseID(name)
+	if revision.IsID(name) {
+		id, err := revision.ParseID(name)
 		if err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (s *Snapshot) named(tx objstore.Reader, name string) error {
 			return err
 		}
 	}
-	if !commits.IsPrefix(prefix) {
+	if !revision.IsPrefix(prefix) {
 		return &MissingError{Kind: ErrNoSuchCommit, Repo: s.Repo, Name: name}
 	}
 	id, err := s.findPrefix(tx, prefix)
@@ -219,7 +220,7 @@ func (s *Snapshot) named(tx objstore.Reader, name string) error {
 	if err := s.toCommit(tx, id); err != nil {
 		return err
 	}
-	return s.apply(tx, []commits.Step{{Kind: commits.Parent, N: back}})
+	return s.apply(tx, []revision.Step{{Kind: revision.Parent, N: back}})
 }
 
 func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
@@ -232,7 +233,7 @@ func (s *Snapshot) toTag(tx objstore.Reader, name string) error {
 		return err
 	}
 	s.leaveBranch()
-	s.at(commits.Pos{Line: t.Line, N: t.N})
+	s.at(commits.Pos{Lineage: t.Line, N: t.N})
 	return nil
 }
 
@@ -254,7 +255,7 @@ func (s *Snapshot) toCommit(tx objstore.Reader, id commits.ID) error {
 	if err != nil {
 		return err
 	}
-	line, err := commits.ReadLine(tx, p.Line)
+	line, err := commits.ReadLineage(tx, p.Lineage)
 	if err != nil {
 		return err
 	}
@@ -293,11 +294,11 @@ func (s *Snapshot) findPrefix(tx objstore.Reader, prefix string) (commits.ID, er
 }
 
 // apply takes the steps of an expression.
-func (s *Snapshot) apply(tx objstore.Reader, steps []commits.Step) error {
+func (s *Snapshot) apply(tx objstore.Reader, steps []revision.Step) error {
 	for _, step := range steps {
 		p := s.pos
 		switch step.Kind {
-		case commits.Parent:
+		case revision.Parent:
 			if step.N == 0 {
 				continue
 			}
@@ -309,19 +310,19 @@ func (s *Snapshot) apply(tx objstore.Reader, steps []commits.Step) error {
 				return fmt.Errorf("%w: %d commits before number %d", ErrNoSuchVersion, back, p.N)
 			}
 			p.N -= back
-		case commits.Nth:
+		case revision.Nth:
 			if s.line != 0 && !s.Open {
 				head, err := commits.ReadHead(tx, s.line)
 				if err != nil {
 					return err
 				}
-				p = commits.Pos{Line: s.line, N: head.N}
+				p = commits.Pos{Lineage: s.line, N: head.N}
 			}
 			if step.N == 0 || step.N > p.N {
 				return fmt.Errorf("%w: there is no commit number %d, they are 1 to %d", ErrNoSuchVersion, step.N, p.N)
 			}
 			p.N = step.N
-		case commits.At:
+		case revision.At:
 			var err error
 			if p, err = commits.FindTime(tx, p, step.Time); err != nil {
 				return err
@@ -356,5 +357,5 @@ func (s *Snapshot) describe(tx objstore.Reader) error {
 // view reads the snapshot in a transaction.
 func (s *Snapshot) view(tx objstore.Reader) (*commits.View, error) {
 	at := s.side()
-	return s.fs.lines.View(tx, at.Pos, at.Open)
+	return s.fs.forks.View(tx, at.Pos, at.Open)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -38,8 +39,8 @@ func inRepo(kind byte, repo uint64, name string) []byte {
 
 func readRepo(tx objstore.Reader, name string) (repoRow, error) {
 	var r repoRow
-	if err := commits.CheckName(name); err != nil {
-		return r, translate(err)
+	if err := revision.CheckName(name); err != nil {
+		return r, err
 	}
 	err := getJSON(tx, repoKey(name), &r)
 	if errors.Is(err, objstore.ErrNotFound) {
@@ -48,14 +49,11 @@ func readRepo(tx objstore.Reader, name string) (repoRow, error) {
 	return r, err
 }
 
-// CheckName says why s cannot name a repo, branch or tag.
-func CheckName(s string) error { return translate(commits.CheckName(s)) }
-
 // CreateRepo makes a repo and its default branch, empty. Created is set;
 // ErrRepoExists, ErrInvalidName.
 func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 	r.DefaultBranch = cmp.Or(r.DefaultBranch, DefaultBranch)
-	if err := errors.Join(CheckName(r.Name), CheckName(r.DefaultBranch), checkText("description", r.Description)); err != nil {
+	if err := errors.Join(revision.CheckName(r.Name), revision.CheckName(r.DefaultBranch), checkText("description", r.Description)); err != nil {
 		return Repo{}, err
 	}
 	r.Created = fs.timestamp()

@@ -10,7 +10,7 @@ import (
 )
 
 // Rows that remember work to be done after a restart.
-func foldingKey(line commits.LineID) []byte {
+func foldingKey(line commits.LineageID) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keyFolding}, uint64(line))
 }
 
@@ -20,7 +20,7 @@ func droppingKey(id commits.ID) []byte { return append([]byte{keyDropping}, id[:
 // commits to drop, and commits it was about to finish, which are open again.
 func (fs *FS) resume(ctx context.Context) error {
 	var dropping []commits.ID
-	var folding []commits.LineID
+	var folding []commits.LineageID
 	reopen := map[string]openRow{}
 	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
 		return errors.Join(
@@ -31,7 +31,7 @@ func (fs *FS) resume(ctx context.Context) error {
 				return nil
 			}),
 			scanNames(tx, []byte{keyFolding}, "", 0, func(raw string, _ []byte) error {
-				folding = append(folding, commits.LineID(binary.BigEndian.Uint64([]byte(raw))))
+				folding = append(folding, commits.LineageID(binary.BigEndian.Uint64([]byte(raw))))
 				return nil
 			}),
 			scanNames(tx, []byte{keyOpen}, "", 0, func(raw string, value []byte) error {
@@ -78,7 +78,7 @@ func (fs *FS) resume(ctx context.Context) error {
 
 // foldSoon asks for the line's layers to be folded in. If too many wait it
 // is left to the next start.
-func (fs *FS) foldSoon(line commits.LineID) {
+func (fs *FS) foldSoon(line commits.LineageID) {
 	select {
 	case fs.folds <- line:
 	default:
@@ -115,7 +115,7 @@ func (fs *FS) foldLoop() {
 
 // fold folds the layers of a line in until there are none, in transactions
 // small enough that writers sharing their syncs do not notice.
-func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
+func (fs *FS) fold(ctx context.Context, line commits.LineageID) error {
 	after := ""
 	for more := true; more; {
 		next, done := "", false
@@ -125,7 +125,7 @@ func (fs *FS) fold(ctx context.Context, line commits.LineID) error {
 			if next, done, err = commits.Fold(tx, line, after, fs.foldPage); err != nil || !done {
 				return err
 			}
-			l, err := commits.ReadLine(tx, line)
+			l, err := commits.ReadLineage(tx, line)
 			if err != nil {
 				return err
 			}

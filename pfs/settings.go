@@ -28,7 +28,7 @@ type settingsRow struct {
 
 // Settings are kept by the branch's first line and not by the name of the branch: another branch
 // that later gets the name has its own.
-func settingsKey(line commits.LineID) []byte {
+func settingsKey(line commits.LineageID) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keySettings}, uint64(line))
 }
 
@@ -41,7 +41,7 @@ func (s *Snapshot) branchOf() string {
 }
 
 // governing is the line of that branch; 0 if there is none.
-func (s *Snapshot) governing(tx objstore.Reader) (commits.LineID, error) {
+func (s *Snapshot) governing(tx objstore.Reader) (commits.LineageID, error) {
 	if s.home != 0 {
 		return s.home, nil
 	}
@@ -54,7 +54,7 @@ func (s *Snapshot) governing(tx objstore.Reader) (commits.LineID, error) {
 
 // settings reads the settings that govern what is reached through s. A branch
 // without an owner of its own is its repo's owner's.
-func (s *Snapshot) settings(tx objstore.Reader) (row settingsRow, line commits.LineID, err error) {
+func (s *Snapshot) settings(tx objstore.Reader) (row settingsRow, line commits.LineageID, err error) {
 	if line, err = s.governing(tx); err != nil {
 		return row, line, err
 	}
@@ -84,7 +84,7 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 // ErrReadOnly if to is history. on, if not nil, is the branch that was
 // authorized.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, on *Snapshot, change func(*Settings) error) error {
-	return translate(fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err
@@ -100,10 +100,10 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, on *Snapshot, change f
 			return err
 		}
 		return setJSON(tx, settingsKey(line), row)
-	}))
+	})
 }
 
-func fileACLKey(home commits.LineID, path string, version CommitID) []byte {
+func fileACLKey(home commits.LineageID, path string, version CommitID) []byte {
 	scope := binary.BigEndian.AppendUint64([]byte{keyFileACL}, uint64(home))
 	return append(pathKey(scope, path), version[:]...)
 }
@@ -145,13 +145,13 @@ func (fs *FS) SetFileACL(ctx context.Context, to Ref, on *Snapshot, path string,
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return translate(fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
+	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
 		s, err := fs.target(tx, to, WriteOptions{On: on})
 		if err != nil {
 			return err
 		}
 		return s.setFileACL(tx, path, version, &a)
-	}))
+	})
 }
 
 // setFileACL gives a version an ACL, nil being the default.

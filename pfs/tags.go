@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 )
 
@@ -18,13 +19,13 @@ type Tag struct {
 }
 
 type tagRow struct {
-	Line    commits.LineID `json:"line"`
-	N       uint64         `json:"n"`
-	Created time.Time      `json:"created"`
+	Line    commits.LineageID `json:"line"`
+	N       uint64            `json:"n"`
+	Created time.Time         `json:"created"`
 }
 
 func describeTag(tx objstore.Reader, r repoRow, name string, row tagRow) (Tag, error) {
-	c, err := commits.Read(tx, commits.Pos{Line: row.Line, N: row.N})
+	c, err := commits.Read(tx, commits.Pos{Lineage: row.Line, N: row.N})
 	return Tag{Repo: r.Name, Name: name, Commit: c.ID, Created: row.Created}, err
 }
 
@@ -32,7 +33,7 @@ func describeTag(tx objstore.Reader, r repoRow, name string, row tagRow) (Tag, e
 // a branch has the name, ErrInvalidName, ErrNoSuchVersion if there is no
 // commit yet.
 func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (Tag, error) {
-	if err := CheckName(name); err != nil {
+	if err := revision.CheckName(name); err != nil {
 		return Tag{}, err
 	}
 	var t Tag
@@ -57,11 +58,11 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (Tag, er
 			}
 			return err
 		}
-		row := tagRow{Line: s.pos.Line, N: s.pos.N, Created: fs.timestamp()}
+		row := tagRow{Line: s.pos.Lineage, N: s.pos.N, Created: fs.timestamp()}
 		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: row.Created}
 		return setJSON(tx, key, row)
 	})
-	return t, translate(err)
+	return t, err
 }
 
 // Tag describes a tag. ErrNoSuchTag.
@@ -81,7 +82,7 @@ func (fs *FS) Tag(ctx context.Context, repo, name string) (Tag, error) {
 		}
 		return err
 	})
-	return t, translate(err)
+	return t, err
 }
 
 // Tags lists up to limit tags of a repo (0: all) whose names sort after after.
@@ -103,7 +104,7 @@ func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) ([]Tag, e
 			return err
 		})
 	})
-	return list, translate(err)
+	return list, err
 }
 
 // DeleteTag removes a tag; the commit stays. ErrNoSuchTag.

@@ -2,6 +2,7 @@ package pfs
 
 import (
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/content"
 )
@@ -17,7 +18,7 @@ type (
 	// CommitID names a commit.
 	CommitID = commits.ID
 	// Expr is a version expression.
-	Expr = commits.Expr
+	Expr = revision.Expr
 	// Hash is the BLAKE3-256 of content.
 	Hash = objstore.Hash
 	// FileWriter takes the content of a file; see FS.NewFile.
@@ -34,20 +35,3 @@ var (
 	ErrTooLarge = objstore.ErrTooLarge
 	ErrCorrupt  = objstore.ErrCorrupt
 )
-
-// ParseExpr reads a version expression such as HEAD^ or master~2.
-// ErrInvalidExpr.
-func ParseExpr(s string) (Expr, error) {
-	x, err := commits.ParseExpr(s)
-	return x, translate(err)
-}
-
-// IsCommit says whether the base of an expression can be a commit's id, or
-// the beginning of one.
-func IsCommit(s string) bool { return commits.IsID(s) || commits.IsPrefix(s) }
-
-// ParseCommitID reads a whole commit id of 32 hex digits.
-func ParseCommitID(s string) (CommitID, error) {
-	id, err := commits.ParseID(s)
-	return id, translate(err)
-}

@@ -82,7 +82,7 @@ func (fs *FS) revert(ctx context.Context, tx objstore.Reader, s *Snapshot, u *un
 	if err != nil {
 		return err
 	}
-	before, err := commits.Owner(tx, commits.Pos{Line: s.pos.Line, N: s.pos.N - 1})
+	before, err := commits.Owner(tx, commits.Pos{Lineage: s.pos.Lineage, N: s.pos.N - 1})
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,13 @@ func (fs *FS) undo(ctx context.Context, to Ref, u *undoing, opt WriteOptions, fi
 		err = &u.conflicts
 	}
 	if err != nil {
-		return Undone{}, translate(err)
+		return Undone{}, err
 	}
 	if len(u.changes) == 0 || opt.DryRun {
 		return Undone{Files: len(u.changes), Changes: u.changes}, nil
 	}
 	done, err := fs.apply(ctx, u, opt)
-	return done, translate(err)
+	return done, err
 }
 
 // stateOf is the change that leaves path as it was, nil being no file.

@@ -51,7 +51,7 @@ func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsP
 		x := v.Versions(opt.Prefix)
 		return page.fill(ctx, x, opt)
 	})
-	return page, translate(err)
+	return page, err
 }
 
 func (p *VersionsPage) fill(ctx context.Context, x *commits.Versions, opt VersionsOptions) error {
@@ -115,7 +115,7 @@ func (s *Snapshot) Newest(ctx context.Context, path string) (*Info, error) {
 		}
 		return err
 	})
-	return info, translate(err)
+	return info, err
 }
 
 func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, error) {
@@ -147,7 +147,7 @@ func (s *Snapshot) Version(ctx context.Context, path string, id CommitID) (*Info
 			return found == nil, nil
 		})
 	})
-	return found, translate(err)
+	return found, err
 }
 
 // without is the state of path that leaves versions out of its list; nil if

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore/memory"
 )
 
@@ -29,7 +29,7 @@ func TestVersionsLeftAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		staged := Ref{Repo: "r", Base: commits.Expr{Base: open.ID.String()}}
+		staged := Ref{Repo: "r", Base: revision.Expr{Base: open.ID.String()}}
 		if _, err := fs.SetTags(t.Context(), staged, "x", nil, map[string]string{"k": "v"}, WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,8 @@ import (
 type Watch struct {
 	fs   *FS
 	repo repoRow
-	name string         // of the branch
-	home commits.LineID // names it for good
+	name string            // of the branch
+	home commits.LineageID // names it for good
 	path string
 	at   commits.Pos // the newest commit looked at; zero is the beginning
 	seen CommitID    // its id
@@ -113,7 +113,7 @@ func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) 
 		if err != nil || head.ID == w.seen {
 			return err
 		}
-		to := commits.Pos{Line: line, N: min(head.N, w.at.N+watchPage)}
+		to := commits.Pos{Lineage: line, N: min(head.N, w.at.N+watchPage)}
 		err = commits.Log(tx, to, func(c Commit) (bool, error) {
 			if c.Pos.N <= w.at.N {
 				return false, nil
@@ -145,7 +145,7 @@ func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) 
 
 // head finds the branch and its newest commit, to which the one that was
 // seen last must lead.
-func (w *Watch) head(tx objstore.Reader) (commits.LineID, commits.Head, error) {
+func (w *Watch) head(tx objstore.Reader) (commits.LineageID, commits.Head, error) {
 	row, err := readBranchRow(tx, w.repo, w.name)
 	if err == nil && row.home() != w.home {
 		err = fmt.Errorf("%w: %s in repo %s was deleted; there is another one of that name", ErrNoSuchBranch, w.name, w.repo.Name)
@@ -157,7 +157,7 @@ func (w *Watch) head(tx objstore.Reader) (commits.LineID, commits.Head, error) {
 	if err != nil || w.at.N == 0 || head.ID == w.seen {
 		return row.Line, head, err
 	}
-	same, err := commits.Owner(tx, commits.Pos{Line: row.Line, N: min(w.at.N, head.N)})
+	same, err := commits.Owner(tx, commits.Pos{Lineage: row.Line, N: min(w.at.N, head.N)})
 	if err == nil && same != w.at {
 		err = fmt.Errorf("%w: %s on branch %s; the branch was reset, or the commit is of another one", ErrDiverged, w.seen, w.name)
 	}
@@ -169,7 +169,7 @@ func (w *Watch) view(ctx context.Context, fn func(objstore.Reader) error) error 
 	if w.fs.watching.Err() != nil {
 		return fmt.Errorf("%w, and nothing is watched any more", ErrClosed)
 	}
-	return translate(w.fs.rows.View(ctx, fn))
+	return w.fs.rows.View(ctx, fn)
 }
 
 // EndWatches ends all watches with ErrClosed, and those to come: the first

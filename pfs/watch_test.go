@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore/local"
 )
 
@@ -146,7 +147,7 @@ func TestWatchKinds(t *testing.T) {
 				return err
 			}
 			for i := range 3 {
-				mustPut(t, fs, Ref{Repo: "r", Base: commits.Expr{Base: o.ID.String()}}, fmt.Sprint("f", i), "x")
+				mustPut(t, fs, Ref{Repo: "r", Base: revision.Expr{Base: o.ID.String()}}, fmt.Sprint("f", i), "x")
 			}
 			_, err = fs.FinishCommit(ctx, "r", o.ID, FinishOptions{})
 			return err
@@ -182,7 +183,7 @@ func TestWatchEnds(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	reset := func(fs *FS, to string) error {
-		x, err := ParseExpr(to)
+		x, err := revision.Parse(to)
 		if err == nil {
 			_, err = fs.ResetBranch(ctx, "r", "master", Ref{Repo: "r", Base: x}, WriteOptions{})
 		}

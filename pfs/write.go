@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/content"
 )
@@ -113,7 +114,7 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 	if err := checkPath(path); err != nil {
 		return Committed{}, err
 	}
-	id, err := commits.NewID(fs.rand)
+	id, err := revision.NewID(fs.rand)
 	if err != nil {
 		return Committed{}, err
 	}
@@ -146,7 +147,7 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 		return nil
 	})
 	if err != nil {
-		return Committed{}, translate(err)
+		return Committed{}, err
 	}
 	return done, nil
 }
@@ -190,9 +191,9 @@ func (fs *FS) target(tx objstore.Reader, to Ref, opt WriteOptions) (*Snapshot, e
 	if ifHead == "" {
 		return s, nil
 	}
-	x, err := commits.ParseExpr(ifHead)
+	x, err := revision.Parse(ifHead)
 	if err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	to.Version = x
 	want, err := fs.resolve(tx, to)
@@ -270,7 +271,7 @@ func (fs *FS) write(tx objstore.Writer, s *Snapshot, id commits.ID, changes []co
 // stage adds changes to an open commit. Deleting what its parent does not
 // have only takes back what was staged.
 func (s *Snapshot) stage(tx objstore.Writer, changes []commits.Change) error {
-	parent, err := s.fs.lines.View(tx, s.pos, commits.ID{})
+	parent, err := s.fs.forks.View(tx, s.pos, commits.ID{})
 	if err != nil {
 		return err
 	}

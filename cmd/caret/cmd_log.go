@@ -11,7 +11,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 func logLimit() cli.Flag {
@@ -112,7 +112,7 @@ func logRun(c *cli.Context, p process) error {
 // unchanged is the error that no commit changed a path.
 func unchanged(t target) error {
 	text := fmt.Sprintf("no commit that leads there changed %q", t.Path)
-	if commits.CheckName(t.Path) == nil && t.Expr == "" {
+	if revision.CheckName(t.Path) == nil && t.Expr == "" {
 		text += fmt.Sprintf("; the commits of a branch are %s@%s", t.Repo, t.Path)
 	}
 	return notFound(t, "%s", text)

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"caret/api/v1"
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 func mergeCommand(p process) *cli.Command {
@@ -51,7 +51,7 @@ func merge(c *cli.Context, p process) error {
 	if err := checkExpr("FROM", args[1]); err != nil {
 		return err
 	}
-	if err := commits.CheckName(args[2]); err != nil {
+	if err := revision.CheckName(args[2]); err != nil {
 		return usagef("INTO is a branch: %v", err)
 	}
 	in := v1.Merge{

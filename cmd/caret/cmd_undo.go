@@ -9,7 +9,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 func revertCommand(p process) *cli.Command {
@@ -46,8 +46,8 @@ func onto(c *cli.Context, expr string) string {
 	if b := c.String("onto"); b != "" {
 		return b
 	}
-	x, err := commits.ParseExpr(expr)
-	if err != nil || x.Base == "HEAD" || commits.IsPrefix(x.Base) || commits.IsID(x.Base) {
+	x, err := revision.Parse(expr)
+	if err != nil || x.Base == "HEAD" || revision.IsPrefix(x.Base) || revision.IsID(x.Base) {
 		return ""
 	}
 	return x.Base

@@ -11,7 +11,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 // candidate is a word that a command line may go on with.
@@ -210,7 +210,7 @@ func (q *query) named(kind string, where target, last string) []candidate {
 		return tags(q.ctx, cl, where.Repo, last)
 	case "EXPR", "COMMIT", "FROM", "A", "B":
 		found := slices.Concat([]candidate{{"HEAD", "the default branch"}}, branches(q.ctx, cl, where.Repo, last), tags(q.ctx, cl, where.Repo, last))
-		if x, err := commits.ParseExpr(last); err == nil && len(x.Steps) > 0 {
+		if x, err := revision.Parse(last); err == nil && len(x.Steps) > 0 {
 			found = append(found, candidate{word: last}) // whatever it means, a path may follow
 		}
 		return found

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 // s3Name is a bucket, [commit.][branch.]repo, as an address or not, and what
@@ -52,7 +52,7 @@ func notTarget(s string, err error) error {
 		if rest == "" {
 			text += ", or REPO:" + s
 		}
-		if rest == "" && commits.CheckName(slashed[2]) == nil {
+		if rest == "" && revision.CheckName(slashed[2]) == nil {
 			text += fmt.Sprintf(", or %s@%s if %s is a branch", slashed[1], slashed[2], slashed[2])
 		}
 		return usagef("%s", text)
@@ -68,8 +68,8 @@ func notTarget(s string, err error) error {
 
 // isExpr says whether s means something behind an @ alone.
 func isExpr(s string) bool {
-	_, err := commits.ParseExpr(s)
-	return err == nil && commits.CheckName(s) != nil
+	_, err := revision.Parse(s)
+	return err == nil && revision.CheckName(s) != nil
 }
 
 // spread tells how to write what stands in a second argument, where one is
@@ -89,7 +89,7 @@ func spread(c *cli.Context) string {
 	}
 	ref, path := m[2], m[4]
 	switch {
-	case ref != "" && !named && commits.CheckName(extra) == nil:
+	case ref != "" && !named && revision.CheckName(extra) == nil:
 		return fmt.Sprintf("; REPO@%s is one word, the repo first: %s@%s or %s@%s", ref, first, extra, extra, first)
 	case ref != "" && !named && isExpr(extra):
 		return fmt.Sprintf("; write %s@%s", first, extra)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"caret/commits"
+	"caret/commits/revision"
 )
 
 // target is REPO[@EXPR][:PATH], as the command line names things.
@@ -44,13 +44,13 @@ func parseTarget(s string) (target, error) {
 // checkTarget says why s is not REPO[@EXPR].
 func checkTarget(s string) error {
 	repo, expr, has := strings.Cut(s, "@")
-	if err := commits.CheckName(repo); err != nil {
+	if err := revision.CheckName(repo); err != nil {
 		return usagef("%q is not REPO@EXPR:PATH: %v", s, err)
 	}
 	if has && expr == "" {
 		return usagef("%q has nothing behind the @; write %s@master or %s", s, repo, repo)
 	}
-	if _, err := commits.ParseExpr(expr); err != nil {
+	if _, err := revision.Parse(expr); err != nil {
 		return usagef("%v", err)
 	}
 	return nil
@@ -58,7 +58,7 @@ func checkTarget(s string) error {
 
 // checkExpr says why s, the value of what name says, is no EXPR.
 func checkExpr(name, s string) error {
-	_, err := commits.ParseExpr(s)
+	_, err := revision.Parse(s)
 	if err == nil {
 		return nil
 	}
@@ -96,7 +96,7 @@ func repoTarget(s string) (string, error) {
 // branchTarget reads REPO@BRANCH, or another name; usage says which.
 func branchTarget(s, usage string) (repo, branch string, err error) {
 	if _, name, ok := strings.Cut(s, "@"); ok && strings.Contains(name, "/") && !strings.Contains(name, ":") {
-		return "", "", usagef("%v", commits.CheckName(name))
+		return "", "", usagef("%v", revision.CheckName(name))
 	}
 	t, err := parseTarget(s)
 	if err != nil {
@@ -110,7 +110,7 @@ func branchTarget(s, usage string) (repo, branch string, err error) {
 		}
 		return "", "", usagef("%s", text)
 	}
-	if err := commits.CheckName(t.Expr); err != nil {
+	if err := revision.CheckName(t.Expr); err != nil {
 		return "", "", usagef("%v", err)
 	}
 	return t.Repo, t.Expr, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"caret/commits"
+	"caret/commits/revision"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -232,7 +233,7 @@ func median(times []time.Duration) time.Duration {
 
 // old is the head back commits ago.
 func old(back int) pfs.Ref {
-	x, err := commits.ParseExpr(fmt.Sprintf("HEAD^%d", back))
+	x, err := revision.Parse(fmt.Sprintf("HEAD^%d", back))
 	if err != nil {
 		panic(err)
 	}

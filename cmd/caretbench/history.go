@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caret/commits"
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -218,7 +218,7 @@ func (e *engine) stage(ctx context.Context, on pfs.Ref, dir string, files int, l
 	if err != nil {
 		return o.ID, err
 	}
-	to := pfs.Ref{Repo: "bench", Base: commits.Expr{Base: o.ID.String()}}
+	to := pfs.Ref{Repo: "bench", Base: revision.Expr{Base: o.ID.String()}}
 	var n atomic.Int64
 	_, err = repeat(int64(files), func() error {
 		return e.putAt(ctx, to, filepath.Join(dir, fmt.Sprint(n.Add(1))), like)

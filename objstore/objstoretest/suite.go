@@ -298,7 +298,7 @@ func testCounters(t *testing.T, s objstore.Store, _ Reopen) {
 
 func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
 	update := func(fn func(tx objstore.Writer) error) error { return s.Rows().Update(t.Context(), "", fn) }
-	for _, n := range []int{0, objstore.MaxKey+1} {
+	for _, n := range []int{0, objstore.MaxKey + 1} {
 		if err := update(func(tx objstore.Writer) error { return tx.Set(make([]byte, n), nil) }); err == nil {
 			t.Errorf("a key of %d bytes was taken", n)
 		}

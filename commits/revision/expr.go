@@ -1,4 +1,4 @@
-package commits
+package revision
 
 import (
 	"errors"
@@ -63,8 +63,8 @@ var (
 	atTime   = regexp.MustCompile(`^(?i:at)-(\d{8}[tT]\d{6}[zZ])$`)
 )
 
-// ParseExpr reads an expression; errors wrap ErrExpr.
-func ParseExpr(s string) (Expr, error) {
+// Parse reads an expression; errors wrap ErrExpr.
+func Parse(s string) (Expr, error) {
 	base := exprBase.FindString(s)
 	x, err := parseBase(base)
 	if err != nil {
@@ -183,7 +183,7 @@ func (x *Expr) add(s Step) bool {
 // IsZero says whether x is empty: the head, with no steps.
 func (x Expr) IsZero() bool { return x.Base == "" && len(x.Steps) == 0 }
 
-// String is the expression in its shortest spelling; ParseExpr reads it back.
+// String is the expression in its shortest spelling; Parse reads it back.
 func (x Expr) String() string {
 	var b strings.Builder
 	b.WriteString(x.Base)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"caret/commits/revision"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"caret/objstore"
@@ -21,11 +23,11 @@ var (
 	ErrAmbiguous = errors.New("ambiguous commit id")
 )
 
-// Line is the row of a line.
-type Line struct {
-	ID   LineID
+// Lineage is the row of a lineage.
+type Lineage struct {
+	ID   LineageID
 	Repo uint64 // the repo it belongs to
-	Fork Pos    // where it left another line; zero if it did not
+	Fork Pos    // where it left another lineage; zero if it did not
 	// Layers are commits whose rows have not been folded in yet, oldest
 	// first.
 	Layers []Layer
@@ -38,43 +40,43 @@ type Layer struct {
 }
 
 const (
-	lineRepo protowire.Number = iota + 1
-	lineForkLine
-	lineForkN
-	lineLayerN
-	lineLayerID
+	lineageRepo protowire.Number = iota + 1
+	lineageForkLineage
+	lineageForkN
+	lineageLayerN
+	lineageLayerID
 )
 
-func (l *Line) encode() []byte {
-	b := appendUint(nil, lineRepo, l.Repo)
-	b = appendUint(b, lineForkLine, uint64(l.Fork.Line))
-	b = appendUint(b, lineForkN, l.Fork.N)
+func (l *Lineage) encode() []byte {
+	b := appendUint(nil, lineageRepo, l.Repo)
+	b = appendUint(b, lineageForkLineage, uint64(l.Fork.Lineage))
+	b = appendUint(b, lineageForkN, l.Fork.N)
 	for _, y := range l.Layers {
-		b = appendUint(b, lineLayerN, y.N)
-		b = appendString(b, lineLayerID, y.ID[:])
+		b = appendUint(b, lineageLayerN, y.N)
+		b = appendString(b, lineageLayerID, y.ID[:])
 	}
 	return b
 }
 
-// ReadLine reads the row of a line.
-func ReadLine(tx objstore.Reader, id LineID) (Line, error) {
-	l := Line{ID: id}
-	b, err := tx.Get(lineKey(keyLine, id))
+// ReadLineage reads the row of a lineage.
+func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
+	l := Lineage{ID: id}
+	b, err := tx.Get(lineageKey(keyLineage, id))
 	if err != nil {
-		return l, fmt.Errorf("line %d: %w", id, err)
+		return l, fmt.Errorf("lineage %d: %w", id, err)
 	}
 	var layer Layer
 	err = fields(b, func(f protowire.Number, v uint64, data []byte) error {
 		switch f {
-		case lineRepo:
+		case lineageRepo:
 			l.Repo = v
-		case lineForkLine:
-			l.Fork.Line = LineID(v)
-		case lineForkN:
+		case lineageForkLineage:
+			l.Fork.Lineage = LineageID(v)
+		case lineageForkN:
 			l.Fork.N = v
-		case lineLayerN:
+		case lineageLayerN:
 			layer.N = v
-		case lineLayerID:
+		case lineageLayerID:
 			if err := setID(&layer.ID, data); err != nil {
 				return err
 			}
@@ -83,19 +85,19 @@ func ReadLine(tx objstore.Reader, id LineID) (Line, error) {
 		return nil
 	})
 	if err != nil {
-		return l, fmt.Errorf("%w: row of line %d: %w", objstore.ErrCorrupt, id, err)
+		return l, fmt.Errorf("%w: row of lineage %d: %w", objstore.ErrCorrupt, id, err)
 	}
 	return l, nil
 }
 
-// CreateLine writes a new line that leaves another one at fork, or begins
+// CreateLineage writes a new lineage that leaves another one at fork, or begins
 // empty if fork is zero. The id must be new.
-func CreateLine(tx objstore.Writer, id LineID, repo uint64, fork Pos) error {
+func CreateLineage(tx objstore.Writer, id LineageID, repo uint64, fork Pos) error {
 	fork, err := Owner(tx, fork)
 	if err != nil {
 		return err
 	}
-	l := Line{ID: id, Repo: repo, Fork: fork}
+	l := Lineage{ID: id, Repo: repo, Fork: fork}
 	head := Head{N: fork.N, Time: time.UnixMilli(0)}
 	if fork.N > 0 {
 		c, err := Read(tx, fork)
@@ -104,34 +106,34 @@ func CreateLine(tx objstore.Writer, id LineID, repo uint64, fork Pos) error {
 		}
 		head.ID, head.Time, head.Hash = c.ID, c.Time, c.Hash
 	}
-	if err := tx.Set(lineKey(keyLine, id), l.encode()); err != nil {
+	if err := tx.Set(lineageKey(keyLineage, id), l.encode()); err != nil {
 		return err
 	}
-	return tx.Set(lineKey(keyHead, id), head.encode())
+	return tx.Set(lineageKey(keyHead, id), head.encode())
 }
 
-// ReadHead reads the newest commit of a line; for a line that has none of
+// ReadHead reads the newest commit of a lineage; for a lineage that has none of
 // its own that is its fork point. N is 0 when there is no commit at all.
-func ReadHead(tx objstore.Reader, id LineID) (Head, error) {
-	b, err := tx.Get(lineKey(keyHead, id))
+func ReadHead(tx objstore.Reader, id LineageID) (Head, error) {
+	b, err := tx.Get(lineageKey(keyHead, id))
 	if err != nil {
-		return Head{}, fmt.Errorf("head of line %d: %w", id, err)
+		return Head{}, fmt.Errorf("head of lineage %d: %w", id, err)
 	}
 	return decodeHead(b)
 }
 
-// Owner is the same commit named by the line that made it: a line inherits
-// the commits up to its fork point from the line it left.
+// Owner is the same commit named by the lineage that made it: a lineage inherits
+// the commits up to its fork point from the lineage it left.
 func Owner(tx objstore.Reader, p Pos) (Pos, error) {
-	for p.Line != 0 && p.N > 0 {
-		l, err := ReadLine(tx, p.Line)
+	for p.Lineage != 0 && p.N > 0 {
+		l, err := ReadLineage(tx, p.Lineage)
 		if err != nil {
 			return Pos{}, err
 		}
 		if p.N > l.Fork.N {
 			return p, nil
 		}
-		p.Line = l.Fork.Line
+		p.Lineage = l.Fork.Lineage
 	}
 	return Pos{}, nil
 }
@@ -150,7 +152,7 @@ func Read(tx objstore.Reader, p Pos) (Commit, error) {
 		return Commit{}, err
 	}
 	if own.N > 1 {
-		prev, err := Owner(tx, Pos{Line: own.Line, N: own.N - 1})
+		prev, err := Owner(tx, Pos{Lineage: own.Lineage, N: own.N - 1})
 		if err != nil {
 			return Commit{}, err
 		}
@@ -194,7 +196,7 @@ func Find(tx objstore.Reader, id ID) (Pos, error) {
 }
 
 func encodePos(p Pos) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(p.Line)), p.N)
+	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(p.Lineage)), p.N)
 }
 
 func decodePos(b []byte) (Pos, error) {
@@ -204,7 +206,7 @@ func decodePos(b []byte) (Pos, error) {
 
 // cutPos takes what encodePos made off the front of b.
 func cutPos(b []byte) (p Pos, rest []byte, err error) {
-	for _, to := range []*uint64{(*uint64)(&p.Line), &p.N} {
+	for _, to := range []*uint64{(*uint64)(&p.Lineage), &p.N} {
 		v, k := binary.Uvarint(b)
 		if k <= 0 {
 			return Pos{}, nil, fmt.Errorf("%w: the place of a commit", objstore.ErrCorrupt)
@@ -217,8 +219,7 @@ func cutPos(b []byte) (p Pos, rest []byte, err error) {
 // FindPrefix says which commit of the repo has an id that begins with prefix
 // (hex digits); ErrAmbiguous if several have.
 func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error) {
-	start := prefix + "00000000000000000000000000000000"[len(prefix):]
-	lo, err := hexID(start)
+	lo, err := revision.LowestID(prefix)
 	if err != nil {
 		return ID{}, Pos{}, err
 	}
@@ -237,11 +238,11 @@ func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error)
 		if err != nil {
 			return ID{}, Pos{}, err
 		}
-		line, err := ReadLine(tx, pos.Line)
+		lineage, err := ReadLineage(tx, pos.Lineage)
 		if err != nil {
 			return ID{}, Pos{}, err
 		}
-		if line.Repo != repo {
+		if lineage.Repo != repo {
 			continue
 		}
 		if !found.IsZero() {
@@ -264,7 +265,7 @@ func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
 	lo, hi := uint64(0), p.N // the answer is in [lo, hi]
 	for lo < hi {
 		mid := lo + (hi-lo+1)/2
-		own, err := Owner(tx, Pos{Line: p.Line, N: mid})
+		own, err := Owner(tx, Pos{Lineage: p.Lineage, N: mid})
 		if err != nil {
 			return Pos{}, err
 		}
@@ -278,5 +279,5 @@ func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
 			lo = mid
 		}
 	}
-	return Pos{Line: p.Line, N: lo}, nil
+	return Pos{Lineage: p.Lineage, N: lo}, nil
 }

@@ -1,9 +1,10 @@
-package commits
+package revision
 
 import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // ID names a commit. It is assigned before the content is known, so that an
@@ -49,6 +50,9 @@ func IsPrefix(s string) bool {
 	return len(s) >= MinPrefix && len(s) < 32 && isHex(s)
 }
 
+// IsCommit says whether s may be a commit id or the beginning of one.
+func IsCommit(s string) bool { return IsID(s) || IsPrefix(s) }
+
 func isHex(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
@@ -64,11 +68,13 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 // IsZero says whether id is the zero value.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// hexID reads 32 hex digits that need not have the shape of a commit id.
-func hexID(s string) (ID, error) {
+// LowestID is the lowest of the ids that begin with prefix, which need not have
+// the shape of a commit id.
+func LowestID(prefix string) (ID, error) {
 	var id ID
-	if n, err := hex.Decode(id[:], []byte(s)); err != nil || n != len(id) {
-		return ID{}, fmt.Errorf("%q is not a commit id", s)
+	if !isHex(prefix) || len(prefix) > 2*len(id) {
+		return ID{}, fmt.Errorf("%q does not begin a commit id", prefix)
 	}
-	return id, nil
+	_, err := hex.Decode(id[:], []byte(prefix+strings.Repeat("0", 2*len(id)-len(prefix))))
+	return id, err
 }

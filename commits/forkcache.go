@@ -8,24 +8,24 @@ import (
 	"caret/objstore"
 )
 
-// Lines remembers what lies beneath fork points, which never changes: on a
+// ForkCache remembers what lies beneath fork points, which never changes: on a
 // branch that left one that left one ..., the state of a path is then found
-// by looking only where the path was changed. A nil *Lines remembers nothing.
+// by looking only where the path was changed. A nil *ForkCache remembers nothing.
 // All methods may be called concurrently.
-type Lines struct {
+type ForkCache struct {
 	seed   maphash.Seed
 	mu     sync.RWMutex
 	known  map[Pos]*stretch
-	newest map[LineID]*stretch // of those known, the longest of each line
-	weight int                 // of all that is known
+	newest map[LineageID]*stretch // of those known, the longest of each lineage
+	weight int                    // of all that is known
 }
 
-// stretch is the part of a line up to a fork point, the commits it inherited
+// stretch is the part of a lineage up to a fork point, the commits it inherited
 // from others not included.
 type stretch struct {
 	end   Pos
 	paths map[uint64]struct{} // hashes of what its commits changed; nil if that is too much
-	under *stretch            // nil at the first line
+	under *stretch            // nil at the first lineage
 }
 
 const (
@@ -36,12 +36,12 @@ const (
 	maxWeight = 4 << 20
 )
 
-// NewLines returns an empty memory.
-func NewLines() *Lines {
-	return &Lines{seed: maphash.MakeSeed(), known: make(map[Pos]*stretch), newest: make(map[LineID]*stretch)}
+// NewForkCache returns an empty memory.
+func NewForkCache() *ForkCache {
+	return &ForkCache{seed: maphash.MakeSeed(), known: make(map[Pos]*stretch), newest: make(map[LineageID]*stretch)}
 }
 
-func (x *Lines) lookup(p Pos) *stretch {
+func (x *ForkCache) lookup(p Pos) *stretch {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.known[p]
@@ -49,7 +49,7 @@ func (x *Lines) lookup(p Pos) *stretch {
 
 // beneath is what lies under the fork point p. Within a transaction that
 // writes it is nil unless it is known, as what is read there may never be.
-func (x *Lines) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
+func (x *ForkCache) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 	if x == nil || p.N == 0 {
 		return nil, nil
 	}
@@ -59,7 +59,7 @@ func (x *Lines) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 	if _, writes := tx.(objstore.Writer); writes {
 		return nil, nil
 	}
-	chain, err := lines(tx, p)
+	chain, err := lineages(tx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (x *Lines) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 }
 
 // read reads a stretch and remembers it.
-func (x *Lines) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
+func (x *ForkCache) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
 	s := &stretch{end: end, under: under}
-	if under != nil { // in the first line every path has to be looked for anyway
+	if under != nil { // in the first lineage every path has to be looked for anyway
 		var err error
 		if s.paths, err = x.changed(tx, end); err != nil {
 			return nil, err
@@ -93,18 +93,18 @@ func (x *Lines) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, err
 		x.weight = 10 + len(s.paths)
 	}
 	x.known[end] = s
-	if was := x.newest[end.Line]; was == nil || was.end.N < end.N {
-		x.newest[end.Line] = s
+	if was := x.newest[end.Lineage]; was == nil || was.end.N < end.N {
+		x.newest[end.Lineage] = s
 	}
 	return s, nil
 }
 
-// changed are the hashes of what the commits of end's line up to it changed, and
+// changed are the hashes of what the commits of end's lineage up to it changed, and
 // maybe of more; nil if it is too much. What is known of another part of the
-// line is not read again.
-func (x *Lines) changed(tx objstore.Reader, end Pos) (map[uint64]struct{}, error) {
+// lineage is not read again.
+func (x *ForkCache) changed(tx objstore.Reader, end Pos) (map[uint64]struct{}, error) {
 	x.mu.RLock()
-	was := x.newest[end.Line]
+	was := x.newest[end.Lineage]
 	x.mu.RUnlock()
 	hashes, after := make(map[uint64]struct{}), uint64(0)
 	switch {
@@ -127,7 +127,7 @@ func (x *Lines) changed(tx objstore.Reader, end Pos) (map[uint64]struct{}, error
 	return hashes, nil
 }
 
-func (x *Lines) hash(path string) uint64 { return maphash.String(x.seed, path) }
+func (x *ForkCache) hash(path string) uint64 { return maphash.String(x.seed, path) }
 
 // mayHave says whether a commit of the stretch may have changed path.
 func (s *stretch) mayHave(hash uint64) bool {

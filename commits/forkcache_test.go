@@ -14,29 +14,29 @@ import (
 	"caret/objstore/memory"
 )
 
-// linesTest is lines that grow and leave one another at random.
+// linesTest is lineages that grow and leave one another at random.
 type linesTest struct {
 	*testing.T
 	*rand.Rand
 	rows  objstore.Rows
-	lines *commits.Lines
-	heads []uint64 // of line i+1
+	forks *commits.ForkCache
+	heads []uint64 // of lineage i+1
 	ids   uint32
 }
 
-// TestLines: what is remembered of lines never shows. Every path is found, and
+// TestLines: what is remembered of lineages never shows. Every path is found, and
 // every diff made, as without it.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
-		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), lines: commits.NewLines()}
+		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), forks: commits.NewForkCache()}
 		l.leave(commits.Pos{})
 		for range 150 {
 			switch l.IntN(9) {
 			case 0, 1, 2, 3, 4:
-				line := l.near()
-				l.update(func(tx objstore.Writer) error { return l.commit(tx, line) })
-				l.heads[line-1]++
+				lineage := l.near()
+				l.update(func(tx objstore.Writer) error { return l.commit(tx, lineage) })
+				l.heads[lineage-1]++
 			case 5:
 				l.fail()
 			case 6, 7: // as a branch, a reset and a fast-forward do
@@ -61,23 +61,25 @@ func (l *linesTest) update(fn func(objstore.Writer) error) {
 	}
 }
 
-// near is a line, rather a young one.
-func (l *linesTest) near() commits.LineID {
+// near is a lineage, rather a young one.
+func (l *linesTest) near() commits.LineageID {
 	n := len(l.heads)
-	return commits.LineID(n - min(l.IntN(n), l.IntN(n)))
+	return commits.LineageID(n - min(l.IntN(n), l.IntN(n)))
 }
 
 func (l *linesTest) somewhere() commits.Pos {
-	line := l.near()
-	n := l.heads[line-1]
-	return commits.Pos{Line: line, N: n - min(max(n, 1)-1, uint64(l.IntN(6)))}
+	lineage := l.near()
+	n := l.heads[lineage-1]
+	return commits.Pos{Lineage: lineage, N: n - min(max(n, 1)-1, uint64(l.IntN(6)))}
 }
 
-// leave makes a line that leaves another one at a commit.
+// leave makes a lineage that leaves another one at a commit.
 func (l *linesTest) leave(at commits.Pos) {
 	l.Helper()
 	l.heads = append(l.heads, at.N)
-	l.update(func(tx objstore.Writer) error { return commits.CreateLine(tx, commits.LineID(len(l.heads)), 1, at) })
+	l.update(func(tx objstore.Writer) error {
+		return commits.CreateLineage(tx, commits.LineageID(len(l.heads)), 1, at)
+	})
 }
 
 func (l *linesTest) meta() commits.Meta {
@@ -88,12 +90,12 @@ func (l *linesTest) meta() commits.Meta {
 }
 
 // commit changes some paths, now and then as a layer.
-func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
-	head, err := commits.ReadHead(tx, line)
+func (l *linesTest) commit(tx objstore.Writer, lineage commits.LineageID) error {
+	head, err := commits.ReadHead(tx, lineage)
 	if err != nil {
 		return err
 	}
-	v, err := l.lines.View(tx, commits.Pos{Line: line, N: head.N}, commits.ID{})
+	v, err := l.forks.View(tx, commits.Pos{Lineage: lineage, N: head.N}, commits.ID{})
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
 	}
 	meta := l.meta()
 	if len(changes) == 0 || l.IntN(3) > 0 {
-		_, err = commits.Append(tx, line, changes, meta)
+		_, err = commits.Append(tx, lineage, changes, meta)
 		return err
 	}
 	for _, ch := range changes {
@@ -121,7 +123,7 @@ func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
 	if err != nil {
 		return err
 	}
-	_, err = commits.AppendLayer(tx, line, sum, meta)
+	_, err = commits.AppendLayer(tx, lineage, sum, meta)
 	return err
 }
 
@@ -129,14 +131,14 @@ func (l *linesTest) commit(tx objstore.Writer, line commits.LineID) error {
 // was one, and others take the numbers.
 func (l *linesTest) fail() {
 	failed := errors.New("failed")
-	line, young := l.near(), commits.LineID(len(l.heads)+1)
+	lineage, young := l.near(), commits.LineageID(len(l.heads)+1)
 	err := l.rows.Update(l.Context(), "", func(tx objstore.Writer) error {
 		for range 3 {
-			if err := l.commit(tx, line); err != nil {
+			if err := l.commit(tx, lineage); err != nil {
 				return err
 			}
 		}
-		if err := commits.CreateLine(tx, young, 1, commits.Pos{Line: line, N: l.heads[line-1] + 3}); err != nil {
+		if err := commits.CreateLineage(tx, young, 1, commits.Pos{Lineage: lineage, N: l.heads[lineage-1] + 3}); err != nil {
 			return err
 		}
 		for range 2 { // the second reads what the first was made on
@@ -157,7 +159,7 @@ func (l *linesTest) same(tx objstore.Reader) error {
 	a, b := l.somewhere(), l.somewhere()
 	var states [2][]commits.State
 	var diffs [2][]commits.Difference
-	for i, x := range []*commits.Lines{l.lines, nil} {
+	for i, x := range []*commits.ForkCache{l.forks, nil} {
 		v, err := x.View(tx, a, commits.ID{})
 		if err != nil {
 			return err
