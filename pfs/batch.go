@@ -4,62 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"caret/commits"
-	"caret/commits/revision"
-	"caret/objstore"
+	"caret/pfs/changeset"
 )
 
 // Batch collects files that become visible together, in one commit, however
-// many there are.
+// many there are. It is for one goroutine.
 type Batch struct {
-	fs   *FS
-	to   Ref // the open commit that takes them
-	repo string
-	id   CommitID
-	own  bool // the open commit was started here
-	// strict: what changed on the branch meanwhile, at what is staged or at
-	// decided, is a conflict.
-	strict  bool
-	decided func(path string) bool
-	unmoved bool       // the branch may not have moved at all
-	merged  []CommitID // further parents
-	opt     WriteOptions
-	staged  map[string]commits.Change
-	size    int
-	total   int // bytes of paths and attributes so far
-	Files   int // added so far
+	set *changeset.Set
+	acl int // about how many bytes the ACL of a file takes
 }
-
-// maxBatch is how many bytes of paths and attributes a batch may have: they
-// are all rows, and take memory beyond their size until they are folded in.
-const maxBatch = 64 << 20
-
-// batchRows and batchBytes are when a batch is staged: well within a
-// transaction.
-const (
-	batchRows  = 500
-	batchBytes = 512 << 10
-)
 
 // NewBatch begins a batch. Close must be called; what was not finished by
 // then is dropped. If to is an open commit the files are staged in it.
 func (fs *FS) NewBatch(ctx context.Context, to Ref, opt WriteOptions) (*Batch, error) {
-	s, err := fs.Resolve(ctx, to)
-	if err != nil {
-		return nil, err
+	return fs.batch(ctx, to, opt, func(*changeset.Spec, *Snapshot) {})
+}
+
+func (fs *FS) batch(ctx context.Context, to Ref, opt WriteOptions, more func(*changeset.Spec, *Snapshot)) (*Batch, error) {
+	b := &Batch{}
+	err := fs.View(ctx, func(v *View) error {
+		s, err := v.target(to, ActWrite, "", &opt)
+		if err != nil {
+			return err
+		}
+		spec := fs.spec(s, ActWrite, &opt, v.who)
+		spec.Policy = changeset.Always(Theirs) // the last writer wins, as with puts
+		spec.Policy.Unmoved = opt.IfHead != ""
+		spec.Wrote = wroteFiles(v.who, opt.ACL)
+		more(&spec, s)
+		b.set, err = fs.sys.engine.Begin(spec)
+		return err
+	})
+	if opt.ACL != nil {
+		b.acl = 200 + 120*len(opt.ACL.Grants)
 	}
-	b := &Batch{fs: fs, to: to, repo: to.Repo, id: s.ID, opt: opt, unmoved: opt.IfHead != "", staged: make(map[string]commits.Change)}
-	if s.Open {
-		return b, nil
-	}
-	opt.internal = true
-	o, err := fs.StartCommit(ctx, to, opt)
-	if err != nil {
-		return nil, err
-	}
-	b.own, b.id, b.to = true, o.ID, Ref{Repo: to.Repo, Base: revision.Expr{Base: o.ID.String()}}
-	return b, nil
+	return b, err
 }
 
 // Add adds a file. A later one of the same path replaces it.
@@ -67,117 +49,97 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	if b.total += len(path) + attrsSize(&attrs); b.total > maxBatch {
-		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", ErrTooLarge, maxBatch>>20)
-	}
-	return b.add(ctx, commits.Change{Path: path, State: commits.State{Entry: commits.Entry{Content: p.Content, Attrs: attrs}}})
+	entry := commits.Entry{Content: p.Content, Attrs: attrs}
+	return b.set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: entry}}, b.acl)
 }
 
-func (b *Batch) add(ctx context.Context, ch commits.Change) error {
-	b.Files++
-	b.staged[ch.Path] = ch
-	b.size += b.sizeOf(&ch)
-	// What goes into somebody's open commit waits for Finish: nobody would
-	// drop it if the batch fails.
-	if b.own && (len(b.staged) >= batchRows || b.size >= batchBytes) {
-		return b.flush(ctx)
+// Files is how many files were added.
+func (b *Batch) Files() int { return b.set.Added() }
+
+// Finish makes the files visible, and returns the commit that has them.
+func (b *Batch) Finish(ctx context.Context) (CommitID, error) { return b.set.Publish(ctx) }
+
+// Close drops what was not finished.
+func (b *Batch) Close() error { return b.set.Close() }
+
+// CopyFiles makes every file of from whose path begins with prefix one of to
+// with dest in the place of prefix, in one commit, which moves no content.
+// Attributes and tags are kept. Who does not own the branch that is read from
+// must be allowed to read every file. ErrNoSuchPath if there are none.
+func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, dest string, opt WriteOptions) (Undone, error) {
+	var src *Snapshot
+	var set *changeset.Set
+	err := fs.View(ctx, func(v *View) (err error) {
+		if src, err = v.Open(from, ActList, ""); err != nil {
+			return err
+		}
+		s, err := v.target(to, ActWrite, "", &opt)
+		if err != nil {
+			return err
+		}
+		if src.Repo == s.Repo && src.Branch == s.Branch && src.ID == s.ID && prefix == dest {
+			return fmt.Errorf("%w: %q would be copied onto itself", ErrInvalidArgument, dest)
+		}
+		spec := fs.spec(s, ActWrite, &opt, v.who)
+		spec.Policy = changeset.Always(Theirs)
+		spec.Policy.Unmoved = opt.IfHead != ""
+		set, err = fs.sys.engine.Begin(spec)
+		return err
+	})
+	if err != nil {
+		return Undone{}, err
+	}
+	if err := fs.copyInto(ctx, set, src, prefix, dest); err != nil {
+		return Undone{}, errors.Join(err, set.Close())
+	}
+	id, err := set.Publish(ctx)
+	return Undone{Commit: id, Files: set.Added()}, errors.Join(err, set.Close())
+}
+
+// copyInto adds to set what is to be copied, a page in each transaction.
+func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, prefix, dest string) error {
+	opt := ListOptions{Prefix: prefix, Limit: allPage}
+	for {
+		var page ListPage
+		err := fs.View(ctx, func(v *View) (err error) {
+			s := v.snapshot(&src.Snapshot)
+			if page, err = s.List(ctx, opt); err != nil {
+				return err
+			}
+			return v.mayReadAll(s, page.Items)
+		})
+		if err != nil {
+			return err
+		}
+		for _, it := range page.Items {
+			path := dest + strings.TrimPrefix(it.Path, prefix)
+			if err := checkPath(path); err != nil {
+				return err
+			}
+			if err := set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: it.Entry}}, 0); err != nil {
+				return err
+			}
+		}
+		if !page.Truncated {
+			break
+		}
+		opt.After = page.Next
+	}
+	if set.Added() == 0 {
+		return fmt.Errorf("%w: nothing is under %q", ErrNoSuchPath, prefix)
 	}
 	return nil
 }
 
-// flush stages what was added, a transaction's worth at a time.
-func (b *Batch) flush(ctx context.Context) error {
-	var step []commits.Change
-	size := 0
-	for _, ch := range b.staged {
-		step = append(step, ch)
-		size += b.sizeOf(&ch)
-		if len(step) < batchRows && size < batchBytes {
-			continue
-		}
-		if err := b.stage(ctx, step); err != nil {
-			return err
-		}
-		step, size = nil, 0
-	}
-	clear(b.staged)
-	b.size = 0
-	return b.stage(ctx, step)
-}
-
-// sizeOf is about how many bytes of rows a change takes.
-func (b *Batch) sizeOf(ch *commits.Change) int {
-	size := len(ch.Path) + attrsSize(&ch.Attrs)
-	if b.opt.ACL != nil {
-		size += 200 + 120*len(b.opt.ACL.Grants)
-	}
-	return size
-}
-
-func (b *Batch) stage(ctx context.Context, changes []commits.Change) error {
-	if len(changes) == 0 {
+// mayReadAll says with ErrDenied that the caller may not read all the files.
+func (v *View) mayReadAll(s *Snapshot, items []Item) error {
+	if v.decide(s, ActOwn, "") == nil {
 		return nil
 	}
-	return b.fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		s, err := b.fs.target(tx, b.to, WriteOptions{})
-		if err != nil {
+	for _, it := range items {
+		if err := v.decide(s, ActRead, it.Path); err != nil {
 			return err
 		}
-		staged := append([]commits.Change(nil), changes...)
-		if _, err := b.fs.write(tx, s, b.id, staged, b.opt); err != nil {
-			return err
-		}
-		for i := range staged {
-			if staged[i].Commit != b.id {
-				continue // an older version again, with what was granted on it
-			}
-			if err := s.setFileACL(tx, staged[i].Path, staged[i].Commit, b.opt.ACL); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Finish makes the files visible, and returns the commit that has them.
-func (b *Batch) Finish(ctx context.Context) (CommitID, error) {
-	if err := b.flush(ctx); err != nil {
-		return CommitID{}, err
 	}
-	if !b.own {
-		return b.id, nil
-	}
-	f := finish{fs: b.fs, id: b.id, unmoved: b.unmoved, merges: b.opt.merges, merged: b.merged, decided: b.decided}
-	if !b.strict {
-		f.opt.Strategy = Theirs
-	}
-	c, err := f.do(ctx, b.repo)
-	if err == nil {
-		b.own = false
-	}
-	return c.ID, err
-}
-
-// Close drops what was not finished.
-func (b *Batch) Close() error {
-	if !b.own {
-		return nil
-	}
-	err := b.fs.AbortCommit(context.Background(), b.repo, b.id)
-	if errors.Is(err, ErrNoSuchCommit) {
-		err = nil
-	}
-	return err
-}
-
-// attrsSize is about how many bytes attrs take in a row.
-func attrsSize(a *Attrs) int {
-	n := 200 + len(a.ContentType) + len(a.ContentEncoding) + len(a.ContentDisposition) + len(a.ContentLanguage) +
-		len(a.CacheControl) + len(a.Expires)
-	for _, m := range []map[string]string{a.Meta, a.Tags} {
-		for k, v := range m {
-			n += len(k) + len(v)
-		}
-	}
-	return n
+	return nil
 }

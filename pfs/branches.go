@@ -1,253 +1,439 @@
 package pfs
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
 )
 
-// Branch is a line of commits under a name.
-type Branch struct {
-	Repo, Name string
-	Created    time.Time
-	Head       commits.ID // zero when it has no commit
-	N          uint64     // how many commits lead to the head
-	Time       time.Time  // of the head; zero when there is none
-	Default    bool       // it is what the repo's bare name means
-	Protected  bool       // it takes merges only
+// BranchOptions say how a branch is made.
+type BranchOptions struct {
+	From *Ref // its head, a commit of the same repo; nil: it begins empty
+	// WithRepo makes its repo too if there is none, of which it is then the
+	// default branch; without a name it is the repo itself that is wanted. The
+	// branch is then the caller's own, or has the ACL, if that is not nil.
+	WithRepo bool
+	ACL      *ACL
 }
 
-type branchRow struct {
-	Line    commits.LineageID `json:"line"`
-	Created time.Time         `json:"created"`
-	// Home is the first line, if a reset has put another in its place: what
-	// belongs to the branch and not to its history is kept under it.
-	Home commits.LineageID `json:"home,omitempty"`
-	// Protected branches take merges alone, and are neither reset nor deleted.
-	Protected bool `json:"protected,omitempty"`
-}
-
-func (b *branchRow) home() commits.LineageID { return cmp.Or(b.Home, b.Line) }
-
-func readBranchRow(tx objstore.Reader, repo repoRow, name string) (branchRow, error) {
-	var b branchRow
-	err := getJSON(tx, inRepo(keyBranch, repo.ID, name), &b)
-	if errors.Is(err, objstore.ErrNotFound) {
-		return b, &MissingError{Kind: ErrNoSuchBranch, Repo: repo.Name, Name: name}
+// CreateBranch makes a branch, in constant time and space. ErrBranchExists,
+// ErrInvalidName, and what View.Open says of From.
+func (fs *FS) CreateBranch(ctx context.Context, repo, name string, opt BranchOptions) (Branch, error) {
+	if name != "" || !opt.WithRepo {
+		if err := revision.CheckName(name); err != nil {
+			return Branch{}, err
+		}
 	}
-	return b, err
-}
-
-// readBranch reads the rows of a branch and its repo.
-func readBranch(tx objstore.Reader, repo, name string) (repoRow, branchRow, error) {
-	r, err := readRepo(tx, repo)
+	n, err := fs.sys.newRepo(ctx)
 	if err != nil {
-		return r, branchRow{}, err
-	}
-	row, err := readBranchRow(tx, r, name)
-	return r, row, err
-}
-
-func describeBranch(tx objstore.Reader, repo repoRow, name string, row branchRow) (Branch, error) {
-	b := Branch{Repo: repo.Name, Name: name, Created: row.Created, Default: name == repo.DefaultBranch, Protected: row.Protected}
-	head, err := commits.ReadHead(tx, row.Line)
-	if err == nil && head.N > 0 {
-		b.Head, b.N, b.Time = head.ID, head.N, head.Time
-	}
-	return b, err
-}
-
-// CreateBranch makes a branch whose head is from, or an empty one if from is
-// nil, in constant time and space; author is who does, for the branch's moves.
-// ErrBranchExists, ErrInvalidName, and what
-// Resolve says of from.
-func (fs *FS) CreateBranch(ctx context.Context, repo, name string, from *Ref, author string) (Branch, error) {
-	if err := revision.CheckName(name); err != nil {
 		return Branch{}, err
 	}
 	var b Branch
-	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		r, err := readRepo(tx, repo)
+	happened := func(tx objstore.Reader) (bool, error) {
+		_, err := commits.ReadLineage(tx, n.lineage)
+		return err == nil, nil
+	}
+	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+		r, row, err := c.makeBranch(repo, name, n, &opt)
 		if err != nil {
 			return err
 		}
-		var fork commits.Pos
-		if from != nil {
-			if from.Repo != repo {
-				return fmt.Errorf("%w: a branch of %s cannot begin at a commit of %s", ErrInvalidArgument, repo, from.Repo)
-			}
-			snap, err := fs.resolve(tx, *from)
-			if err != nil {
-				return err
-			}
-			if snap.Open {
-				return fmt.Errorf("%w: commit %s is still open", ErrInvalidArgument, snap.ID)
-			}
-			fork = snap.pos
-		}
-		row, err := fs.createBranch(tx, r, name, fork, author)
-		if err != nil {
-			return err
-		}
-		b, err = describeBranch(tx, r, name, row)
+		b, err = row.Describe(c.tx, r, row.Name)
 		return err
 	})
 	return b, err
 }
 
-// checkFree says with ErrBranchExists that a branch or a tag has the name.
-func checkFree(tx objstore.Reader, repo repoRow, name string) error {
-	_, err := readBranchRow(tx, repo, name)
-	if err == nil {
-		return fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
-	}
-	if !errors.Is(err, ErrNoSuchBranch) {
-		return err
-	}
-	if _, err := tx.Get(inRepo(keyTag, repo.ID, name)); !errors.Is(err, objstore.ErrNotFound) {
-		if err == nil {
-			err = fmt.Errorf("%w: %s in repo %s is a tag", ErrBranchExists, name, repo.Name)
+// makeBranch makes a branch, and its repo if there is none and that is wanted.
+func (c *change) makeBranch(repo, name string, n repoNumbers, opt *BranchOptions) (r catalog.RepoRow, row catalog.NamedBranch, err error) {
+	r, err = catalog.ReadRepo(c.tx, repo)
+	switch {
+	case errors.Is(err, ErrNoSuchRepo) && opt.WithRepo:
+		if err := c.mayCreate(); err != nil {
+			return r, row, err
 		}
-		return err
+		made := Repo{Name: repo, DefaultBranch: name, Bare: name == "", Owner: c.who.ID, Created: c.sys.timestamp()}
+		if name == "" {
+			made.DefaultBranch = DefaultBranch
+		}
+		if r, err = c.createRepo(made, n); err != nil {
+			return r, row, err
+		}
+		row.Name = made.DefaultBranch
+		row.BranchRow, err = catalog.ReadBranch(c.tx, r, row.Name)
+	case err != nil:
+		return r, row, err
+	default:
+		row.Name = name
+		row.BranchRow, err = c.addBranch(r, name, n.lineage, opt)
 	}
-	return nil
+	if err == nil && (opt.ACL != nil || opt.WithRepo && !c.who.Admin) {
+		err = c.ownBranch(r, row, opt.ACL)
+	}
+	return r, row, err
 }
 
-func (fs *FS) createBranch(tx objstore.Writer, repo repoRow, name string, fork commits.Pos, author string) (branchRow, error) {
-	if err := checkFree(tx, repo, name); err != nil {
-		return branchRow{}, err
+// addBranch makes a branch of a repo that is there.
+func (c *change) addBranch(r catalog.RepoRow, name string, lineage commits.LineageID, opt *BranchOptions) (row catalog.BranchRow, err error) {
+	if err := c.administers(r); err != nil {
+		return row, err
 	}
-	n, err := nextNumber(tx, "line")
+	if name == "" {
+		return row, fmt.Errorf("%w: %s", ErrRepoExists, r.Name)
+	}
+	var fork commits.Pos
+	if opt.From != nil {
+		if opt.From.Repo != r.Name {
+			return row, fmt.Errorf("%w: a branch of %s cannot begin at a commit of %s", ErrInvalidArgument, r.Name, opt.From.Repo)
+		}
+		at, err := catalog.ResolveIn(c.tx, r, *opt.From)
+		if err != nil {
+			return row, err
+		}
+		if at.Open {
+			return row, fmt.Errorf("%w: commit %s is still open", ErrInvalidArgument, at.ID)
+		}
+		fork = at.Pos
+	}
+	return catalog.CreateBranch(c.tx, r, name, lineage, fork, c.mover())
+}
+
+// ownBranch gives a new branch an owner.
+func (c *change) ownBranch(r catalog.RepoRow, b catalog.NamedBranch, a *ACL) error {
+	set, err := access.ReadSettings(c.tx, &catalog.Snapshot{Repo: r.Name, Row: r, Branch: b.Name, Home: b.Home()})
 	if err != nil {
-		return branchRow{}, err
+		return err
 	}
-	row := branchRow{Line: commits.LineageID(n), Created: fs.timestamp()}
-	if err := commits.CreateLineage(tx, row.Line, repo.ID, fork); err != nil {
-		return row, err
+	set.ACL = ACL{Owner: c.who.ID}
+	if a != nil {
+		set.ACL = *a
 	}
-	if err := fs.logMove(tx, repo, name, "create", author, nil, &row); err != nil {
-		return row, err
-	}
-	return row, setJSON(tx, inRepo(keyBranch, repo.ID, name), row)
+	return set.Write(c.tx)
 }
 
-// Branch describes one branch.
-func (fs *FS) Branch(ctx context.Context, repo, name string) (Branch, error) {
-	var b Branch
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		r, row, err := readBranch(tx, repo, name)
+// Branch describes a branch, for who may list it.
+func (fs *FS) Branch(ctx context.Context, repo, name string) (b Branch, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		s, err := v.Open(Ref{Repo: repo, Branch: name}, ActList, "")
 		if err != nil {
 			return err
 		}
-		b, err = describeBranch(tx, r, name, row)
+		row, err := catalog.ReadBranch(v.tx, s.Row, name)
+		if err == nil {
+			b, err = row.Describe(v.tx, s.Row, name)
+		}
 		return err
 	})
 	return b, err
 }
 
-// Branches lists up to limit branches (0: all) whose names sort after after.
-func (fs *FS) Branches(ctx context.Context, repo, after string, limit int) ([]Branch, error) {
-	var list []Branch
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		r, err := readRepo(tx, repo)
+// Branches lists up to limit branches (0: all) that the caller sees, whose names
+// sort after after.
+func (fs *FS) Branches(ctx context.Context, repo, after string, limit int) (list []Branch, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		r, err := catalog.ReadRepo(v.tx, repo)
 		if err != nil {
 			return err
 		}
-		list, err = readBranches(tx, r, after, limit)
-		return err
-	})
-	return list, err
-}
-
-func readBranches(tx objstore.Reader, r repoRow, after string, limit int) ([]Branch, error) {
-	var list []Branch
-	err := scanNames(tx, inRepo(keyBranch, r.ID, ""), after, limit, func(name string, value []byte) error {
-		var row branchRow
-		if err := decodeJSON(inRepo(keyBranch, r.ID, name), value, &row); err != nil {
+		all, most := []catalog.NamedBranch(nil), limit
+		if !v.who.Unlimited() {
+			most = 0
+		}
+		if all, err = catalog.Branches(v.tx, r, after, most); err != nil {
 			return err
 		}
-		b, err := describeBranch(tx, r, name, row)
-		list = append(list, b)
+		seen, err := access.Visible(v.tx, v.who, r, all)
+		if err != nil {
+			return err
+		}
+		var shown []catalog.NamedBranch
+		for i, b := range all {
+			if seen[i] && (limit <= 0 || len(shown) < limit) {
+				shown = append(shown, b)
+			}
+		}
+		list, err = catalog.DescribeBranches(v.tx, r, shown)
 		return err
 	})
 	return list, err
 }
 
-// DeleteBranchOptions say when a branch may go.
-type DeleteBranchOptions struct {
+// VisibleBranches calls fn for all branches of all repos that the caller sees,
+// as they are at one moment; of these Head, N and Time are not filled in.
+func (fs *FS) VisibleBranches(ctx context.Context, fn func(Repo, Branch)) error {
+	return fs.View(ctx, func(v *View) error { return v.VisibleBranches(fn) })
+}
+
+// VisibleBranches is FS.VisibleBranches in the view.
+func (v *View) VisibleBranches(fn func(Repo, Branch)) error {
+	return v.visible(func(r catalog.RepoRow, b catalog.NamedBranch) {
+		fn(r.Repo, Branch{Repo: r.Name, Name: b.Name, Created: b.Created, Default: b.Name == r.DefaultBranch, Protected: b.Protected})
+	})
+}
+
+func (v *View) visible(fn func(catalog.RepoRow, catalog.NamedBranch)) error {
+	return catalog.AllBranches(v.tx, func(r catalog.RepoRow, list []catalog.NamedBranch) error {
+		seen, err := access.Visible(v.tx, v.who, r, list)
+		for i, b := range list {
+			if err == nil && seen[i] {
+				fn(r, b)
+			}
+		}
+		return err
+	})
+}
+
+// BranchDeletion says when a branch may go.
+type BranchDeletion struct {
 	// Empty refuses with ErrNotEmpty when its head holds files, or when other
 	// branches of the repo would stay without a default.
-	Empty bool
-	// Author is who deletes it, for the branch's moves.
-	Author string
+	Empty  bool
+	DryRun bool // nothing is deleted; errors are the same
 }
 
 // DeleteBranch removes a branch; the last one takes its repo with it. What
 // it held can be restored until its space is reclaimed.
-func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt DeleteBranchOptions) error {
-	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		r, row, err := readBranch(tx, repo, name)
+func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDeletion) (Removal, error) {
+	var gone Removal
+	if opt.DryRun {
+		err := fs.View(ctx, func(v *View) (err error) {
+			_, gone, err = v.branchRemoval(repo, name, opt.Empty)
+			return err
+		})
+		return gone, err
+	}
+	err := fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+		s, what, err := c.branchRemoval(repo, name, opt.Empty)
 		if err != nil {
 			return err
 		}
-		all, err := readBranches(tx, r, "", 2)
-		if err != nil {
-			return err
+		gone = what
+		by := c.mover()
+		err = catalog.DropBranch(c.tx, s.Row, name, by)
+		if err == nil && gone.Repo {
+			err = catalog.DropRepo(c.tx, s.Row, by.Exact)
 		}
-		if opt.Empty {
-			if err := fs.checkEmpty(tx, r, name, row, len(all)); err != nil {
-				return err
-			}
-		}
-		if row.Protected {
-			return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, name, repo)
-		}
-		if err := fs.dropBranch(tx, r, name, opt.Author); err != nil {
-			return err
-		}
-		if len(all) == 1 {
-			return fs.dropRepo(tx, r)
-		}
-		return nil
+		return err
 	})
+	return gone, err
 }
 
-func (fs *FS) checkEmpty(tx objstore.Reader, r repoRow, name string, row branchRow, branches int) error {
-	if branches > 1 && name == r.DefaultBranch {
-		return fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, r.Name, name)
+// branchRemoval is what goes with a branch, or why it may not go.
+func (v *View) branchRemoval(repo, name string, empty bool) (*Snapshot, Removal, error) {
+	var gone Removal
+	s, err := v.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
+	if err != nil {
+		return nil, gone, err
 	}
-	head, err := commits.ReadHead(tx, row.Line)
+	two, err := catalog.Branches(v.tx, s.Row, "", 2)
+	if err != nil {
+		return nil, gone, err
+	}
+	if empty {
+		if err := v.checkEmpty(s, len(two)); err != nil {
+			return nil, gone, err
+		}
+	}
+	if s.Protected {
+		return nil, gone, unprotectFirst(name, repo)
+	}
+	gone.add(Branch{Name: name, N: s.N})
+	gone.Repo = len(two) == 1
+	return s, gone, nil
+}
+
+func (v *View) checkEmpty(s *Snapshot, branches int) error {
+	if branches > 1 && s.Branch == s.Row.DefaultBranch {
+		return fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, s.Repo, s.Branch)
+	}
+	states, err := s.view(v.tx)
 	if err != nil {
 		return err
 	}
-	v, err := fs.forks.View(tx, commits.Pos{Lineage: row.Line, N: head.N}, commits.ID{})
-	if err != nil {
-		return err
-	}
-	w := v.Walk("")
+	w := states.Walk("")
 	if w.Next() {
-		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, name, r.Name)
+		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, s.Branch, s.Repo)
 	}
 	return w.Err()
 }
 
-// dropBranch takes the name away and keeps the line. Its uploads and open
-// commits can no longer be reached.
-func (fs *FS) dropBranch(tx objstore.Writer, r repoRow, name, author string) error {
-	row, err := readBranchRow(tx, r, name)
+// Moves lists up to limit times (0: all) before number before (0: now) at
+// which a branch was made to point elsewhere, newest first, for who administers
+// the repo. A name keeps its moves when the branch goes and another one comes.
+func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, limit int) (list []Move, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		r, err := v.managed(repo)
+		if err == nil {
+			list, err = catalog.Moves(v.tx, r, branch, before, limit)
+		}
+		return err
+	})
+	return list, err
+}
+
+// Reset is the outcome of a ResetBranch.
+type Reset struct {
+	Branch Branch
+	// Left are the first commits that led to the head before and do not lead to
+	// it now, newest first, and Count how many there are; of a dry run alone.
+	Left  []Commit
+	Count uint64
+}
+
+// maxLeft is how many commits a Reset names.
+const maxLeft = 1000
+
+// ResetBranch makes to, a commit of the same repo, the head of a branch. What
+// the branch had is in its moves, and stays. Open commits that were started
+// from what no longer leads to the head cannot be finished any more. A dry run
+// says what would be left.
+func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt WriteOptions, dryRun bool) (Reset, error) {
+	var done Reset
+	if dryRun {
+		err := fs.View(ctx, func(v *View) error {
+			s, at, err := v.resetting(repo, name, to, &opt)
+			if err != nil {
+				return err
+			}
+			return v.left(s, at, &done)
+		})
+		return done, err
+	}
+	lineage, err := fs.sys.newLineage(ctx)
+	if err != nil {
+		return done, err
+	}
+	happened := func(tx objstore.Reader) (bool, error) {
+		_, err := commits.ReadLineage(tx, lineage)
+		return err == nil, nil
+	}
+	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+		s, at, err := c.resetting(repo, name, to, &opt)
+		if err != nil {
+			return err
+		}
+		row, err := catalog.MoveBranch(c.tx, s.Row, name, lineage, at.Pos, "reset", c.mover())
+		if err == nil {
+			done.Branch, err = row.Describe(c.tx, s.Row, name)
+		}
+		return err
+	})
+	return done, err
+}
+
+// resetting finds the branch that is to be reset, and to what: a commit of which
+// the caller may read everything.
+func (v *View) resetting(repo, name string, to Ref, opt *WriteOptions) (s, at *Snapshot, err error) {
+	if s, err = v.target(Ref{Repo: repo, Branch: name}, ActOwn, "", opt); err != nil {
+		return nil, nil, err
+	}
+	if s.Protected {
+		return nil, nil, unprotectFirst(name, repo)
+	}
+	if at, err = v.Open(to, ActOwn, ""); err != nil {
+		return nil, nil, err
+	}
+	if at.Open || at.Repo != repo {
+		return nil, nil, fmt.Errorf("%w: a branch is reset to a finished commit of its repo", ErrInvalidArgument)
+	}
+	return s, at, nil
+}
+
+// left finds the commits that lead to s and not to at.
+func (v *View) left(s, at *Snapshot, done *Reset) error {
+	known, err := commits.ReadFrontier(v.tx, at.Pos)
+	if err != nil || s.N == 0 {
+		return err
+	}
+	row, err := catalog.ReadBranch(v.tx, s.Row, s.Branch)
 	if err != nil {
 		return err
 	}
-	if err := fs.logMove(tx, r, name, "delete", author, &row, nil); err != nil {
+	if done.Branch, err = row.Describe(v.tx, s.Row, s.Branch); err != nil {
 		return err
 	}
-	dropped := binary.BigEndian.AppendUint64(append(inRepo(keyDropped, r.ID, name), 0), uint64(fs.now().UnixNano()))
-	return errors.Join(setJSON(tx, dropped, row), tx.Delete(inRepo(keyBranch, r.ID, name)))
+	return commits.Log(v.tx, s.Pos, func(c Commit) (bool, error) {
+		if known.Has(c.Pos) {
+			return false, nil // and so do all before it
+		}
+		if done.Count++; len(done.Left) < maxLeft {
+			done.Left = append(done.Left, c)
+		}
+		return true, v.ctx.Err()
+	})
+}
+
+// ProtectBranch makes a branch refuse writes, resets and its deletion with
+// ErrDenied, or take them again.
+func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (b Branch, err error) {
+	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+		s, err := c.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
+		if err != nil {
+			return err
+		}
+		row, err := catalog.ReadBranch(c.tx, s.Row, name)
+		if err != nil {
+			return err
+		}
+		row.Protected = protected
+		if err := catalog.SetBranch(c.tx, s.Row, name, row); err != nil {
+			return err
+		}
+		b, err = row.Describe(c.tx, s.Row, name)
+		return err
+	})
+	return b, err
+}
+
+// RestoreBranch brings back the branch of that name that was deleted last,
+// and its repo if that went with it. ErrBranchExists if there is one of the
+// name, or a tag; ErrNoSuchBranch if none was deleted.
+func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, err error) {
+	if err := errors.Join(revision.CheckName(repo), revision.CheckName(name)); err != nil {
+		return Branch{}, err
+	}
+	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+		r, err := catalog.ReadRepo(c.tx, repo)
+		if errors.Is(err, ErrNoSuchRepo) && c.who.Unlimited() { // whose the deleted one was is not looked up for others
+			r, err = catalog.RestoreRepo(c.tx, repo)
+		}
+		if err == nil {
+			err = c.administers(r)
+		}
+		if err != nil {
+			return err
+		}
+		row, err := catalog.RestoreBranch(c.tx, r, name, c.mover())
+		if err == nil {
+			b, err = row.Describe(c.tx, r, name)
+		}
+		return err
+	})
+	return b, err
+}
+
+// DeletedBranches lists up to limit (0: all) deleted branches of a repo, which
+// may be deleted itself, whose names sort behind after, each as it was deleted
+// last. ErrNoSuchRepo.
+func (fs *FS) DeletedBranches(ctx context.Context, repo, after string, limit int) (list []DeletedBranch, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		r, err := catalog.ReadRepo(v.tx, repo)
+		if errors.Is(err, ErrNoSuchRepo) && v.who.Unlimited() {
+			r, _, err = catalog.DroppedRepo(v.tx, repo)
+		}
+		if err == nil {
+			err = v.administers(r)
+		}
+		if err == nil {
+			list, err = catalog.DroppedBranches(v.tx, r, after, limit)
+		}
+		return err
+	})
+	return list, err
 }

@@ -8,7 +8,7 @@ import (
 
 	"caret/commits"
 	"caret/commits/revision"
-	"caret/objstore"
+	"caret/pfs/changeset"
 )
 
 // Deletion asks for a file to be deleted, or, with Version, for that version
@@ -19,7 +19,7 @@ type Deletion struct {
 	// that is the current one, the one before it is current again; if it is a
 	// deletion, that undoes it. History still has it: its commit reads as it
 	// did.
-	Version *Expr
+	Version *revision.Expr
 	// If is about what is deleted; what fails it has ErrPrecondition or
 	// ErrNoSuchPath in its DeletedItem, and the others are deleted.
 	If Condition
@@ -51,7 +51,8 @@ type DeletedItem struct {
 }
 
 // Delete deletes files and versions in one commit. What is not there is no
-// error.
+// error. Versions are removed by the owner of the branch alone: ErrDenied is then
+// the error of their items.
 func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	versions := false
 	for _, d := range list {
@@ -60,32 +61,31 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		}
 		versions = versions || d.Version != nil
 	}
-	id, err := revision.NewID(fs.rand)
+	id, err := revision.NewID(fs.sys.rand)
 	if err != nil {
 		return Deleted{}, err
 	}
 	var done Deleted
-	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		done = Deleted{Items: make([]DeletedItem, len(list))}
-		s, err := fs.target(tx, to, opt)
+	err = fs.update(ctx, about(to), made(id), func(c *change) error {
+		done = Deleted{}
+		s, err := c.target(to, ActWrite, "", &opt)
 		if err != nil {
 			return err
 		}
-		if s.Open && versions {
-			return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, s.ID)
-		}
-		d := deleting{fs: fs, tx: tx, s: s, to: to, list: list, items: done.Items}
+		d := &deleting{View: c.View, s: s, to: to, list: list}
 		changes, err := d.changes(opt.If)
+		done.Items = d.items
 		if err != nil || len(changes) == 0 {
 			return err
 		}
-		done.Commit, err = fs.write(tx, s, id, changes, opt)
+		spec := changeset.Spec{Author: c.who.Name, Message: opt.Message}
+		done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
 		return err
 	})
-	if errors.Is(err, objstore.ErrTooLarge) && !versions && len(list) > deleteStep {
+	if errors.Is(err, ErrTooLarge) && !versions && len(list) > deleteStep {
 		done, err = fs.deleteInSteps(ctx, to, list, opt)
 	}
-	if errors.Is(err, objstore.ErrTooLarge) && versions && len(list) > 1 {
+	if errors.Is(err, ErrTooLarge) && versions && len(list) > 1 {
 		return fs.deleteInHalves(ctx, to, list, opt)
 	}
 	if err != nil {
@@ -113,10 +113,9 @@ func (fs *FS) deleteInHalves(ctx context.Context, to Ref, list []Deletion, opt W
 	return second, nil
 }
 
-// deleting is a Delete in its transaction.
+// deleting is a Delete in a transaction.
 type deleting struct {
-	fs    *FS
-	tx    objstore.Writer
+	*View
 	s     *Snapshot
 	to    Ref
 	list  []Deletion
@@ -125,6 +124,7 @@ type deleting struct {
 
 // changes are what deletes the items of the list, one for each path.
 func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
+	d.items = make([]DeletedItem, len(d.list))
 	gone := make(map[string][]CommitID) // versions to remove, by path
 	for i, item := range d.list {
 		if item.Version == nil {
@@ -179,7 +179,14 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	to := d.to
 	to.Version = *d.list[i].Version
-	then, err := d.fs.resolve(d.tx, to)
+	if d.s.Open {
+		return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, d.s.ID)
+	}
+	if err := d.decide(d.s, ActOwn, ""); err != nil {
+		d.items[i].Err = err
+		return skipDenied(err)
+	}
+	then, err := d.resolve(to)
 	if errors.Is(err, ErrNoSuchVersion) || errors.Is(err, ErrNoSuchCommit) || errors.Is(err, ErrAmbiguous) {
 		d.items[i].Err = err
 		return nil
@@ -207,39 +214,62 @@ func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	return nil
 }
 
+// skipDenied leaves it to the item that it is denied.
+func skipDenied(err error) error {
+	if errors.Is(err, ErrDenied) {
+		return nil
+	}
+	return err
+}
+
 // deleteStep is how many paths are deleted at once of too many for one
 // transaction.
 const deleteStep = 100
 
-// deleteInSteps deletes by way of an open commit.
+// deleteInSteps deletes what one transaction cannot hold, by way of an open
+// commit: what is there is what was there when it began.
 func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
-	start := opt
-	start.internal = true
-	o, err := fs.StartCommit(ctx, to, start)
+	var done Deleted
+	var set *changeset.Set
+	err := fs.View(ctx, func(v *View) error {
+		s, err := v.target(to, ActWrite, "", &opt)
+		if err != nil {
+			return err
+		}
+		spec := fs.spec(s, ActWrite, &opt, v.who)
+		spec.Policy = changeset.Policy{Unmoved: opt.IfHead != ""}
+		if opt.If == (Condition{}) {
+			spec.Policy.Rules = changeset.Always(Theirs).Rules // as a transaction would, whatever came between
+		}
+		set, err = fs.sys.engine.Begin(spec)
+		return err
+	})
 	if err != nil {
 		return Deleted{}, err
 	}
-	drop := func() error { return fs.AbortCommit(context.WithoutCancel(ctx), to.Repo, o.ID) }
-	var done Deleted
-	staged := Ref{Repo: to.Repo, Base: revision.Expr{Base: o.ID.String()}}
 	for step := range slices.Chunk(list, deleteStep) {
-		d, err := fs.Delete(ctx, staged, step, WriteOptions{If: opt.If})
-		if err != nil {
-			return Deleted{}, errors.Join(err, drop())
+		d := deleting{to: to, list: step}
+		var changes []commits.Change
+		err := fs.View(ctx, func(v *View) (err error) {
+			if d.s, err = v.target(to, ActWrite, "", &opt); err != nil {
+				return err
+			}
+			d.View = v
+			changes, err = d.changes(opt.If)
+			return err
+		})
+		for i := range changes {
+			if err == nil {
+				err = set.Add(ctx, changes[i], 0)
+			}
 		}
-		done.Items = append(done.Items, d.Items...)
+		if err != nil {
+			return Deleted{}, errors.Join(err, set.Close())
+		}
+		done.Items = append(done.Items, d.items...)
 	}
-	if !slices.ContainsFunc(done.Items, func(it DeletedItem) bool { return it.Existed }) {
-		return done, drop()
+	if set.Added() > 0 {
+		done.Commit, err = set.Publish(ctx)
 	}
-	f := finish{fs: fs, id: o.ID, unmoved: opt.IfHead != ""}
-	if opt.If == (Condition{}) {
-		f.opt.Strategy = Theirs // as a transaction would, whatever came between
-	}
-	c, err := f.do(ctx, to.Repo)
-	if err != nil {
-		return Deleted{}, errors.Join(err, drop())
-	}
-	done.Commit = c.ID
-	return done, nil
+	return done, errors.Join(err, set.Close())
 }

@@ -3,6 +3,8 @@ package pfs
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sort"
 
 	"caret/commits"
 	"caret/objstore"
@@ -30,10 +32,10 @@ type DiffOptions struct {
 	Limit  int    // at most so many; 0 is all
 }
 
-// Diff lists the files that differ between two snapshots of a repo, by path.
-// An open commit counts with what is staged in it. It takes time in proportion
-// to what was changed since the two have parted. ErrInvalidArgument if they
-// are of two repos.
+// Diff lists the files that differ between two snapshots of a repo, by path, for
+// who may list both. An open commit counts with what is staged in it. It takes
+// time in proportion to what was changed since the two have parted.
+// ErrInvalidArgument if they are of two repos.
 func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Difference, error) {
 	var list []Difference
 	err := fs.EachDifference(ctx, from, to, opt, func(d Difference) error {
@@ -43,45 +45,94 @@ func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Differ
 	return list, err
 }
 
-// EachDifference calls fn for what Diff would list, as it is found. fn is
-// called from within a transaction and must not begin another.
+// EachDifference calls fn for what Diff would list, as it is found, outside of
+// any transaction: fn may take its time.
 func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions, fn func(Difference) error) error {
-	return fs.rows.View(ctx, func(tx objstore.Reader) error {
-		a, err := fs.resolve(tx, from)
-		if err != nil {
+	var a, b *Snapshot
+	var paths []string
+	err := fs.View(ctx, func(v *View) (err error) {
+		if a, err = v.Open(from, ActList, ""); err != nil {
 			return err
 		}
-		b, err := fs.resolve(tx, to)
-		if err != nil {
+		if b, err = v.Open(to, ActList, ""); err != nil {
 			return err
 		}
-		n := 0
-		return fs.diff(ctx, tx, a, b, opt, func(d Difference) (bool, error) {
-			n++
-			return opt.Limit == 0 || n < opt.Limit, fn(d)
+		paths, err = changedPaths(v.tx, a, b, opt.Prefix)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if opt.After != "" {
+		paths = paths[sort.SearchStrings(paths, opt.After+"\x00"):]
+	}
+	n := 0
+	return fs.sys.compare(ctx, a, b, paths, func(d Difference) (bool, error) {
+		n++
+		return opt.Limit == 0 || n < opt.Limit, fn(d)
+	})
+}
+
+// changedPaths are the paths under prefix, in order, that may differ.
+func changedPaths(tx objstore.Reader, a, b *Snapshot, prefix string) ([]string, error) {
+	if a.Row.ID != b.Row.ID {
+		return nil, fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
+	}
+	return commits.ChangedPaths(tx, a.Side(), b.Side(), prefix)
+}
+
+// diffPage is how many paths are compared in one transaction.
+const diffPage = 500
+
+// compare calls fn, outside of any transaction, for those of the paths that
+// differ, until it returns false.
+func (s *System) compare(ctx context.Context, a, b *Snapshot, paths []string, fn func(Difference) (bool, error)) error {
+	for page := range slices.Chunk(paths, diffPage) {
+		var list []Difference
+		err := s.db.View(ctx, func(tx objstore.Reader) (err error) {
+			list, err = comparePage(tx, a, b, page)
+			return err
 		})
-	})
-}
-
-func (fs *FS) diff(ctx context.Context, tx objstore.Reader, a, b *Snapshot, opt DiffOptions, fn func(Difference) (bool, error)) error {
-	if a.repo.ID != b.repo.ID {
-		return fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
-	}
-	return fs.forks.Diff(tx, a.side(), b.side(), opt.Prefix, opt.After, func(d commits.Difference) (bool, error) {
-		if err := ctx.Err(); err != nil {
-			return false, err
+		if err != nil {
+			return err
 		}
-		return fn(Difference{Path: d.Path, Old: fileInfo(d.Path, d.Old), New: fileInfo(d.Path, d.New)})
-	})
+		for _, d := range list {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if more, err := fn(d); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// side is the snapshot as package commits compares it.
-func (s *Snapshot) side() commits.Side {
-	side := commits.Side{Pos: s.pos}
-	if s.Open {
-		side.Open = s.ID
+func comparePage(tx objstore.Reader, a, b *Snapshot, paths []string) ([]Difference, error) {
+	before, err := a.files(tx, paths)
+	if err != nil {
+		return nil, err
 	}
-	return side
+	behind, err := b.files(tx, paths)
+	if err != nil {
+		return nil, err
+	}
+	var list []Difference
+	for i, path := range paths {
+		if !commits.SameFile(before[i], behind[i]) { // else it was changed, and changed back
+			list = append(list, Difference{path, fileInfo(path, before[i]), fileInfo(path, behind[i])})
+		}
+	}
+	return list, nil
+}
+
+// files are the files at paths, nil where there is none.
+func (s *Snapshot) files(tx objstore.Reader, paths []string) ([]*commits.State, error) {
+	v, err := s.view(tx)
+	if err != nil {
+		return nil, err
+	}
+	return v.Files(paths)
 }
 
 func fileInfo(path string, s *commits.State) *Info {

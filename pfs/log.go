@@ -10,33 +10,18 @@ import (
 	"caret/objstore"
 )
 
-// Commit reads the record of the commit that ref means. ErrNoSuchVersion if
-// its branch has none, ErrInvalidArgument if it is still open.
-func (fs *FS) Commit(ctx context.Context, ref Ref) (commits.Commit, error) {
-	var c commits.Commit
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		s, err := fs.finished(tx, ref)
+// Commit reads the record of the commit that ref means, for who may list it.
+// ErrNoSuchVersion if its branch has none, ErrInvalidArgument if it is still open.
+func (fs *FS) Commit(ctx context.Context, ref Ref) (c Commit, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		s, err := v.finished(ref, ActList)
 		if err != nil {
 			return err
 		}
-		c, err = commits.Read(tx, s.pos)
+		c, err = commits.Read(v.tx, s.Pos)
 		return err
 	})
 	return c, err
-}
-
-// finished resolves a ref that must mean a finished commit.
-func (fs *FS) finished(tx objstore.Reader, ref Ref) (*Snapshot, error) {
-	s, err := fs.resolve(tx, ref)
-	switch {
-	case err != nil:
-		return nil, err
-	case s.Open:
-		return nil, fmt.Errorf("%w: commit %s is still open", ErrInvalidArgument, s.ID)
-	case s.N == 0:
-		return nil, fmt.Errorf("%w: branch %s of repo %s has no commit yet", ErrNoSuchVersion, s.Branch, s.Repo)
-	}
-	return s, nil
 }
 
 // LogOptions say which part of a log is wanted.
@@ -66,13 +51,13 @@ func (o *LogOptions) keeps(c *commits.Commit) bool {
 // and Message, it takes time in proportion to what it lists.
 func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, error) {
 	var list []commits.Commit
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err := s.read(ctx, func(tx objstore.Reader) error {
 		list = nil
 		from, err := s.logStart(tx, &opt)
 		if err != nil || from.N == 0 {
 			return err
 		}
-		return s.fs.eachCommit(tx, from, opt.Path, func(c commits.Commit) (bool, error) {
+		return s.sys.eachCommit(tx, from, opt.Path, func(c commits.Commit) (bool, error) {
 			if err := ctx.Err(); err != nil || c.Time.Before(opt.Since) {
 				return false, err
 			}
@@ -87,7 +72,7 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 
 // logStart is the newest commit that may be listed.
 func (s *Snapshot) logStart(tx objstore.Reader, opt *LogOptions) (commits.Pos, error) {
-	from := s.pos
+	from := s.Pos
 	if !opt.After.IsZero() {
 		var err error
 		if from, err = s.olderThan(tx, opt.After); err != nil || from.N == 0 {
@@ -102,15 +87,15 @@ func (s *Snapshot) logStart(tx objstore.Reader, opt *LogOptions) (commits.Pos, e
 
 // eachCommit calls fn for the commits back from p that changed path, or all
 // if path is empty, until it returns false.
-func (fs *FS) eachCommit(tx objstore.Reader, p commits.Pos, path string, fn func(commits.Commit) (bool, error)) error {
+func (sys *System) eachCommit(tx objstore.Reader, p commits.Pos, path string, fn func(commits.Commit) (bool, error)) error {
 	switch {
 	case path == "":
 		return commits.Log(tx, p, fn)
 	case strings.HasSuffix(path, "/"):
-		return fs.forks.LogUnder(tx, p, path, fn)
+		return sys.forks.LogUnder(tx, p, path, fn)
 	}
 	// The path's own states know their commits; no walk is needed.
-	v, err := fs.forks.View(tx, p, commits.ID{})
+	v, err := sys.forks.View(tx, p, commits.ID{})
 	if err != nil {
 		return err
 	}
@@ -129,7 +114,7 @@ func (s *Snapshot) olderThan(tx objstore.Reader, id commits.ID) (commits.Pos, er
 	if err != nil {
 		return p, err
 	}
-	own, err := commits.Owner(tx, commits.Pos{Lineage: s.pos.Lineage, N: min(p.N, s.pos.N)})
+	own, err := commits.Owner(tx, commits.Pos{Lineage: s.Pos.Lineage, N: min(p.N, s.Pos.N)})
 	if err != nil {
 		return p, err
 	}
@@ -142,8 +127,8 @@ func (s *Snapshot) olderThan(tx objstore.Reader, id commits.ID) (commits.Pos, er
 // Ancestor is the snapshot of a commit that leads to s by first parents, as it
 // is reached through the same branch. ErrNoSuchCommit if it does not.
 func (s *Snapshot) Ancestor(ctx context.Context, id CommitID) (*Snapshot, error) {
-	then := *s
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+	then := &Snapshot{sys: s.sys, v: s.v}
+	err := s.read(ctx, func(tx objstore.Reader) error {
 		if _, err := s.olderThan(tx, id); err != nil {
 			return err
 		}
@@ -151,10 +136,13 @@ func (s *Snapshot) Ancestor(ctx context.Context, id CommitID) (*Snapshot, error)
 		if err != nil {
 			return err
 		}
-		then.at(p)
-		return then.describe(tx)
+		at, err := s.At(tx, p)
+		if err == nil {
+			then.Snapshot = *at
+		}
+		return err
 	})
-	return &then, err
+	return then, err
 }
 
 // History lists up to limit (0: all) versions of path as of the snapshot,
@@ -164,7 +152,7 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 		return nil, err
 	}
 	var list []Info
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err := s.read(ctx, func(tx objstore.Reader) error {
 		list = nil
 		v, err := s.view(tx)
 		if err != nil {
@@ -180,26 +168,28 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 
 // Changes lists up to limit (0: all) paths behind after that the commit
 // changed, with the state it gave them; of an open commit those staged in it.
-func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) ([]Info, error) {
-	var list []Info
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) (list []Info, err error) {
+	err = fs.View(ctx, func(v *View) error {
 		list = nil
 		add := func(ch commits.Change) (bool, error) {
-			list = append(list, Info{Path: ch.Path, State: ch.State})
+			list = append(list, ch)
 			return limit == 0 || len(list) < limit, nil
 		}
-		s, err := fs.resolve(tx, ref)
+		s, err := v.Open(ref, ActList, "")
 		if err == nil && s.Open {
-			return commits.Staged(tx, s.ID, after, add)
+			return commits.Staged(v.tx, s.ID, after, add)
 		}
-		if s, err = fs.finished(tx, ref); err != nil {
-			return err
+		if err == nil {
+			err = s.Finished()
 		}
-		c, err := commits.Read(tx, s.pos)
 		if err != nil {
 			return err
 		}
-		return commits.Changes(tx, c, after, add)
+		c, err := commits.Read(v.tx, s.Pos)
+		if err != nil {
+			return err
+		}
+		return commits.Changes(v.tx, c, after, add)
 	})
 	return list, err
 }

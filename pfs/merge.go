@@ -9,6 +9,9 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
 )
 
 // MergeOptions say how a merge is done.
@@ -22,7 +25,7 @@ type MergeOptions struct {
 	// Squash makes an ordinary commit of what would be merged, which does not
 	// remember where it is from.
 	Squash bool
-	DryRun bool // nothing is written
+	DryRun bool // nothing is written. It is for who may list the branch.
 }
 
 // Merged is the outcome of a merge.
@@ -38,32 +41,41 @@ type Merged struct {
 	Conflicts *ConflictError
 }
 
-// maxPlanned is how many changes a dry run lists.
-const maxPlanned = 1000
+const (
+	// maxPlanned is how many changes a dry run lists.
+	maxPlanned = 1000
+	// mergeTries is how often a merge begins anew because the branch has changed
+	// what it is about.
+	mergeTries = 5
+	// maxAtOnce is how many paths a merge may be about to be made in one
+	// transaction: other writers wait for it.
+	maxAtOnce = 200
+)
 
-// mergeTries is how often a merge begins anew because the branch has changed
-// what it is about.
-const mergeTries = 5
+// errMoved: the branch has changed since it was looked at.
+var errMoved = errors.New("the branch has moved")
 
 // Merge makes what from has and the branch has not part of the branch, path by
 // path against what they have in common; see commits.Merge. It is one commit,
 // whatever it changes, and remembers from as a parent, so that the next merge
-// begins there. Conflicts that no rule decides are a ConflictError.
+// begins there. Conflicts that no rule decides are a ConflictError. As it brings
+// content into the branch it is for who may read all of from; a protected branch
+// takes merges of who owns it alone.
 func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merged, error) {
-	if err := checkRules(opt.Rules); err != nil {
+	if err := changeset.CheckRules(opt.Rules); err != nil {
 		return Merged{}, err
 	}
 	few := false
 	for try := 1; ; try++ {
-		m := merging{fs: fs, into: into, opt: opt}
+		m := &merging{fs: fs, into: into, from: from, opt: opt}
 		m.conflicts.What = "changed on both branches"
 		run := m.do
 		if few && try > 1 {
 			run = m.atOnce
 		}
-		done, err := run(ctx, from)
+		err := run(ctx)
 		if !errors.Is(err, errMoved) {
-			return done, err
+			return m.done, err
 		}
 		if try == mergeTries {
 			return Merged{}, fmt.Errorf("%w: branch %s changes all the time what is merged; try again", ErrConflict, m.ours.Branch)
@@ -72,139 +84,135 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 	}
 }
 
-// errMoved: the branch has changed since it was looked at.
-var errMoved = errors.New("the branch has moved")
-
 // merging is one try of a Merge.
 type merging struct {
 	fs           *FS
-	into         Ref
+	into, from   Ref
 	opt          MergeOptions
 	ours, theirs *Snapshot
 	plan         *commits.Merge
-	paths        []string // that may change
+	paths        []string // that may change, in order
+	spec         changeset.Spec
 	done         Merged
 	conflicts    ConflictError
 }
 
-func (m *merging) do(ctx context.Context, from Ref) (Merged, error) {
-	if err := m.fs.rows.View(ctx, func(tx objstore.Reader) error { return m.prepare(tx, from) }); err != nil {
-		return Merged{}, err
-	}
-	if m.done.UpToDate {
-		return m.done, nil
+func (m *merging) do(ctx context.Context) error {
+	if err := m.fs.View(ctx, m.prepare); err != nil || m.done.UpToDate {
+		return err
 	}
 	switch {
 	case m.opt.DryRun:
-		err := m.each(ctx, m.take)
-		return m.outcome(), err
+		err := m.each(ctx, m.count)
+		if m.conflicts.Total > 0 {
+			m.done.Conflicts = &m.conflicts
+		}
+		return err
 	case m.done.FastForward:
-		err := m.fs.rows.Update(ctx, "", m.forward)
-		return m.done, err
+		return m.inOneTransaction(ctx, func(c *change, lineage commits.LineageID) error {
+			s, err := c.target(m.into, access.Merge, "", &m.opt.WriteOptions)
+			if err == nil && (s.Pos != m.ours.Pos || s.Home != m.ours.Home) {
+				err = errMoved
+			}
+			if err != nil {
+				return err
+			}
+			return m.forward(c, lineage)
+		})
 	}
 	return m.commit(ctx)
 }
 
-// maxAtOnce is how many paths a merge may be about to be made in one
-// transaction: other writers wait for it.
-const maxAtOnce = 200
+// inOneTransaction runs fn with a lineage that may be needed.
+func (m *merging) inOneTransaction(ctx context.Context, fn func(*change, commits.LineageID) error) error {
+	lineage, err := m.fs.sys.newLineage(ctx)
+	if err != nil {
+		return err
+	}
+	happened := func(tx objstore.Reader) (bool, error) {
+		_, err := commits.ReadLineage(tx, lineage)
+		return err == nil, nil
+	}
+	return m.fs.update(ctx, about(m.into), happened, func(c *change) error { return fn(c, lineage) })
+}
 
 // atOnce makes a merge of few paths in one transaction, which nothing comes
 // between, where the branch has moved under the usual way.
-func (m *merging) atOnce(ctx context.Context, from Ref) (Merged, error) {
-	id, err := revision.NewID(m.fs.rand)
+func (m *merging) atOnce(ctx context.Context) error {
+	id, err := revision.NewID(m.fs.sys.rand)
 	if err != nil {
-		return Merged{}, err
+		return err
 	}
 	first := *m
-	err = m.fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
+	return m.inOneTransaction(ctx, func(c *change, lineage commits.LineageID) error {
 		*m = first // this may run again
-		switch err := m.prepare(tx, from); {
+		switch err := m.prepare(c.View); {
 		case err != nil || m.done.UpToDate:
 			return err
 		case len(m.paths) > maxAtOnce:
 			return errMoved
 		case m.done.FastForward:
-			return m.forward(tx)
+			return m.forward(c, lineage)
 		}
-		return m.append(tx, id)
-	})
-	return m.done, err
-}
-
-// append makes the merge commit in a transaction.
-func (m *merging) append(tx objstore.Writer, id CommitID) error {
-	meta := commits.Meta{ID: id, Time: m.fs.timestamp(), Author: m.opt.Author, Message: m.opt.Message}
-	if meta.Time.Before(m.ours.Time) {
-		meta.Time = m.ours.Time // a clock that went back
-	}
-	if !m.opt.Squash {
-		meta.Merged = []CommitID{m.theirs.ID}
-	}
-	var changes []commits.Change
-	err := m.plan.Resolve(tx, m.paths, func(p commits.MergedPath) error {
-		ch := m.decide(p)
-		if err := m.take(p, ch); err != nil || ch == nil {
+		var changes []commits.Change
+		err := m.resolve(c.tx, m.paths, func(p commits.MergedPath, ch *commits.Change) error {
+			if ch != nil {
+				changes = append(changes, *ch)
+			}
+			return m.count(p, ch)
+		})
+		if err == nil && m.conflicts.Total > 0 {
+			err = &m.conflicts
+		}
+		if err != nil {
 			return err
 		}
-		if ch.Commit.IsZero() { // else it is an older version again
-			ch.Modified = meta.Time
-		}
-		changes = append(changes, *ch)
-		return nil
-	})
-	if err == nil && m.conflicts.Total > 0 {
-		err = &m.conflicts
-	}
-	if err != nil {
+		m.done.Commit, err = c.sys.engine.Write(c.tx, &m.ours.Snapshot, id, changes, &m.spec)
 		return err
-	}
-	m.done.Commit = id
-	_, err = commits.Append(tx, m.ours.line, changes, meta)
-	return err
+	})
 }
 
 // prepare finds the two sides and what they have in common.
-func (m *merging) prepare(tx objstore.Reader, from Ref) error {
-	opt := m.opt.WriteOptions
-	opt.merges = true
+func (m *merging) prepare(v *View) error {
 	var err error
-	if m.ours, err = m.fs.target(tx, m.into, opt); err != nil {
+	if m.ours, err = v.target(m.into, access.Merge, "", &m.opt.WriteOptions); err != nil {
 		return err
+	}
+	if m.theirs, err = v.Open(m.from, ActOwn, ""); err != nil {
+		return err
+	}
+	if m.opt.DryRun { // which shows what the branch has
+		if err := v.decide(m.ours, ActList, ""); err != nil {
+			return err
+		}
 	}
 	if m.ours.Open {
 		return fmt.Errorf("%w: %s is an open commit; merge into its branch", ErrInvalidArgument, m.ours.ID)
 	}
-	if m.theirs, err = m.fs.finished(tx, from); err != nil {
+	if err := m.theirs.Finished(); err != nil {
 		return err
 	}
-	if m.ours.repo.ID != m.theirs.repo.ID {
+	if m.ours.Row.ID != m.theirs.Row.ID {
 		return fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, m.ours.Repo, m.theirs.Repo)
 	}
-	if m.plan, err = m.fs.forks.NewMerge(tx, m.ours.pos, m.theirs.pos); err != nil {
+	if m.plan, err = m.fs.sys.forks.NewMerge(v.tx, m.ours.Pos, m.theirs.Pos); err != nil {
 		return err
 	}
-	for _, p := range m.plan.Bases {
-		c, err := commits.Read(tx, p)
-		if err != nil {
-			return err
-		}
+	bases, err := commits.ReadMany(v.tx, m.plan.Bases)
+	if err != nil {
+		return err
+	}
+	for _, c := range bases {
 		m.done.Bases = append(m.done.Bases, c.ID)
 	}
 	m.done.Commit = m.ours.ID
 	if m.done.UpToDate = m.plan.UpToDate(); m.done.UpToDate {
 		return nil
 	}
-	if m.opt.Message == "" {
-		name := m.theirs.Branch
-		if name == "" {
-			name = m.theirs.ID.String()
-		}
-		m.opt.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
-	}
-	if m.paths, err = m.plan.Candidates(tx); err != nil {
+	if m.paths, err = m.plan.Candidates(v.tx); err != nil {
 		return err
 	}
+	m.spec = m.specFor(v.who)
 	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
 	if m.done.FastForward && !m.opt.DryRun { // which counts them one by one
 		m.done.Files = len(m.paths)
@@ -212,30 +220,59 @@ func (m *merging) prepare(tx objstore.Reader, from Ref) error {
 	return nil
 }
 
+// specFor says what the merge commit is: what the branch changes meanwhile of
+// all that the merge has looked at is a conflict, as it was decided on that.
+func (m *merging) specFor(who Caller) changeset.Spec {
+	spec := m.fs.spec(m.ours, access.Merge, &m.opt.WriteOptions, who)
+	spec.Policy.Unmoved = m.opt.IfHead != ""
+	spec.About = func(path string) bool {
+		_, found := slices.BinarySearch(m.paths, path)
+		return found
+	}
+	if spec.Message == "" {
+		name := m.theirs.Branch
+		if name == "" {
+			name = m.theirs.ID.String()
+		}
+		spec.Message = fmt.Sprintf("merge %s into %s", name, m.ours.Branch)
+	}
+	if !m.opt.Squash {
+		spec.Merged = []CommitID{m.theirs.ID}
+	}
+	return spec
+}
+
+// resolve calls fn for those of the paths that the merge changes or decides
+// about, with the change; nil if that is undecided.
+func (m *merging) resolve(tx objstore.Reader, paths []string, fn func(commits.MergedPath, *commits.Change) error) error {
+	return m.plan.Resolve(tx, paths, func(p commits.MergedPath) error { return fn(p, m.decide(p)) })
+}
+
 // mergePage is how many paths are looked at in one transaction.
 const mergePage = 500
 
-// each calls fn for the paths that the merge changes or decides about.
+// each is resolve of all paths, with fn called outside of any transaction.
 func (m *merging) each(ctx context.Context, fn func(commits.MergedPath, *commits.Change) error) error {
+	type decided struct {
+		path   commits.MergedPath
+		change *commits.Change
+	}
 	for page := range slices.Chunk(m.paths, mergePage) {
-		var list []commits.MergedPath
-		err := m.fs.rows.View(ctx, func(tx objstore.Reader) error {
+		var list []decided
+		err := m.fs.sys.db.View(ctx, func(tx objstore.Reader) error {
 			list = nil
-			return m.plan.Resolve(tx, page, func(p commits.MergedPath) error {
-				list = append(list, p)
-				return nil
+			return m.resolve(tx, page, func(p commits.MergedPath, ch *commits.Change) error {
+				list = append(list, decided{p, ch})
+				return ctx.Err()
 			})
 		})
+		for _, d := range list {
+			if err == nil {
+				err = fn(d.path, d.change)
+			}
+		}
 		if err != nil {
 			return err
-		}
-		for _, p := range list {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := fn(p, m.decide(p)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -245,11 +282,10 @@ func (m *merging) each(ctx context.Context, fn func(commits.MergedPath, *commits
 func (m *merging) decide(p commits.MergedPath) *commits.Change {
 	strategy := Theirs
 	if p.Conflict {
-		i := slices.IndexFunc(m.opt.Rules, func(r Rule) bool { return r.fits(p.Path) })
-		if i < 0 {
+		policy := changeset.Policy{Rules: m.opt.Rules}
+		if strategy = policy.Strategy(p.Path); strategy == "" {
 			return nil
 		}
-		strategy = m.opt.Rules[i].Strategy
 	}
 	if strategy == Theirs {
 		ch := stateOf(p.Path, fileInfo(p.Path, p.Theirs))
@@ -262,10 +298,10 @@ func (m *merging) decide(p commits.MergedPath) *commits.Change {
 	return &ch
 }
 
-// take counts a change, or a conflict.
-func (m *merging) take(p commits.MergedPath, ch *commits.Change) error {
+// count counts a change, or a conflict.
+func (m *merging) count(p commits.MergedPath, ch *commits.Change) error {
 	if ch == nil {
-		m.conflicts.add(Conflict{
+		m.conflicts.Add(Conflict{
 			Path: p.Path, Base: fileInfo(p.Path, p.Base), Ours: fileInfo(p.Path, p.Ours), Theirs: fileInfo(p.Path, p.Theirs),
 		})
 		return nil
@@ -278,69 +314,31 @@ func (m *merging) take(p commits.MergedPath, ch *commits.Change) error {
 	return nil
 }
 
-func (m *merging) outcome() Merged {
-	if m.conflicts.Total > 0 {
-		m.done.Conflicts = &m.conflicts
-	}
-	return m.done
-}
-
 // forward moves the branch on to their commit.
-func (m *merging) forward(tx objstore.Writer) error {
+func (m *merging) forward(c *change, lineage commits.LineageID) error {
 	m.done.Commit = m.theirs.ID
-	opt := m.opt.WriteOptions
-	opt.merges, opt.On = true, m.ours
-	s, err := m.fs.target(tx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
-	if err != nil {
-		return err
-	}
-	if s.pos != m.ours.pos {
-		return errMoved
-	}
-	_, err = m.fs.moveBranch(tx, s, m.theirs.pos, "merge", opt.Author)
+	_, err := catalog.MoveBranch(c.tx, m.ours.Row, m.ours.Branch, lineage, m.theirs.Pos, "merge", c.mover())
 	return err
 }
 
-// commit makes the merge commit, by way of an open one.
-func (m *merging) commit(ctx context.Context) (Merged, error) {
-	opt := m.opt.WriteOptions
-	opt.merges, opt.base, opt.On = true, m.ours, m.ours
-	b, err := m.fs.NewBatch(ctx, Ref{Repo: m.ours.Repo, Branch: m.ours.Branch}, opt)
+// commit makes the merge commit.
+func (m *merging) commit(ctx context.Context) error {
+	set, err := m.fs.sys.engine.Begin(m.spec)
 	if err != nil {
-		return Merged{}, err
+		return err
 	}
 	err = m.each(ctx, func(p commits.MergedPath, ch *commits.Change) error {
-		if err := m.take(p, ch); err != nil || m.conflicts.Total > 0 {
+		if err := m.count(p, ch); err != nil || m.conflicts.Total > 0 {
 			return err
 		}
-		return b.add(ctx, *ch)
+		return set.Add(ctx, *ch, 0)
 	})
 	if err == nil && m.conflicts.Total > 0 {
 		err = &m.conflicts
+	} else if err == nil {
+		if m.done.Commit, err = set.Publish(ctx); errors.Is(err, ErrConflict) {
+			err = errMoved
+		}
 	}
-	if err == nil {
-		m.done.Commit, err = m.finish(ctx, b)
-	}
-	if err != nil {
-		return Merged{}, joinClose(err, b)
-	}
-	return m.done, nil
-}
-
-// finish makes the commit visible, if the branch has changed nothing meanwhile
-// that it is about.
-func (m *merging) finish(ctx context.Context, b *Batch) (CommitID, error) {
-	b.strict = true
-	if !m.opt.Squash {
-		b.merged = []CommitID{m.theirs.ID}
-	}
-	b.decided = func(path string) bool {
-		_, found := slices.BinarySearch(m.paths, path)
-		return found
-	}
-	id, err := b.Finish(ctx)
-	if errors.Is(err, ErrConflict) {
-		err = errMoved
-	}
-	return id, err
+	return errors.Join(err, set.Close())
 }

@@ -1,7 +1,6 @@
 package pfs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +9,20 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
+	"caret/pfs/lease"
+	"caret/pfs/upload"
 )
 
 // OpenCommit is a commit that is still written to: a transaction over any
 // number of writes, which nobody else sees before it is finished.
 type OpenCommit struct {
-	ID      commits.ID
+	ID      CommitID
 	Repo    string
 	Branch  string
-	Parent  commits.ID // the branch's head when it was started
+	Parent  CommitID // the branch's head when it was started
 	Started time.Time
 	Author  string
 	Message string
@@ -28,33 +32,17 @@ type OpenCommit struct {
 	Finishing        bool // no more writes are taken
 }
 
-type openRow struct {
-	Branch    string            `json:"branch"`
-	Line      commits.LineageID `json:"line"`           // of the branch
-	Home      commits.LineageID `json:"home,omitempty"` // if it is another
-	Base      commits.LineageID `json:"base"`           // line and number of the parent
-	N         uint64            `json:"n"`
-	Started   time.Time         `json:"started"`
-	Touched   time.Time         `json:"touched,omitzero"` // last written to, if later
-	Author    string            `json:"author,omitempty"`
-	Starter   string            `json:"starter,omitempty"` // the user's ID
-	Message   string            `json:"message,omitempty"`
-	Finishing bool              `json:"finishing,omitempty"` // no more writes
-	Internal  bool              `json:"internal,omitempty"`  // of a request, which a restart ends
-	Resolved  bool              `json:"resolved,omitempty"`  // what lost by strategy Ours was dropped
-}
-
-func (o *openRow) home() commits.LineageID { return cmp.Or(o.Home, o.Line) }
-
-func (o *openRow) pos() commits.Pos { return commits.Pos{Lineage: o.Base, N: o.N} }
-
-func openKey(repo repoRow, id commits.ID) []byte { return inRepo(keyOpen, repo.ID, string(id[:])) }
-
-func readOpen(tx objstore.Reader, repo repoRow, id commits.ID) (openRow, error) {
-	var o openRow
-	err := getJSON(tx, openKey(repo, id), &o)
-	if errors.Is(err, objstore.ErrNotFound) {
-		return o, fmt.Errorf("%w: %s in repo %s", ErrNoSuchCommit, id, repo.Name)
+// describeOpen tells of an open commit whose parent is known.
+func (v *View) describeOpen(repo string, id CommitID, row *catalog.OpenRow, parent CommitID) (OpenCommit, error) {
+	o := OpenCommit{
+		ID: id, Repo: repo, Branch: row.Branch, Parent: parent, Started: row.Started, Author: row.Author, Message: row.Message, Touched: row.LastTouched(),
+	}
+	if ttl := v.sys.openTTL; ttl > 0 {
+		o.Expires = row.LastTouched().Add(ttl)
+	}
+	var err error
+	if row.Finishing {
+		o.Finishing, err = lease.Alive(v.tx, row.Owner, v.sys.now())
 	}
 	return o, err
 }
@@ -62,109 +50,134 @@ func readOpen(tx objstore.Reader, repo repoRow, id commits.ID) (openRow, error) 
 // StartCommit opens a commit on a branch. Writes to
 // Ref{Repo, Base: the id} are staged in it.
 func (fs *FS) StartCommit(ctx context.Context, branch Ref, opt WriteOptions) (OpenCommit, error) {
-	id, err := revision.NewID(fs.rand)
+	id, err := revision.NewID(fs.sys.rand)
 	if err != nil {
 		return OpenCommit{}, err
 	}
 	var o OpenCommit
-	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		s, err := fs.target(tx, branch, opt)
+	var repo catalog.RepoRow
+	started := func(tx objstore.Reader) (bool, error) {
+		_, err := catalog.ReadOpen(tx, repo, id)
+		return err == nil, nil
+	}
+	err = fs.update(ctx, about(branch), started, func(c *change) error {
+		s, err := c.target(branch, ActWrite, "", &opt)
 		if err != nil {
 			return err
 		}
 		if s.Open {
 			return fmt.Errorf("%w: %s is an open commit; start from a branch", ErrInvalidArgument, s.ID)
 		}
-		base := s
-		if opt.base != nil {
-			base = opt.base
+		repo = s.Row
+		row := catalog.OpenRow{
+			Branch: s.Branch, Lineage: s.Lineage, First: s.Home, Base: s.Pos.Lineage, N: s.Pos.N,
+			Started: c.sys.timestamp(), Author: c.who.Name, Starter: c.who.ID, Message: opt.Message,
 		}
-		row := openRow{
-			Branch: s.Branch, Line: s.line, Home: s.home, Base: base.pos.Lineage, N: base.pos.N,
-			Started: fs.timestamp(), Author: opt.Author, Starter: opt.User, Message: opt.Message, Internal: opt.internal,
+		if o, err = c.describeOpen(s.Repo, id, &row, s.ID); err != nil {
+			return err
 		}
-		o = fs.describeOpen(&row, s.Repo, id, base.ID)
-		return setJSON(tx, openKey(s.repo, id), row)
+		return catalog.SetOpen(c.tx, repo, id, row)
 	})
 	return o, err
 }
 
-func (fs *FS) describeOpen(o *openRow, repo string, id, parent commits.ID) OpenCommit {
-	return OpenCommit{
-		ID: id, Repo: repo, Branch: o.Branch, Parent: parent, Started: o.Started, Author: o.Author, Message: o.Message,
-		Touched: o.touched(), Expires: o.expires(fs.openTTL), Finishing: o.Finishing,
-	}
-}
-
 // OpenCommits lists up to limit open commits (0: all) of a repo whose ids
-// sort after after.
-func (fs *FS) OpenCommits(ctx context.Context, repo string, after commits.ID, limit int) ([]OpenCommit, error) {
+// sort after after, of the branches that the caller may write to.
+func (fs *FS) OpenCommits(ctx context.Context, repo string, after CommitID, limit int) ([]OpenCommit, error) {
 	var list []OpenCommit
-	behind := ""
-	if !after.IsZero() {
-		behind = string(after[:])
-	}
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err := fs.View(ctx, func(v *View) error {
 		list = nil
-		r, err := readRepo(tx, repo)
+		r, err := catalog.ReadRepo(v.tx, repo)
 		if err != nil {
 			return err
 		}
-		return eachName(tx, inRepo(keyOpen, r.ID, ""), behind, func(raw string, value []byte) (bool, error) {
-			var id, parent commits.ID
-			copy(id[:], raw)
-			var row openRow
-			if err := decodeJSON(openKey(r, id), value, &row); err != nil || row.Internal {
-				return true, err
+		branches, err := v.writableBranches(r)
+		if err != nil {
+			return err
+		}
+		var ids []CommitID
+		var found []catalog.OpenRow
+		err = catalog.EachOpen(v.tx, r, after, func(id CommitID, row catalog.OpenRow) (bool, error) {
+			if home, ok := branches[row.Branch]; !row.Internal && ok && home == row.Home() {
+				ids, found = append(ids, id), append(found, row)
 			}
-			b, err := readBranchRow(tx, r, row.Branch)
-			if errors.Is(err, ErrNoSuchBranch) || err == nil && b.home() != row.home() {
-				return true, nil // its branch is gone
-			}
-			if err != nil {
-				return false, err
-			}
-			if parent, err = commitID(tx, row.pos()); err != nil {
-				return false, err
-			}
-			list = append(list, fs.describeOpen(&row, repo, id, parent))
-			return limit <= 0 || len(list) < limit, nil
+			return limit <= 0 || len(found) < limit, nil
 		})
+		if err != nil {
+			return err
+		}
+		parents, err := parentIDs(v.tx, found)
+		for i := range found {
+			if err != nil {
+				break
+			}
+			var o OpenCommit
+			o, err = v.describeOpen(repo, ids[i], &found[i], parents[i])
+			list = append(list, o)
+		}
+		return err
 	})
 	return list, err
 }
 
-// commitID is the id of the commit at p, zero if there is none.
-func commitID(tx objstore.Reader, p commits.Pos) (CommitID, error) {
-	if p.N == 0 {
-		return CommitID{}, nil
+// writableBranches are the homes of the branches that the caller may write to,
+// by name.
+func (v *View) writableBranches(r catalog.RepoRow) (map[string]commits.LineageID, error) {
+	all, err := catalog.Branches(v.tx, r, "", 0)
+	if err != nil {
+		return nil, err
 	}
-	c, err := commits.Read(tx, p)
-	return c.ID, err
+	homes := make(map[string]commits.LineageID)
+	for _, b := range all {
+		at := v.snapshot(&catalog.Snapshot{Repo: r.Name, Row: r, Branch: b.Name, Lineage: b.Lineage, Home: b.Home(), Writable: true})
+		err := v.decide(at, ActWrite, "")
+		if err == nil {
+			homes[b.Name] = b.Home()
+		} else if !errors.Is(err, ErrDenied) {
+			return nil, err
+		}
+	}
+	return homes, nil
 }
 
-// OpenCommit describes the open commit that ref means, and counts what is
-// staged in it. ErrNoSuchCommit if it means none.
+// parentIDs are the ids of the commits that open ones are based on, zero where
+// there is none.
+func parentIDs(tx objstore.Reader, list []catalog.OpenRow) ([]CommitID, error) {
+	ids := make([]CommitID, len(list))
+	var at []commits.Pos
+	var of []int
+	for i := range list {
+		if p := list[i].Parent(); p.N > 0 {
+			at, of = append(at, p), append(of, i)
+		}
+	}
+	read, err := commits.ReadMany(tx, at)
+	for k := range read {
+		ids[of[k]] = read[k].ID
+	}
+	return ids, err
+}
+
+// OpenCommit describes the open commit that ref means, for who may list it, and
+// counts what is staged in it. ErrNoSuchCommit if it means none.
 func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int, err error) {
-	err = fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err = fs.View(ctx, func(v *View) error {
 		staged = 0
-		s, err := fs.resolve(tx, ref)
+		s, err := v.Open(ref, ActList, "")
 		if err != nil {
 			return err
 		}
 		if !s.Open {
 			return fmt.Errorf("%w: %s is not open", ErrNoSuchCommit, s.ID)
 		}
-		row, err := readOpen(tx, s.repo, s.ID)
+		parents, err := parentIDs(v.tx, []catalog.OpenRow{s.Started})
 		if err != nil {
 			return err
 		}
-		parent, err := commitID(tx, row.pos())
-		if err != nil {
+		if o, err = v.describeOpen(s.Repo, s.ID, &s.Started, parents[0]); err != nil {
 			return err
 		}
-		o = fs.describeOpen(&row, s.Repo, s.ID, parent)
-		return commits.Staged(tx, s.ID, "", func(commits.Change) (bool, error) {
+		return commits.Staged(v.tx, s.ID, "", func(commits.Change) (bool, error) {
 			staged++
 			return true, ctx.Err()
 		})
@@ -172,47 +185,81 @@ func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int
 	return o, staged, err
 }
 
-// AbortCommit drops an open commit and all that is staged in it.
-func (fs *FS) AbortCommit(ctx context.Context, repo string, id commits.ID) error {
-	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		r, err := readRepo(tx, repo)
-		if err != nil {
-			return err
-		}
-		o, err := readOpen(tx, r, id)
-		if err != nil {
-			return err
-		}
-		if o.Finishing {
-			return fmt.Errorf("%w: commit %s is being finished", ErrConflict, id)
-		}
-		if err := tx.Set(droppingKey(id), nil); err != nil {
-			return err
-		}
-		return tx.Delete(openKey(r, id))
-	})
+// ending opens the open commit that ref means for who may end it. ErrConflict if
+// it is finished.
+func (v *View) ending(ref Ref) (*Snapshot, error) {
+	s, err := v.Open(ref, access.Write, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return fs.dropStaged(ctx, id)
+	if !s.Open {
+		return nil, fmt.Errorf("%w: %s is not open: the commit %s is finished", ErrConflict, ref.Base, s.ID)
+	}
+	return s, v.decide(s, access.Finish, "")
 }
 
-// dropStaged removes the rows of an aborted commit, and the uploads into it, a
-// page at a time.
-func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
-	if err := fs.dropUploads(ctx, id); err != nil {
-		return err
+// FinishOptions say how an open commit becomes one.
+type FinishOptions struct {
+	Message string // replaces the one it was started with
+	// Strategy decides about paths that the branch changed meanwhile too:
+	// Ours, Theirs, or "" to fail with a ConflictError.
+	Strategy string
+}
+
+// FinishCommit makes everything staged in the open commit that ref means one
+// commit of its branch, all or nothing. With nothing staged the commit is empty.
+// Who started it may, and the repo's owner.
+func (fs *FS) FinishCommit(ctx context.Context, ref Ref, opt FinishOptions) (Commit, error) {
+	if err := errors.Join(changeset.CheckStrategy(opt.Strategy), checkText("message", opt.Message)); err != nil {
+		return Commit{}, err
 	}
-	for done := false; !done; {
-		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
-			if done, err = commits.DropStaged(tx, id); err != nil || !done {
-				return err
-			}
-			return tx.Delete(droppingKey(id))
-		})
+	var s *Snapshot
+	var spec changeset.Spec
+	err := fs.View(ctx, func(v *View) (err error) {
+		if s, err = v.ending(ref); err == nil {
+			spec = fs.spec(s, ActWrite, &WriteOptions{}, v.who)
+		}
+		return err
+	})
+	if err != nil {
+		return Commit{}, err
+	}
+	mayWrite := spec.Decide
+	spec.Decide = func(tx objstore.Reader, at *catalog.Snapshot) error {
+		v, err := fs.begin(ctx, tx)
+		if err == nil {
+			err = v.decide(v.snapshot(&s.Snapshot), access.Finish, "")
+		}
 		if err != nil {
 			return err
 		}
+		return mayWrite(tx, at)
 	}
-	return nil
+	c, err := fs.sys.engine.Finish(ctx, spec, opt.Message, opt.Strategy)
+	if err != nil {
+		return Commit{}, err
+	}
+	if err := upload.DropAll(context.WithoutCancel(ctx), fs.sys.db, upload.IntoOpen(s.ID)); err != nil {
+		fs.sys.log.Warn("rows of uploads are left over until they expire", "commit", s.ID, "err", err) // nobody sees them
+	}
+	return c, nil
+}
+
+// AbortCommit drops the open commit that ref means and all that is staged in
+// it, which is removed in the background.
+func (fs *FS) AbortCommit(ctx context.Context, ref Ref) error {
+	err := fs.update(ctx, about(ref), nil, func(c *change) error {
+		s, err := c.ending(ref)
+		if err == nil {
+			err = c.sys.engine.CheckOpen(c.tx, &s.Snapshot)
+		}
+		if err != nil {
+			return err
+		}
+		return changeset.Drop(c.tx, s.Row, s.ID)
+	})
+	if err == nil {
+		fs.sys.jobs.Kick()
+	}
+	return err
 }

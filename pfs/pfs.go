@@ -1,11 +1,167 @@
+// Package pfs is the versioned file system: this page has its nouns and verbs.
+//
+// A [Repo] has branches and tags. A [Branch] has a head, the newest of its
+// commits; a [Commit] is a snapshot of all paths, and never changes. Every write
+// makes a commit, all or nothing, durable when the call returns. An [OpenCommit]
+// collects writes that become one commit; an [Upload] collects parts that become
+// one file. A [Ref] names a state in any way there is; a [Snapshot] is what it
+// means at one moment.
+//
+// A [System] is what one store holds. An [FS] is that as one caller sees it, and
+// all verbs are the caller's:
+//
+//	system, err := pfs.Open(ctx, store, pfs.Options{})
+//	fs := system.As(pfs.Holder(accessKey))
+//
+// What may be done is decided in the transaction that does it; package access
+// says how. Reading is done in views, each a transaction that sees one moment:
+//
+//	err := fs.View(ctx, func(v *pfs.View) error {
+//		s, err := v.Open(ref, pfs.ActRead, path)    resolves, and decides
+//		info, err := s.Stat(ctx, path)
+//	})
+//
+//	reading    [FS.View] [View.Open] [View.Target], or [FS.Open] and [FS.Target] for a view of one
+//	           [Snapshot.Stat] [Snapshot.Read] [Snapshot.List] [Snapshot.All] [Snapshot.Versions] [Snapshot.Version]
+//	           [Snapshot.Log] [Snapshot.History] [Snapshot.Settings] [Snapshot.FileACL]
+//	           [FS.Diff] [FS.EachDifference] [FS.Changes] [FS.Commit] [FS.Watch]
+//	writing    [FS.NewFile], then [FS.Put]; [FS.Copy] [FS.Delete] [FS.SetTags]
+//	           [FS.NewBatch] [FS.CopyFiles] [FS.Merge] [FS.Revert] [FS.RestoreFiles]: many changes, one commit
+//	           [FS.StartCommit] [FS.FinishCommit] [FS.AbortCommit] [FS.OpenCommit] [FS.OpenCommits]
+//	           [FS.CreateUpload] [FS.NewPart] [FS.PutPart] [FS.CompleteUpload] [FS.CompleteInto] [FS.AbortUpload]
+//	           [FS.Upload] [FS.Uploads] [FS.Parts]
+//	names      [FS.CreateRepo] [FS.Repo] [FS.Repos] [FS.UpdateRepo] [FS.DeleteRepo]
+//	           [FS.CreateBranch] [FS.Branch] [FS.Branches] [FS.VisibleBranches] [FS.ResetBranch] [FS.ProtectBranch]
+//	           [FS.DeleteBranch] [FS.RestoreBranch] [FS.DeletedBranches] [FS.Moves]
+//	           [FS.CreateTag] [FS.Tag] [FS.Tags] [FS.DeleteTag]
+//	access     [FS.ChangeSettings] [FS.SetFileACL]
+//	           [FS.CreateUser] [FS.User] [FS.Users] [FS.DeleteUser]
+//	           [FS.CreateKey] [FS.Key] [FS.Keys] [FS.DeleteKey]
+//
+// Conditions (the branch's head, a file's hash) are decided in the transaction
+// that makes the commit, so they hold against concurrent writers.
+//
+// Below it: rows (kinds of rows), lease (which process works on what), catalog
+// (names and the resolver), access (who may), changeset (sets of changes that
+// become visible), upload, and jobs (the background). pfs must not import gateway
+// or api; S3's words (bucket, key, marker) stop there. Several processes may
+// have one store open. All methods may be called concurrently.
 package pfs
 
-// Limits of this package.
+import (
+	"caret/commits"
+	"caret/commits/revision"
+	"caret/objstore"
+	"caret/objstore/content"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
+	"caret/pfs/upload"
+)
+
+// Limits.
 const (
-	MaxPath  = 1024    // bytes in a path
-	MaxParts = 10000   // highest part number
-	MinPart  = 5 << 20 // bytes in a part that is not the last
+	MaxPath  = 1024 // bytes in a path
+	MaxParts = upload.MaxParts
+	MinPart  = upload.MinPart
 )
 
 // DefaultBranch is the default branch of a repo that does not say otherwise.
 const DefaultBranch = "master"
+
+// What has a name; see package catalog.
+type (
+	Repo          = catalog.Repo
+	Branch        = catalog.Branch
+	DeletedBranch = catalog.DroppedBranch
+	Tag           = catalog.Tag
+	Move          = catalog.Move
+	Ref           = catalog.Ref
+	MissingError  = catalog.MissingError
+)
+
+// Files and commits; see package commits.
+type (
+	Commit   = commits.Commit
+	CommitID = revision.ID
+	Attrs    = commits.Attrs    // a file's content headers, metadata and tags
+	Checksum = commits.Checksum // a file's verified checksum
+	Hash     = objstore.Hash    // the BLAKE3-256 of content
+	// FileWriter takes the content of a file; see FS.NewFile. FilePart is what its
+	// Close returns.
+	FileWriter = content.Writer
+	FilePart   = content.Part
+	// Info is a file, or a deletion, with its path: its entry (content, time,
+	// attributes) and the commit that made the version; an open commit's id when
+	// it is only staged there.
+	Info = commits.Change
+)
+
+// Who may do what; see package access.
+type (
+	Caller     = access.Caller
+	Action     = access.Action
+	ACL        = access.ACL
+	Grant      = access.Grant
+	Group      = access.Group
+	Permission = access.Permission
+	Settings   = access.Settings
+	User       = access.User
+	Key        = access.Key
+)
+
+// Actions that a snapshot is opened for.
+const (
+	ActRead     = access.Read
+	ActList     = access.List
+	ActWrite    = access.Write
+	ActReadACP  = access.ReadACP
+	ActWriteACP = access.WriteACP
+	ActInspect  = access.Inspect
+	ActOwn      = access.Own
+)
+
+// Permissions, and groups that they are granted to.
+const (
+	PermRead           = access.PermRead
+	PermWrite          = access.PermWrite
+	PermReadACP        = access.PermReadACP
+	PermWriteACP       = access.PermWriteACP
+	PermFullControl    = access.PermFullControl
+	AllUsers           = access.AllUsers
+	AuthenticatedUsers = access.AuthenticatedUsers
+)
+
+// RootUser is the user that the server's root key is of. It is always there.
+const RootUser = access.RootUser
+
+// Callers. Root is who has the server's own key, Anonymous who signed nothing,
+// and Holder(accessKey) who holds a key, looked up anew in every transaction.
+var (
+	Root      = access.Root
+	Anonymous = access.Anonymous
+	Holder    = access.Holder
+)
+
+// Sets of changes; see package changeset.
+type (
+	Rule          = changeset.Rule
+	Conflict      = changeset.Conflict
+	ConflictError = changeset.ConflictError
+)
+
+// Strategies decide about a path that both sides changed.
+const (
+	Ours   = changeset.Ours
+	Theirs = changeset.Theirs
+)
+
+// Uploads; see package upload.
+type (
+	Upload         = upload.Upload
+	UploadsOptions = upload.ListOptions
+	UploadItem     = upload.Item
+	UploadsPage    = upload.Page
+	PartInfo       = upload.PartInfo
+	CompletedPart  = upload.CompletedPart
+)

@@ -3,93 +3,132 @@ package pfs
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
 )
 
-// Repo is a set of branches that share a history.
-type Repo struct {
-	Name          string    `json:"name"`
-	Description   string    `json:"description,omitempty"`
-	DefaultBranch string    `json:"default_branch"`
-	Created       time.Time `json:"created"`
-	Owner         string    `json:"owner,omitempty"`
-	// Bare says that it was made under its bare name: to S3 its default
-	// branch is then a bucket of that name.
-	Bare bool `json:"bare,omitempty"`
+// repoSequence and lineageSequence number repos and lineages.
+const (
+	repoSequence    = "repo"
+	lineageSequence = "line"
+)
+
+// newLineage is the number of a lineage to be.
+func (s *System) newLineage(ctx context.Context) (commits.LineageID, error) {
+	n, err := s.db.Number(ctx, lineageSequence, 0)
+	return commits.LineageID(n), err
 }
 
-type repoRow struct {
-	ID uint64 `json:"id"`
-	Repo
+// mover is the caller as one who moves branches.
+func (v *View) mover() catalog.Mover {
+	now := v.sys.now()
+	return catalog.Mover{Name: v.who.Name, Time: v.sys.timestamp(), Exact: now}
 }
 
-func repoKey(name string) []byte { return append([]byte{keyRepo}, name...) }
-
-// inRepo is the key of something with a name in a repo.
-func inRepo(kind byte, repo uint64, name string) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{kind}, repo), name...)
+// repoNumbers are what a new repo needs.
+type repoNumbers struct {
+	id      uint64
+	lineage commits.LineageID
 }
 
-func readRepo(tx objstore.Reader, name string) (repoRow, error) {
-	var r repoRow
-	if err := revision.CheckName(name); err != nil {
-		return r, err
+func (s *System) newRepo(ctx context.Context) (n repoNumbers, err error) {
+	if n.id, err = s.db.Number(ctx, repoSequence, 0); err == nil {
+		n.lineage, err = s.newLineage(ctx)
 	}
-	err := getJSON(tx, repoKey(name), &r)
-	if errors.Is(err, objstore.ErrNotFound) {
-		return r, &MissingError{Kind: ErrNoSuchRepo, Name: name}
-	}
-	return r, err
+	return n, err
 }
 
-// CreateRepo makes a repo and its default branch, empty. Created is set;
-// ErrRepoExists, ErrInvalidName.
+// wasCreated finds out whether the repo with an id was made.
+func wasCreated(name string, id uint64) func(objstore.Reader) (bool, error) {
+	return func(tx objstore.Reader) (bool, error) {
+		r, err := catalog.ReadRepo(tx, name)
+		return err == nil && r.ID == id, nil
+	}
+}
+
+// CreateRepo makes a repo and its default branch, empty. It is the caller's, if r
+// names no other owner. ErrRepoExists, ErrInvalidName.
 func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 	r.DefaultBranch = cmp.Or(r.DefaultBranch, DefaultBranch)
 	if err := errors.Join(revision.CheckName(r.Name), revision.CheckName(r.DefaultBranch), checkText("description", r.Description)); err != nil {
 		return Repo{}, err
 	}
-	r.Created = fs.timestamp()
-	return r, fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		_, err := fs.createRepo(tx, r)
+	n, err := fs.sys.newRepo(ctx)
+	if err != nil {
+		return Repo{}, err
+	}
+	r.Created = fs.sys.timestamp()
+	err = fs.update(ctx, objstore.Subject(r.Name), wasCreated(r.Name, n.id), func(c *change) error {
+		if err := c.mayCreate(); err != nil {
+			return err
+		}
+		r.Owner = cmp.Or(r.Owner, c.who.ID)
+		_, err := c.createRepo(r, n)
 		return err
 	})
+	return r, err
 }
 
-func (fs *FS) createRepo(tx objstore.Writer, r Repo) (repoRow, error) {
-	_, err := readRepo(tx, r.Name)
-	if err == nil {
-		return repoRow{}, fmt.Errorf("%w: %s", ErrRepoExists, r.Name)
-	}
-	if !errors.Is(err, ErrNoSuchRepo) {
-		return repoRow{}, err
-	}
-	row := repoRow{Repo: r}
-	if row.ID, err = nextNumber(tx, "repo"); err != nil {
+// mayCreate says with ErrDenied why the caller may not make repos.
+func (v *View) mayCreate() error {
+	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.CreateRepo})
+}
+
+// createRepo makes a repo with its default branch.
+func (c *change) createRepo(r Repo, n repoNumbers) (catalog.RepoRow, error) {
+	row, err := catalog.CreateRepo(c.tx, n.id, r)
+	if err != nil {
 		return row, err
 	}
-	if err := setJSON(tx, repoKey(r.Name), row); err != nil {
-		return row, err
-	}
-	_, err = fs.createBranch(tx, row, r.DefaultBranch, commits.Pos{}, "")
+	_, err = catalog.CreateBranch(c.tx, row, r.DefaultBranch, n.lineage, commits.Pos{}, c.mover())
 	return row, err
 }
 
-// Repo describes one repo.
+// Repo describes a repo, for who may list its default branch.
 func (fs *FS) Repo(ctx context.Context, name string) (Repo, error) {
-	var r repoRow
-	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		r, err = readRepo(tx, name)
+	var r catalog.RepoRow
+	err := fs.View(ctx, func(v *View) error {
+		_, err := v.Open(Ref{Repo: name, Branch: v.who.Branch}, ActList, "")
+		if errors.Is(err, ErrNoSuchBranch) { // the default one is gone
+			r, err = v.managed(name)
+			return err
+		}
+		if err == nil {
+			r, err = catalog.ReadRepo(v.tx, name)
+		}
 		return err
 	})
 	return r.Repo, err
+}
+
+// Repos lists up to limit repos (0: all) that the caller sees a branch of, whose
+// names sort after after.
+func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error) {
+	var list []Repo
+	err := fs.View(ctx, func(v *View) error {
+		list = nil
+		var seen map[uint64]bool
+		if !v.who.Unlimited() {
+			seen = make(map[uint64]bool)
+			err := v.visible(func(r catalog.RepoRow, _ catalog.NamedBranch) { seen[r.ID] = true })
+			if err != nil {
+				return err
+			}
+		}
+		return catalog.EachRepo(v.tx, after, func(r catalog.RepoRow) (bool, error) {
+			if seen == nil || seen[r.ID] {
+				list = append(list, r.Repo)
+			}
+			return limit <= 0 || len(list) < limit, nil
+		})
+	})
+	return list, err
 }
 
 // RepoUpdate is what is to change of a repo; nil leaves it as it is.
@@ -101,9 +140,9 @@ type RepoUpdate struct {
 // UpdateRepo changes what is said of a repo, and what its bare name means.
 // ErrNoSuchBranch if the new default branch is not there.
 func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
-	var r repoRow
-	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
-		if r, err = readRepo(tx, name); err != nil {
+	var r catalog.RepoRow
+	err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) (err error) {
+		if r, err = c.managed(name); err != nil {
 			return err
 		}
 		if u.Description != nil {
@@ -113,85 +152,96 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 			r.Description = *u.Description
 		}
 		if u.DefaultBranch != nil {
-			if _, err := readBranchRow(tx, r, *u.DefaultBranch); err != nil {
+			if _, err := catalog.ReadBranch(c.tx, r, *u.DefaultBranch); err != nil {
 				return err
 			}
 			r.DefaultBranch = *u.DefaultBranch
 		}
-		return setJSON(tx, repoKey(name), r)
+		return catalog.SetRepo(c.tx, r)
 	})
 	return r.Repo, err
 }
 
-// Repos lists up to limit repos (0: all) whose names sort after after.
-func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error) {
-	var list []Repo
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		list = nil
-		return scanNames(tx, []byte{keyRepo}, after, limit, func(name string, value []byte) error {
-			var r repoRow
-			err := decodeJSON(repoKey(name), value, &r)
-			list = append(list, r.Repo)
-			return err
-		})
-	})
-	return list, err
+// Removal says what goes with a repo or a branch, or has gone.
+type Removal struct {
+	Branches []string // the first ones
+	Count    int      // of branches
+	Commits  uint64   // of these branches, one by one
+	Repo     bool     // the repo goes too
 }
 
-// scanNames calls fn for up to limit rows (0: all) under prefix behind after.
-func scanNames(tx objstore.Reader, prefix []byte, after string, limit int, fn func(name string, value []byte) error) error {
-	n := 0
-	return eachName(tx, prefix, after, func(name string, value []byte) (bool, error) {
-		n++
-		return n != limit, fn(name, value)
-	})
-}
+// maxRemoved is how many branches a Removal names.
+const maxRemoved = 5
 
-// eachName calls fn for the rows under prefix behind after until it returns
-// false.
-func eachName(tx objstore.Reader, prefix []byte, after string, fn func(name string, value []byte) (bool, error)) error {
-	r := objstore.Prefix(prefix)
-	if after != "" {
-		r.Start = append(append(append([]byte(nil), prefix...), after...), 0)
-	}
-	c := objstore.Scan(tx, r)
-	for c.Next() {
-		if more, err := fn(string(c.Key()[len(prefix):]), c.Value()); err != nil || !more {
-			return err
-		}
-	}
-	return c.Err()
+// DeleteOptions say how something is deleted.
+type DeleteOptions struct {
+	Force  bool // a repo that holds commits, too
+	DryRun bool // nothing is deleted; errors are the same
 }
 
 // DeleteRepo removes a repo with its branches and tags; ErrNotEmpty if it
 // holds a commit and force is not set. Its branches can be restored until
 // their space is reclaimed.
-func (fs *FS) DeleteRepo(ctx context.Context, name string, force bool) error {
-	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		r, err := readRepo(tx, name)
+func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (Removal, error) {
+	var gone Removal
+	if opt.DryRun {
+		err := fs.View(ctx, func(v *View) (err error) {
+			_, _, gone, err = v.repoRemoval(name, opt.Force)
+			return err
+		})
+		return gone, err
+	}
+	err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) error {
+		r, branches, what, err := c.repoRemoval(name, opt.Force)
 		if err != nil {
 			return err
 		}
-		branches, err := readBranches(tx, r, "", 0)
-		if err != nil {
-			return err
-		}
+		gone = what
+		by := c.mover()
 		for _, b := range branches {
-			if b.N > 0 && !force {
-				return fmt.Errorf("%w: repo %s has commits on branch %s", ErrNotEmpty, name, b.Name)
-			}
-		}
-		for _, b := range branches {
-			if b.Protected {
-				return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, b.Name, name)
-			}
-			if err := fs.dropBranch(tx, r, b.Name, ""); err != nil {
+			if err := catalog.DropBranch(c.tx, r, b.Name, by); err != nil {
 				return err
 			}
 		}
-		return fs.dropRepo(tx, r)
+		return catalog.DropRepo(c.tx, r, by.Exact)
 	})
+	return gone, err
 }
 
-// timestamp is now with the precision that rows keep.
-func (fs *FS) timestamp() time.Time { return fs.now().UTC().Truncate(time.Millisecond) }
+// repoRemoval is what goes with a repo, or why it may not go.
+func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, branches []Branch, gone Removal, err error) {
+	gone.Repo = true
+	if r, err = v.managed(name); err != nil {
+		return r, nil, gone, err
+	}
+	named, err := catalog.Branches(v.tx, r, "", 0)
+	if err != nil {
+		return r, nil, gone, err
+	}
+	if branches, err = catalog.DescribeBranches(v.tx, r, named); err != nil {
+		return r, nil, gone, err
+	}
+	for _, b := range branches {
+		if b.N > 0 && !force {
+			return r, nil, gone, fmt.Errorf("%w: repo %s has commits on branch %s", ErrNotEmpty, name, b.Name)
+		}
+	}
+	for _, b := range branches {
+		if b.Protected {
+			return r, nil, gone, unprotectFirst(b.Name, name)
+		}
+		gone.add(b)
+	}
+	return r, branches, gone, nil
+}
+
+func (r *Removal) add(b Branch) {
+	if r.Count++; r.Count <= maxRemoved {
+		r.Branches = append(r.Branches, b.Name)
+	}
+	r.Commits += b.N
+}
+
+func unprotectFirst(branch, repo string) error {
+	return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, branch, repo)
+}

@@ -1,70 +1,102 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/pfs/changeset"
 )
 
-// Undone is the outcome of a Revert or a RestoreFiles.
+// Undone is the outcome of a Revert, a RestoreFiles or a CopyFiles.
 type Undone struct {
 	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
 	Files   int
 	Changes []Difference // of a dry run
 }
 
-// undoing is what a Revert or a RestoreFiles does.
+// UndoOptions say how files are taken back to what they were.
+type UndoOptions struct {
+	WriteOptions
+	DryRun bool // nothing is written; errors are the same. It is for who may list the branch.
+}
+
+// undoing is a Revert or a RestoreFiles under way: it makes of the branch what
+// to has, where that differs from what from has.
 type undoing struct {
-	head      *Snapshot // the branch's when it was looked at
+	fs       *FS
+	into     Ref
+	act      Action // that it takes on the branch
+	opt      UndoOptions
+	head     *Snapshot // the branch's when it was looked at
+	from, to *Snapshot
+	paths    []string // that may differ
+	spec     changeset.Spec
+
 	changes   []Difference
 	conflicts ConflictError
-	// about says what it would have changed too, had it been there: what the
-	// branch changes of it meanwhile is a conflict.
-	about func(path string) bool
 }
 
-// RestoreFiles makes everything under prefix on a branch what it is in from,
-// in one commit. What changes on the branch meanwhile is a ConflictError.
-func (fs *FS) RestoreFiles(ctx context.Context, to, from Ref, prefix string, opt WriteOptions) (Undone, error) {
-	u := undoing{about: func(path string) bool { return strings.HasPrefix(path, prefix) }}
-	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
-		then, err := fs.finished(tx, from)
-		if err != nil {
+// RestoreFiles makes everything under prefix on a branch what it is in then,
+// in one commit, by who owns both. What changes on the branch meanwhile is a
+// ConflictError.
+func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, opt UndoOptions) (Undone, error) {
+	u := undoing{fs: fs, into: into, act: ActOwn, opt: opt}
+	err := u.begin(ctx, func(v *View) (err error) {
+		u.from = u.head
+		if u.to, err = v.finished(then, ActOwn); err != nil {
 			return err
 		}
-		return fs.diff(ctx, tx, u.head, then, DiffOptions{Prefix: prefix}, func(d Difference) (bool, error) {
-			u.changes = append(u.changes, d)
-			return true, nil
-		})
+		// What of it the branch changes meanwhile would have been changed, too.
+		u.spec.AboutPrefix, u.spec.About = prefix, func(path string) bool { return strings.HasPrefix(path, prefix) }
+		u.paths, err = changedPaths(v.tx, u.from, u.to, prefix)
+		return err
 	})
-}
-
-// Revert takes back on a branch what a commit changed, in a commit of its
-// own. Paths that have changed since are a ConflictError.
-func (fs *FS) Revert(ctx context.Context, to, commit Ref, opt WriteOptions) (Undone, error) {
-	var u undoing
-	u.conflicts.What = "changed since that commit"
-	if opt.Message == "" {
-		c, err := fs.Commit(ctx, commit)
-		if err != nil {
-			return Undone{}, err
-		}
-		opt.Message = revertMessage(&c)
-		opt.Message = strings.ToValidUTF8(opt.Message[:min(len(opt.Message), MaxText)], "")
+	if err != nil {
+		return Undone{}, err
 	}
-	return fs.undo(ctx, to, &u, opt, func(tx objstore.Reader) error {
-		s, err := fs.finished(tx, commit)
+	return u.do(ctx)
+}
+
+// Revert takes back on a branch what a commit changed, a merge against its first
+// parent, in a commit of its own. Paths that have changed since are a
+// ConflictError.
+func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Undone, error) {
+	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt}
+	u.conflicts.What = "changed since that commit"
+	err := u.begin(ctx, func(v *View) (err error) {
+		if u.from, err = v.finished(commit, ActList); err != nil {
+			return err
+		}
+		if u.from.Row.ID != u.head.Row.ID {
+			return fmt.Errorf("%w: commit %s is of repo %s", ErrInvalidArgument, u.from.ID, u.from.Repo)
+		}
+		if opt.Message == "" {
+			c, err := commits.Read(v.tx, u.from.Pos)
+			if err != nil {
+				return err
+			}
+			message := revertMessage(&c)
+			u.spec.Message = strings.ToValidUTF8(message[:min(len(message), MaxText)], "")
+		}
+		before, err := commits.Owner(v.tx, commits.Pos{Lineage: u.from.Pos.Lineage, N: u.from.Pos.N - 1})
 		if err != nil {
 			return err
 		}
-		if s.repo.ID != u.head.repo.ID {
-			return fmt.Errorf("%w: commit %s is of repo %s", ErrInvalidArgument, s.ID, s.Repo)
-		}
-		return fs.revert(ctx, tx, s, &u)
+		u.to = v.snapshot(&u.from.Snapshot)
+		u.to.Pos = before
+		u.paths, err = changedPaths(v.tx, u.to, u.from, "")
+		return err
 	})
+	if err != nil {
+		return Undone{}, err
+	}
+	return u.do(ctx)
 }
 
 // revertMessage is the message of a commit that takes c back, as git has it.
@@ -76,58 +108,102 @@ func revertMessage(c *Commit) string {
 	return fmt.Sprintf("revert %q\n\nThis takes back commit %s.", title, c.ID)
 }
 
-// revert collects what takes back the commit s, a merge against its first parent.
-func (fs *FS) revert(ctx context.Context, tx objstore.Reader, s *Snapshot, u *undoing) error {
-	now, err := u.head.view(tx)
-	if err != nil {
-		return err
-	}
-	before, err := commits.Owner(tx, commits.Pos{Lineage: s.pos.Lineage, N: s.pos.N - 1})
-	if err != nil {
-		return err
-	}
-	was := *s
-	was.pos = before
-	return fs.diff(ctx, tx, &was, s, DiffOptions{}, func(d Difference) (bool, error) {
-		cur, err := now.File(d.Path)
+// begin looks at the branch and finds what there may be to do.
+func (u *undoing) begin(ctx context.Context, find func(*View) error) error {
+	return u.fs.View(ctx, func(v *View) (err error) {
+		if u.head, err = v.target(u.into, u.act, "", &u.opt.WriteOptions); err != nil {
+			return err
+		}
+		if u.act != ActWrite { // so that a protected branch refuses it
+			err = v.decide(u.head, ActWrite, "")
+		}
+		if err == nil && u.opt.DryRun { // which shows what the branch has
+			err = v.decide(u.head, ActList, "")
+		}
 		if err != nil {
-			return false, err
-		}
-		var did *commits.State
-		if d.New != nil {
-			did = &d.New.State
-		}
-		if !commits.SameFile(cur, did) {
-			u.conflicts.add(Conflict{Path: d.Path, Base: d.New, Ours: fileInfo(d.Path, cur), Theirs: d.Old})
-		}
-		u.changes = append(u.changes, Difference{Path: d.Path, Old: d.New, New: d.Old})
-		return true, nil
-	})
-}
-
-// undo finds what there is to do, with the head of the branch known, and makes
-// a commit of it.
-func (fs *FS) undo(ctx context.Context, to Ref, u *undoing, opt WriteOptions, find func(objstore.Reader) error) (Undone, error) {
-	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		if u.head, err = fs.target(tx, to, opt); err != nil {
 			return err
 		}
 		if u.head.Open {
 			return fmt.Errorf("%w: %s is an open commit; undo on its branch", ErrInvalidArgument, u.head.ID)
 		}
-		return find(tx)
+		u.spec = u.fs.spec(u.head, ActWrite, &u.opt.WriteOptions, v.who)
+		u.spec.Policy.Unmoved = u.opt.IfHead != ""
+		return find(v)
 	})
-	if err == nil && u.conflicts.Total > 0 {
-		err = &u.conflicts
+}
+
+// do makes a commit of what there is to do.
+func (u *undoing) do(ctx context.Context) (Undone, error) {
+	var set *changeset.Set
+	if !u.opt.DryRun {
+		var err error
+		if set, err = u.fs.sys.engine.Begin(u.spec); err != nil {
+			return Undone{}, err
+		}
 	}
-	if err != nil {
-		return Undone{}, err
+	files := 0
+	err := u.each(ctx, func(d Difference) error {
+		files++
+		if set == nil {
+			u.changes = append(u.changes, d)
+			return nil
+		}
+		return set.Add(ctx, stateOf(d.Path, d.New), 0)
+	})
+	switch {
+	case set == nil:
+		return Undone{Files: files, Changes: u.changes}, err
+	case err != nil || files == 0:
+		return Undone{}, errors.Join(err, set.Close())
 	}
-	if len(u.changes) == 0 || opt.DryRun {
-		return Undone{Files: len(u.changes), Changes: u.changes}, nil
+	id, err := set.Publish(ctx)
+	return Undone{Commit: id, Files: files}, errors.Join(err, set.Close())
+}
+
+// each calls fn for what there is to do, a page in each transaction, and refuses
+// at its end with a ConflictError if what is to be taken back is not on the
+// branch any more.
+func (u *undoing) each(ctx context.Context, fn func(Difference) error) error {
+	for page := range slices.Chunk(u.paths, diffPage) {
+		var list []Difference
+		var heads []*commits.State
+		err := u.fs.sys.db.View(ctx, func(tx objstore.Reader) (err error) {
+			if list, err = comparePage(tx, u.from, u.to, page); err == nil {
+				heads, err = u.head.files(tx, pathsOf(list))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i, d := range list {
+			if !commits.SameFile(heads[i], stateIn(d.Old)) {
+				u.conflicts.Add(Conflict{Path: d.Path, Base: d.Old, Ours: fileInfo(d.Path, heads[i]), Theirs: d.New})
+			}
+			if err := cmp.Or(ctx.Err(), fn(d)); err != nil {
+				return err
+			}
+		}
 	}
-	done, err := fs.apply(ctx, u, opt)
-	return done, err
+	if u.conflicts.Total > 0 {
+		return &u.conflicts
+	}
+	return nil
+}
+
+func pathsOf(list []Difference) []string {
+	paths := make([]string, len(list))
+	for i := range list {
+		paths[i] = list[i].Path
+	}
+	return paths
+}
+
+func stateIn(i *Info) *commits.State {
+	if i == nil {
+		return nil
+	}
+	return &i.State
 }
 
 // stateOf is the change that leaves path as it was, nil being no file.
@@ -136,30 +212,4 @@ func stateOf(path string, was *Info) commits.Change {
 		return commits.Change{Path: path, State: commits.State{Deleted: true}}
 	}
 	return commits.Change{Path: path, State: commits.State{Entry: was.Entry}}
-}
-
-func (fs *FS) apply(ctx context.Context, u *undoing, opt WriteOptions) (Undone, error) {
-	opt.base, opt.On = u.head, u.head
-	b, err := fs.NewBatch(ctx, Ref{Repo: u.head.Repo, Branch: u.head.Branch}, opt)
-	if err != nil {
-		return Undone{}, err
-	}
-	b.strict, b.decided = true, u.about
-	for _, d := range u.changes {
-		if err := b.add(ctx, stateOf(d.Path, d.New)); err != nil {
-			return Undone{}, joinClose(err, b)
-		}
-	}
-	id, err := b.Finish(ctx)
-	if err != nil {
-		return Undone{}, joinClose(err, b)
-	}
-	return Undone{Commit: id, Files: len(u.changes)}, nil
-}
-
-func joinClose(err error, b *Batch) error {
-	if closeErr := b.Close(); closeErr != nil {
-		return fmt.Errorf("%w; what was staged stays until the next start: %w", err, closeErr)
-	}
-	return err
 }

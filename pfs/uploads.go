@@ -1,103 +1,65 @@
 package pfs
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"time"
+	"strconv"
+	"sync/atomic"
 
 	"caret/commits"
 	"caret/objstore"
 	"caret/objstore/content"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
+	"caret/pfs/lease"
+	"caret/pfs/upload"
 )
-
-// Upload collects parts that become one file when it is completed.
-type Upload struct {
-	ID      string    `json:"id"` // 32 hex digits
-	Path    string    `json:"path"`
-	Started time.Time `json:"started"`
-	// Attrs are the file's to be; of Checksum, Algorithm and Type only.
-	Attrs   commits.Attrs `json:"attrs"`
-	Author  string        `json:"author,omitempty"`
-	Message string        `json:"message,omitempty"`
-	ACL     *ACL          `json:"acl,omitempty"`  // of the file to be
-	User    string        `json:"user,omitempty"` // the ID of who began it
-}
-
-// uploadScope is where the uploads into a branch or open commit are kept.
-func (s *Snapshot) uploadScope() []byte {
-	if s.Open {
-		return append([]byte{keyUpload, 'o'}, s.ID[:]...)
-	}
-	return append([]byte{keyUpload, 'b'}, foldingKey(s.home)[1:]...)
-}
-
-// pathKey orders by path, then by what follows: a path may hold zero bytes,
-// so they are escaped and the path is ended by two.
-func pathKey(scope []byte, path string) []byte {
-	k := append([]byte(nil), scope...)
-	k = append(k, strings.ReplaceAll(path, "\x00", "\x00\xff")...)
-	return append(k, 0, 0)
-}
-
-func uploadKey(scope []byte, path, id string) []byte { return append(pathKey(scope, path), id...) }
-
-// newUploadID draws 32 hex digits.
-func (fs *FS) newUploadID() (string, error) {
-	var raw [16]byte
-	if _, err := io.ReadFull(fs.rand, raw[:]); err != nil {
-		return "", fmt.Errorf("draw an upload id: %w", err)
-	}
-	return hex.EncodeToString(raw[:]), nil
-}
 
 // CreateUpload begins an upload to a branch or open commit. Its author and
 // message become the commit's.
-func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs commits.Attrs, opt WriteOptions) (Upload, error) {
+func (fs *FS) CreateUpload(ctx context.Context, to Ref, path string, attrs Attrs, opt WriteOptions) (Upload, error) {
 	if err := checkPath(path); err != nil {
 		return Upload{}, err
 	}
-	id, err := fs.newUploadID()
+	id, err := upload.NewID(fs.sys.rand)
 	if err != nil {
 		return Upload{}, err
 	}
-	u := Upload{ID: id, Path: path, Started: fs.timestamp(), Attrs: attrs, Author: opt.Author, Message: opt.Message, ACL: opt.ACL, User: opt.User}
-	err = fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		s, err := fs.target(tx, to, opt)
+	u := Upload{ID: id, Path: path, Started: fs.sys.timestamp(), Attrs: attrs, Message: opt.Message, ACL: opt.ACL}
+	err = fs.update(ctx, about(to), nil, func(c *change) error {
+		s, err := c.target(to, ActWrite, path, &opt)
 		if err != nil {
 			return err
 		}
-		return errors.Join(s.touch(tx), setJSON(tx, uploadKey(s.uploadScope(), path, id), u))
+		u.Author, u.User = c.who.Name, c.who.ID
+		return errors.Join(c.sys.engine.Touch(c.tx, &s.Snapshot), upload.Set(c.tx, upload.Into(&s.Snapshot), u))
 	})
 	return u, err
 }
 
-// readUpload finds an upload by where it goes.
-func (fs *FS) readUpload(tx objstore.Reader, to Ref, path, id string) (Upload, *Snapshot, error) {
-	s, err := fs.target(tx, to, WriteOptions{})
+// upload finds an upload by where it goes, for who began it and the owner of the
+// branch.
+func (v *View) upload(to Ref, path, id string) (Upload, *Snapshot, error) {
+	s, err := v.Target(to, ActWrite, path)
 	if err != nil {
 		return Upload{}, nil, err
 	}
-	var u Upload
-	err = getJSON(tx, uploadKey(s.uploadScope(), path, id), &u)
-	if errors.Is(err, objstore.ErrNotFound) {
-		return u, s, fmt.Errorf("%w: %q for %q", ErrNoSuchUpload, id, path)
+	u, err := upload.Read(v.tx, upload.Into(&s.Snapshot), path, id)
+	if err == nil && u.User != v.who.ID {
+		err = v.decide(s, ActOwn, "")
 	}
 	return u, s, err
 }
 
 // Upload describes one upload; ErrNoSuchUpload.
-func (fs *FS) Upload(ctx context.Context, to Ref, path, id string) (Upload, error) {
+func (fs *FS) Upload(ctx context.Context, to Ref, path, id string) (u Upload, err error) {
 	if err := checkPath(path); err != nil {
 		return Upload{}, err
 	}
-	var u Upload
-	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		u, _, err = fs.readUpload(tx, to, path, id)
+	err = fs.View(ctx, func(v *View) (err error) {
+		u, _, err = v.upload(to, path, id)
 		return err
 	})
 	return u, err
@@ -108,215 +70,301 @@ func (fs *FS) AbortUpload(ctx context.Context, to Ref, path, id string) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		_, s, err := fs.readUpload(tx, to, path, id)
+	return fs.update(ctx, about(to), nil, func(c *change) error {
+		_, s, err := c.upload(to, path, id)
 		if err != nil {
 			return err
 		}
-		return dropUpload(tx, s, path, id)
+		return upload.Drop(c.tx, upload.Into(&s.Snapshot), path, id)
 	})
 }
 
-func dropUpload(tx objstore.Writer, s *Snapshot, path, id string) error {
-	var keys [][]byte
-	err := scanNames(tx, partKey(id, 0)[:1+len(id)], "", 0, func(number string, _ []byte) error {
-		keys = append(keys, append(partKey(id, 0)[:1+len(id)], number...))
-		return nil
-	})
-	if err != nil {
+// Uploads lists the uploads into what a snapshot that can be written to is.
+func (s *Snapshot) Uploads(ctx context.Context, opt UploadsOptions) (page UploadsPage, err error) {
+	if !s.Writable || s.Home == 0 {
+		return page, nil
+	}
+	err = s.read(ctx, func(tx objstore.Reader) (err error) {
+		page, err = upload.List(tx, upload.Into(&s.Snapshot), opt)
 		return err
-	}
-	for _, k := range keys {
-		if err := tx.Delete(k); err != nil {
-			return err
-		}
-	}
-	return tx.Delete(uploadKey(s.uploadScope(), path, id))
-}
-
-// UploadsOptions say which part of the list of uploads is wanted.
-type UploadsOptions struct {
-	Prefix, Delimiter string
-	// Only uploads behind this path, or of it with an id behind AfterID.
-	AfterPath, AfterID string
-	Limit              int
-}
-
-// UploadItem is an upload or a common prefix of their paths.
-type UploadItem struct {
-	Prefix string
-	Upload
-}
-
-// UploadsPage is one page of uploads, by path and then by id.
-type UploadsPage struct {
-	Items     []UploadItem
-	Truncated bool
-	NextPath  string // AfterPath and AfterID of the next page
-	NextID    string
-}
-
-// Uploads lists the uploads into a branch or open commit.
-func (fs *FS) Uploads(ctx context.Context, to Ref, opt UploadsOptions) (UploadsPage, error) {
-	var page UploadsPage
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		page = UploadsPage{}
-		s, err := fs.resolve(tx, to)
-		if err != nil || s.home == 0 || opt.Limit <= 0 {
-			return err
-		}
-		scope := s.uploadScope()
-		r := objstore.Prefix(append(append([]byte(nil), scope...), opt.Prefix...))
-		c := objstore.Scan(tx, r)
-		if k := opt.start(scope); bytes.Compare(k, r.Start) > 0 {
-			c.Seek(k)
-		}
-		return page.fill(c, scope, opt)
 	})
 	return page, err
-}
-
-// start is the first key behind what the options say was listed before.
-func (o *UploadsOptions) start(scope []byte) []byte {
-	list := ListOptions{Prefix: o.Prefix, Delimiter: o.Delimiter}
-	switch cp := commonPrefix(o.AfterPath, list); {
-	case o.AfterPath == "":
-		return nil
-	case cp != "":
-		return objstore.PrefixEnd(append(append([]byte(nil), scope...), cp...))
-	case o.AfterID != "":
-		return append(uploadKey(scope, o.AfterPath, o.AfterID), 0)
-	default:
-		return objstore.PrefixEnd(pathKey(scope, o.AfterPath))
-	}
-}
-
-func (p *UploadsPage) fill(c *objstore.Cursor, scope []byte, opt UploadsOptions) error {
-	list := ListOptions{Prefix: opt.Prefix, Delimiter: opt.Delimiter}
-	for c.Next() {
-		if len(p.Items) == opt.Limit {
-			last := p.Items[len(p.Items)-1]
-			p.Truncated, p.NextPath, p.NextID = true, last.Prefix+last.Path, last.ID
-			break
-		}
-		var u Upload
-		if err := decodeJSON(c.Key(), c.Value(), &u); err != nil {
-			return err
-		}
-		if cp := commonPrefix(u.Path, list); cp != "" {
-			p.Items = append(p.Items, UploadItem{Prefix: cp})
-			c.Seek(objstore.PrefixEnd(append(append([]byte(nil), scope...), cp...)))
-			continue
-		}
-		p.Items = append(p.Items, UploadItem{Upload: u})
-	}
-	return c.Err()
-}
-
-// PartInfo describes a part.
-type PartInfo struct {
-	Number   int
-	Size     int64
-	Hash     objstore.Hash
-	Modified time.Time
-	Checksum commits.Checksum
-}
-
-type partRow struct {
-	Part     content.Part     `json:"part"`
-	Modified time.Time        `json:"modified"`
-	Checksum commits.Checksum `json:"checksum"`
-}
-
-func (p *partRow) info(number int) PartInfo {
-	return PartInfo{
-		Number: number, Size: p.Part.Root.Size, Hash: p.Part.Hash,
-		Modified: p.Modified, Checksum: p.Checksum,
-	}
-}
-
-func partKey(upload string, number int) []byte {
-	return append(append([]byte{keyPart}, upload...), byte(number>>8), byte(number))
-}
-
-func partNumber(raw string) int { return int(raw[0])<<8 | int(raw[1]) }
-
-func checkPartNumber(number int) error {
-	if number < 1 || number > MaxParts {
-		return fmt.Errorf("%w: part number %d; it is 1 to %d", ErrInvalidArgument, number, MaxParts)
-	}
-	return nil
 }
 
 // NewPart returns a writer for part number of an upload; what its Close
 // returns is then given to PutPart. sizeHint is its length in bytes, -1 if
 // it is not known.
-func (fs *FS) NewPart(ctx context.Context, to Ref, path, upload string, number int, sizeHint int64) (*content.Writer, error) {
-	if err := errors.Join(checkPath(path), checkPartNumber(number)); err != nil {
-		return nil, err
+func (fs *FS) NewPart(ctx context.Context, to Ref, path, id string, number int, sizeHint int64) (Upload, *FileWriter, error) {
+	if err := errors.Join(checkPath(path), upload.CheckNumber(number)); err != nil {
+		return Upload{}, nil, err
+	}
+	var u Upload
+	var first int64
+	err := fs.View(ctx, func(v *View) (err error) {
+		if u, _, err = v.upload(to, path, id); err == nil {
+			first, err = upload.FirstSize(v.tx, id)
+		}
+		return err
+	})
+	if err != nil {
+		return Upload{}, nil, err
 	}
 	// Nearly all clients send parts of one size but for the last. If this is
 	// where it will lie, completing needs not read it again to hash the whole.
-	size := max(sizeHint, 0)
-	err := fs.rows.View(ctx, func(tx objstore.Reader) error {
-		if _, _, err := fs.readUpload(tx, to, path, upload); err != nil {
-			return err
-		}
-		return scanNames(tx, partKey(upload, 0)[:1+len(upload)], "", 1, func(_ string, value []byte) error {
-			var p partRow
-			err := decodeJSON(partKey(upload, 0), value, &p)
-			size = max(size, p.Part.Root.Size)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	opt := content.Options{SizeHint: sizeHint}
-	return content.NewPartWriter(ctx, fs.blobs, opt, int64(number-1)*size), nil
+	size := max(sizeHint, first, 0)
+	return u, content.NewPartWriter(ctx, fs.sys.blobs, content.Options{SizeHint: sizeHint}, int64(number-1)*size), nil
 }
 
 // PutPart adds a part to an upload, or replaces it. It is durable when
 // PutPart returns.
-func (fs *FS) PutPart(ctx context.Context, to Ref, path, upload string, number int, p content.Part, sum commits.Checksum) (PartInfo, error) {
-	if err := errors.Join(checkPath(path), checkPartNumber(number)); err != nil {
+func (fs *FS) PutPart(ctx context.Context, to Ref, path, id string, number int, p FilePart, sum Checksum) (PartInfo, error) {
+	if err := errors.Join(checkPath(path), upload.CheckNumber(number)); err != nil {
 		return PartInfo{}, err
 	}
-	row := partRow{Part: p, Modified: fs.timestamp(), Checksum: sum}
-	err := fs.rows.Update(ctx, "", func(tx objstore.Writer) error {
-		_, s, err := fs.readUpload(tx, to, path, upload)
+	row := upload.Part{Part: p, Modified: fs.sys.timestamp(), Checksum: sum}
+	err := fs.update(ctx, about(to), nil, func(c *change) error {
+		_, s, err := c.upload(to, path, id)
 		if err != nil {
 			return err
 		}
-		return errors.Join(s.touch(tx), setJSON(tx, partKey(upload, number), row))
+		return errors.Join(c.sys.engine.Touch(c.tx, &s.Snapshot), upload.SetPart(c.tx, id, number, row))
 	})
-	return row.info(number), err
+	return row.Info(number), err
 }
 
-// Parts lists up to limit parts with numbers above after, and says whether
-// there are more.
-func (fs *FS) Parts(ctx context.Context, to Ref, path, upload string, after, limit int) (Upload, []PartInfo, bool, error) {
-	var u Upload
-	var list []PartInfo
-	more := false
-	err := fs.rows.View(ctx, func(tx objstore.Reader) (err error) {
-		list, more = nil, false
-		if u, _, err = fs.readUpload(tx, to, path, upload); err != nil {
+// PartsPage is a page of the parts of an upload.
+type PartsPage struct {
+	Upload Upload
+	Parts  []PartInfo
+	More   bool
+	Owner  User // of the branch
+}
+
+// Parts lists up to limit parts with numbers above after.
+func (fs *FS) Parts(ctx context.Context, to Ref, path, id string, after, limit int) (page PartsPage, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		u, s, err := v.upload(to, path, id)
+		if err != nil {
 			return err
 		}
-		c := objstore.Scan(tx, objstore.Range{Start: partKey(upload, after+1), End: objstore.PrefixEnd(partKey(upload, 0)[:1+len(upload)])})
-		for limit > 0 && c.Next() {
-			if len(list) == limit {
-				more = true
-				break
-			}
-			var p partRow
-			if err := decodeJSON(c.Key(), c.Value(), &p); err != nil {
+		page.Upload = u
+		if page.Owner, err = s.Owner(ctx); err == nil {
+			page.Parts, page.More, err = upload.Parts(v.tx, id, after, limit)
+		}
+		return err
+	})
+	return page, err
+}
+
+// chosen reads the parts of an upload that are asked for.
+func (fs *FS) chosen(ctx context.Context, to Ref, path, id string, asked []CompletedPart) (u Upload, parts []upload.Part, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		if u, _, err = v.upload(to, path, id); err == nil {
+			parts, err = upload.Choose(v.tx, id, asked)
+		}
+		return err
+	})
+	return u, parts, err
+}
+
+// CompleteUpload joins parts, in the order given, to a file, in a commit of
+// its own. sum is the file's checksum, zero if it has none. Doing it again
+// after it succeeded succeeds with the same result. ErrInvalidPart,
+// ErrPartOrder, ErrPartTooSmall, ErrNoSuchUpload.
+func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, id string, asked []CompletedPart, sum Checksum, opt WriteOptions) (Committed, error) {
+	if err := checkPath(path); err != nil {
+		return Committed{}, err
+	}
+	u, parts, err := fs.chosen(ctx, to, path, id, asked)
+	if errors.Is(err, ErrNoSuchUpload) {
+		return fs.completed(ctx, to, path, id, err)
+	}
+	if err != nil {
+		return Committed{}, err
+	}
+	entry := joinedEntry(u, parts, sum)
+	if entry.Content, err = content.Concat(ctx, fs.sys.blobs, upload.Join(parts)); err != nil {
+		return Committed{}, err
+	}
+	if opt.ACL == nil {
+		opt.ACL = u.ACL
+	}
+	if opt.Message == "" {
+		opt.Message = u.Message
+	}
+	done, err := fs.put(ctx, to, path, entry, opt, func(c *change, s *Snapshot) (func(CommitID) error, error) {
+		u, _, err := c.upload(to, path, id)
+		if err != nil {
+			return nil, err
+		}
+		return func(made CommitID) error { return c.sys.endUpload(c.tx, s, u, made) }, nil
+	})
+	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile
+		return fs.completed(ctx, to, path, id, err)
+	}
+	return done, err
+}
+
+// joinedEntry is the file that parts make, but for its content.
+func joinedEntry(u Upload, parts []upload.Part, sum Checksum) commits.Entry {
+	entry := commits.Entry{Attrs: u.Attrs, Parts: make([]int64, len(parts))}
+	for i := range parts {
+		entry.Parts[i] = parts[i].Part.Root.Size
+		if v := parts[i].Checksum.Value; v != "" && sum.Algorithm != "" {
+			entry.PartSums = append(entry.PartSums, v)
+		}
+	}
+	if len(entry.PartSums) < len(parts) {
+		entry.PartSums = nil
+	}
+	entry.Attrs.Checksum = sum
+	return entry
+}
+
+// endUpload ends an upload with the commit that was made of it.
+func (s *System) endUpload(tx objstore.Writer, into *Snapshot, u Upload, made CommitID) error {
+	done := upload.Completed{Commit: made, Open: into.Open, Path: u.Path, Lineage: into.Home, At: s.timestamp()}
+	return upload.Complete(tx, upload.Into(&into.Snapshot), u, done)
+}
+
+// attempts tells the attempts of this process to complete uploads apart.
+var attempts atomic.Uint64
+
+// CompleteInto makes the parts of an upload, joined, the files that fill adds to
+// a batch: an archive's, all of them in one commit or none. The upload is then
+// done; if that fails it stays. Otherwise it is like CompleteUpload.
+func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, id string, asked []CompletedPart, opt WriteOptions, fill func(io.Reader, *Batch) error) (CommitID, error) {
+	u, parts, err := fs.chosen(ctx, to, path, id, asked)
+	if errors.Is(err, ErrNoSuchUpload) {
+		done, err := fs.completed(ctx, to, path, id, err)
+		return done.Commit, err
+	}
+	if err != nil {
+		return CommitID{}, err
+	}
+	release, err := fs.sys.lease.Hold(ctx)
+	if err != nil {
+		return CommitID{}, err
+	}
+	defer release()
+	attempt := strconv.FormatUint(attempts.Add(1), 10)
+	if err := fs.claimUpload(ctx, to, path, id, attempt); err != nil {
+		return CommitID{}, err
+	}
+	if opt.ACL == nil {
+		opt.ACL = u.ACL
+	}
+	made, err := fs.fillBatch(ctx, to, parts, opt, func(spec *changeset.Spec, s *Snapshot) {
+		spec.Ends = func(tx objstore.Writer, made CommitID) error {
+			u, err := fs.ownUpload(tx, s, path, id, attempt)
+			if err != nil {
 				return err
 			}
-			list = append(list, p.info(partNumber(string(c.Key()[1+len(upload):]))))
+			return fs.sys.endUpload(tx, s, u, made)
 		}
-		return c.Err()
+	}, fill)
+	if err == nil {
+		return made, nil
+	}
+	return CommitID{}, errors.Join(err, fs.unclaimUpload(context.WithoutCancel(ctx), to, path, id, attempt))
+}
+
+// fillBatch makes a commit of what fill makes of the content of parts.
+func (fs *FS) fillBatch(ctx context.Context, to Ref, parts []upload.Part, opt WriteOptions, more func(*changeset.Spec, *Snapshot), fill func(io.Reader, *Batch) error) (CommitID, error) {
+	whole, err := content.Concat(ctx, fs.sys.blobs, upload.Join(parts))
+	if err != nil {
+		return CommitID{}, err
+	}
+	r, err := content.NewReader(ctx, fs.sys.blobs, whole.Root, 0, -1)
+	if err != nil {
+		return CommitID{}, err
+	}
+	defer r.Close()
+	b, err := fs.batch(ctx, to, opt, more)
+	if err != nil {
+		return CommitID{}, err
+	}
+	err = fill(r, b)
+	var id CommitID
+	if err == nil {
+		id, err = b.Finish(ctx)
+	}
+	return id, errors.Join(err, b.Close())
+}
+
+// claimUpload makes this attempt the only one that completes an upload.
+func (fs *FS) claimUpload(ctx context.Context, to Ref, path, id, attempt string) error {
+	return fs.update(ctx, about(to), nil, func(c *change) error {
+		u, s, err := c.upload(to, path, id)
+		if err != nil {
+			return err
+		}
+		alive, err := lease.Alive(c.tx, u.Owner, c.sys.now())
+		if err == nil && alive {
+			err = fmt.Errorf("%w: upload %s is being completed", ErrConflict, id)
+		}
+		if err != nil {
+			return err
+		}
+		u.Owner, u.Attempt = c.sys.lease.Owner(), attempt
+		return upload.Set(c.tx, upload.Into(&s.Snapshot), u)
 	})
-	return u, list, more, err
+}
+
+// ownUpload reads an upload that must still be this attempt's to complete.
+func (fs *FS) ownUpload(tx objstore.Reader, s *Snapshot, path, id, attempt string) (Upload, error) {
+	u, err := upload.Read(tx, upload.Into(&s.Snapshot), path, id)
+	if err == nil && (u.Owner != fs.sys.lease.Owner() || u.Attempt != attempt) {
+		err = fmt.Errorf("%w: upload %s was taken over by somebody else, as this took too long", ErrConflict, id)
+	}
+	return u, err
+}
+
+// unclaimUpload lets others complete an upload.
+func (fs *FS) unclaimUpload(ctx context.Context, to Ref, path, id, attempt string) error {
+	return fs.sys.db.Update(ctx, about(to), func(tx objstore.Writer) error {
+		at, err := catalog.Resolve(tx, to)
+		if err != nil {
+			return nil // with the branch it is gone
+		}
+		s := &Snapshot{Snapshot: *at, sys: fs.sys}
+		u, err := fs.ownUpload(tx, s, path, id, attempt)
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNoSuchUpload) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		u.Owner, u.Attempt = "", ""
+		return upload.Set(tx, upload.Into(at), u)
+	})
+}
+
+// completed is the outcome of an upload that was completed before; missing
+// if it was not.
+func (fs *FS) completed(ctx context.Context, to Ref, path, id string, missing error) (Committed, error) {
+	var done Committed
+	err := fs.View(ctx, func(v *View) error {
+		s, err := v.Open(to, ActWrite, path)
+		if err != nil {
+			return err
+		}
+		row, err := upload.ReadCompleted(v.tx, id)
+		if errors.Is(err, ErrNoSuchUpload) || err == nil && (row.Lineage != s.Home || row.Path != path) {
+			return missing
+		}
+		if err != nil {
+			return err
+		}
+		at, err := s.ToCommit(v.tx, row.Commit)
+		if err != nil {
+			return err
+		}
+		done.Commit, done.Existed = row.Commit, false
+		if done.Info, err = v.snapshot(at).stat(v.tx, path); errors.Is(err, ErrNoSuchPath) {
+			err = nil // an archive, of which only the members are there
+		}
+		return err
+	})
+	return done, err
 }

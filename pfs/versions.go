@@ -42,7 +42,7 @@ func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsP
 	if opt.Limit <= 0 {
 		return page, nil
 	}
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err := s.read(ctx, func(tx objstore.Reader) error {
 		page = VersionsPage{}
 		v, err := s.view(tx)
 		if err != nil {
@@ -104,37 +104,11 @@ func seekVersionsPast(x *commits.Versions, prefix string) bool {
 	return end != nil
 }
 
-// Newest is the newest version of path as of the snapshot, which may be a
-// deletion; nil if the path never had a file.
-func (s *Snapshot) Newest(ctx context.Context, path string) (*Info, error) {
-	var info *Info
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
-		st, err := s.newest(tx, path)
-		if st != nil {
-			info = &Info{Path: path, State: *st}
-		}
-		return err
-	})
-	return info, err
-}
-
-func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, error) {
-	v, err := s.view(tx)
-	if err != nil {
-		return nil, err
-	}
-	st, err := v.Newest(path)
-	if err != nil || st == nil || st.Unlisted {
-		return nil, err
-	}
-	return st, nil
-}
-
 // Version is the version of path with that id as the last commit left it; nil
 // if the path has none.
 func (s *Snapshot) Version(ctx context.Context, path string, id CommitID) (*Info, error) {
 	var found *Info
-	err := s.fs.rows.View(ctx, func(tx objstore.Reader) error {
+	err := s.read(ctx, func(tx objstore.Reader) error {
 		found = nil
 		v, err := s.view(tx)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"caret/commits"
-	"caret/objstore"
+	"caret/pfs/catalog"
 )
 
 // Watch hands out the commits of a branch in the order they were made, each
@@ -16,7 +16,7 @@ import (
 // goroutine.
 type Watch struct {
 	fs   *FS
-	repo repoRow
+	repo catalog.RepoRow
 	name string            // of the branch
 	home commits.LineageID // names it for good
 	path string
@@ -45,27 +45,27 @@ const watchPage = 256
 // if After does not lead to the branch's head; ErrClosed.
 func (fs *FS) Watch(ctx context.Context, ref Ref, opt WatchOptions) (*Watch, error) {
 	w := &Watch{fs: fs, path: opt.Path}
-	err := w.view(ctx, func(tx objstore.Reader) error {
-		s, err := fs.resolve(tx, ref)
+	err := w.view(ctx, func(v *View) error {
+		s, err := v.Open(ref, ActList, "")
 		if err != nil {
 			return err
 		}
 		if !s.Writable || s.Open {
 			return fmt.Errorf("%w: a branch is watched, and %s is none", ErrInvalidArgument, ref)
 		}
-		w.repo, w.name, w.home = s.repo, s.Branch, s.home
+		w.repo, w.name, w.home = s.Row, s.Branch, s.Home
 		switch {
 		case opt.FromStart:
 			return nil
 		case opt.After.IsZero():
-			w.at, w.seen = s.pos, s.ID
+			w.at, w.seen = s.Pos, s.ID
 			return nil
 		}
 		w.seen = opt.After
-		if w.at, err = commits.Find(tx, opt.After); err != nil {
+		if w.at, err = commits.Find(v.tx, opt.After); err != nil {
 			return err
 		}
-		_, _, err = w.head(tx)
+		_, _, err = w.head(v)
 		return err
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *Watch) Seen() CommitID { return w.seen }
 // lead, ErrNoSuchBranch if it was deleted, ErrClosed if the FS ends.
 func (w *Watch) Next(ctx context.Context, idle <-chan time.Time) ([]Commit, error) {
 	for {
-		changed := w.fs.rows.Changed()
+		changed := w.fs.sys.db.Changed()
 		list, more, err := w.look(ctx)
 		if err != nil || len(list) > 0 {
 			return list, err
@@ -97,8 +97,9 @@ func (w *Watch) Next(ctx context.Context, idle <-chan time.Time) ([]Commit, erro
 		select {
 		case <-changed:
 		case <-idle:
-			return nil, nil
-		case <-w.fs.watching.Done(): // the next look tells
+			list, _, err := w.look(ctx) // also whether the caller still may
+			return list, err
+		case <-w.fs.sys.watching.Done(): // the next look tells
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -107,13 +108,14 @@ func (w *Watch) Next(ctx context.Context, idle <-chan time.Time) ([]Commit, erro
 
 // look reads a page of what is new, and says whether there is more.
 func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) {
-	err = w.view(ctx, func(tx objstore.Reader) error {
+	err = w.view(ctx, func(v *View) error {
 		list, more = nil, false
-		line, head, err := w.head(tx)
+		lineage, head, err := w.head(v)
 		if err != nil || head.ID == w.seen {
 			return err
 		}
-		to := commits.Pos{Lineage: line, N: min(head.N, w.at.N+watchPage)}
+		tx := v.tx
+		to := commits.Pos{Lineage: lineage, N: min(head.N, w.at.N+watchPage)}
 		err = commits.Log(tx, to, func(c Commit) (bool, error) {
 			if c.Pos.N <= w.at.N {
 				return false, nil
@@ -144,34 +146,34 @@ func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) 
 }
 
 // head finds the branch and its newest commit, to which the one that was
-// seen last must lead.
-func (w *Watch) head(tx objstore.Reader) (commits.LineageID, commits.Head, error) {
-	row, err := readBranchRow(tx, w.repo, w.name)
-	if err == nil && row.home() != w.home {
+// seen last must lead, if the caller may still list it.
+func (w *Watch) head(v *View) (commits.LineageID, commits.Head, error) {
+	row, err := catalog.ReadBranch(v.tx, w.repo, w.name)
+	if err == nil && row.Home() != w.home {
 		err = fmt.Errorf("%w: %s in repo %s was deleted; there is another one of that name", ErrNoSuchBranch, w.name, w.repo.Name)
 	}
 	if err != nil {
 		return 0, commits.Head{}, err
 	}
-	head, err := commits.ReadHead(tx, row.Line)
-	if err != nil || w.at.N == 0 || head.ID == w.seen {
-		return row.Line, head, err
+	head, err := commits.ReadHead(v.tx, row.Lineage)
+	if err == nil {
+		at := catalog.Snapshot{Repo: w.repo.Name, Row: w.repo, Branch: w.name, Lineage: row.Lineage, Home: w.home, Writable: true}
+		err = v.decide(v.snapshot(&at), ActList, "")
 	}
-	same, err := commits.Owner(tx, commits.Pos{Lineage: row.Line, N: min(w.at.N, head.N)})
+	if err != nil || w.at.N == 0 || head.ID == w.seen {
+		return row.Lineage, head, err
+	}
+	same, err := commits.Owner(v.tx, commits.Pos{Lineage: row.Lineage, N: min(w.at.N, head.N)})
 	if err == nil && same != w.at {
 		err = fmt.Errorf("%w: %s on branch %s; the branch was reset, or the commit is of another one", ErrDiverged, w.seen, w.name)
 	}
-	return row.Line, head, err
+	return row.Lineage, head, err
 }
 
-// view reads rows until EndWatches.
-func (w *Watch) view(ctx context.Context, fn func(objstore.Reader) error) error {
-	if w.fs.watching.Err() != nil {
+// view reads until EndWatches.
+func (w *Watch) view(ctx context.Context, fn func(*View) error) error {
+	if w.fs.sys.watching.Err() != nil {
 		return fmt.Errorf("%w, and nothing is watched any more", ErrClosed)
 	}
-	return w.fs.rows.View(ctx, fn)
+	return w.fs.View(ctx, fn)
 }
-
-// EndWatches ends all watches with ErrClosed, and those to come: the first
-// step of a shutdown that waits for requests under way. Close does it too.
-func (fs *FS) EndWatches() { fs.endWatches() }

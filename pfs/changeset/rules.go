@@ -1,4 +1,4 @@
-package pfs
+package changeset
 
 import (
 	"fmt"
@@ -6,7 +6,23 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"caret/pfs/catalog"
 )
+
+// Strategies decide about a path that both sides changed.
+const (
+	Ours   = "ours"   // the state of the branch that is written to stays
+	Theirs = "theirs" // what is merged in, or staged, wins
+)
+
+// CheckStrategy refuses what is no strategy; "" is that none was given.
+func CheckStrategy(s string) error {
+	if s != "" && s != Ours && s != Theirs {
+		return fmt.Errorf("%w: strategy %q; it is %s or %s", catalog.ErrInvalidArgument, s, Ours, Theirs)
+	}
+	return nil
+}
 
 // Rule decides about conflicts at the paths that a pattern fits: * is any part
 // of a name, ** any number of folders, and a pattern that ends in a slash
@@ -18,19 +34,19 @@ type Rule struct {
 
 func (r *Rule) check() error {
 	if r.Strategy == "" {
-		return fmt.Errorf("%w: the rule for %q has no strategy", ErrInvalidArgument, r.Pattern)
+		return fmt.Errorf("%w: the rule for %q has no strategy", catalog.ErrInvalidArgument, r.Pattern)
 	}
 	if n := len(r.Pattern); n > maxPattern {
-		return fmt.Errorf("%w: a pattern of %d bytes, at most %d are allowed", ErrInvalidArgument, n, maxPattern)
+		return fmt.Errorf("%w: a pattern of %d bytes, at most %d are allowed", catalog.ErrInvalidArgument, n, maxPattern)
 	}
 	if !doublestar.ValidatePattern(r.Pattern) {
-		return fmt.Errorf("%w: pattern %q", ErrInvalidArgument, r.Pattern)
+		return fmt.Errorf("%w: pattern %q", catalog.ErrInvalidArgument, r.Pattern)
 	}
-	return checkStrategy(r.Strategy)
+	return CheckStrategy(r.Strategy)
 }
 
-// checkRules checks each, and that not too much is tried at every path.
-func checkRules(rules []Rule) error {
+// CheckRules checks each, and that not too much is tried at every path.
+func CheckRules(rules []Rule) error {
 	tries := 0.0
 	for i := range rules {
 		if err := rules[i].check(); err != nil {
@@ -39,14 +55,14 @@ func checkRules(rules []Rule) error {
 		tries += rules[i].tries()
 	}
 	if tries > maxTries {
-		return fmt.Errorf("%w: the patterns stand for more than %d; use fewer alternatives in braces", ErrInvalidArgument, maxTries)
+		return fmt.Errorf("%w: the patterns stand for more than %d; use fewer alternatives in braces", catalog.ErrInvalidArgument, maxTries)
 	}
 	return nil
 }
 
 const (
 	// maxPattern is how long a pattern may be, in bytes: twice a path.
-	maxPattern = 2 * MaxPath
+	maxPattern = 2 * 1024
 	// maxTries is how many patterns without alternatives the rules of a merge
 	// may stand for.
 	maxTries = 10_000
@@ -63,7 +79,7 @@ func (r *Rule) tries() float64 {
 	return math.Pow(1+float64(commas)/float64(braces), float64(braces))
 }
 
-func (r *Rule) fits(path string) bool {
+func (r *Rule) Fits(path string) bool {
 	if r.Pattern == "" {
 		return true
 	}

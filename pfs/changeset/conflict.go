@@ -1,20 +1,26 @@
-package pfs
+package changeset
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"caret/commits"
 )
 
-// Strategies decide about a path that both sides changed.
-const (
-	Ours   = "ours"   // the state of the branch that is written to stays
-	Theirs = "theirs" // what is merged in, or staged, wins
+// Errors of this package, wrapped with what they are about.
+var (
+	// ErrConflict: both sides changed the same paths, see ConflictError, or
+	// somebody else is at it.
+	ErrConflict = errors.New("conflict")
+	// ErrPrecondition: If-Match, If-None-Match or the expected head was not met.
+	ErrPrecondition = errors.New("precondition failed")
 )
 
 // Conflict is a path that both sides changed, with its states; nil is no file.
 type Conflict struct {
 	Path               string
-	Base, Ours, Theirs *Info
+	Base, Ours, Theirs *commits.Change
 }
 
 // ConflictError lists paths that both sides changed.
@@ -27,7 +33,8 @@ type ConflictError struct {
 // maxConflicts is how many paths a ConflictError names.
 const maxConflicts = 1000
 
-func (e *ConflictError) add(c Conflict) {
+// Add adds a path; only the first ones are kept.
+func (e *ConflictError) Add(c Conflict) {
 	if e.Total++; e.Total <= maxConflicts {
 		e.Conflicts = append(e.Conflicts, c)
 	}
@@ -55,11 +62,3 @@ func (e *ConflictError) Error() string {
 
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
-
-// checkStrategy: none is one, too.
-func checkStrategy(s string) error {
-	if s != "" && s != Ours && s != Theirs {
-		return fmt.Errorf("%w: strategy %q; it is %s or %s", ErrInvalidArgument, s, Ours, Theirs)
-	}
-	return nil
-}

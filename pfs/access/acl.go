@@ -1,4 +1,4 @@
-package pfs
+package access
 
 // Permission is what a grant allows, as S3 spells it.
 //

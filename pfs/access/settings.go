@@ -1,0 +1,110 @@
+package access
+
+import (
+	"errors"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/catalog"
+	"caret/pfs/rows"
+)
+
+// Settings are what is said of a branch beside its history. They are not
+// versioned: they hold for every state that is reached through the branch.
+type Settings struct {
+	ACL  ACL               `json:"acl"`
+	Tags map[string]string `json:"tags,omitempty"`
+	// CORS is the protocol's own document, kept as it is.
+	CORS []byte `json:"cors,omitempty"`
+}
+
+// BranchSettings are the settings of a branch, as they are kept. They are kept
+// by the branch's first lineage and not by its name: another branch that later
+// gets the name has its own.
+type BranchSettings struct {
+	Settings
+	// FileACLs: some version of a file has an ACL of its own.
+	FileACLs bool `json:"file_acls,omitempty"`
+
+	home commits.LineageID
+}
+
+func settingsKey(home commits.LineageID) []byte { return rows.Numbered(rows.Settings, uint64(home)) }
+
+// ReadSettings reads the settings that govern what is reached through s. A
+// branch without an owner of its own is its repo's owner's.
+func ReadSettings(tx objstore.Reader, s *catalog.Snapshot) (*BranchSettings, error) {
+	home := s.Home
+	if home == 0 {
+		row, err := catalog.ReadBranch(tx, s.Row, s.Governing())
+		if err != nil && !errors.Is(err, catalog.ErrNoSuchBranch) {
+			return nil, err
+		}
+		home = row.Home()
+	}
+	key := settingsKey(home)
+	b, err := tx.Get(key)
+	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return nil, err
+	}
+	return decodeSettings(key, b, s.Row, home)
+}
+
+// decodeSettings reads a row of settings, which may not be there.
+func decodeSettings(key, value []byte, repo catalog.RepoRow, home commits.LineageID) (*BranchSettings, error) {
+	set := &BranchSettings{}
+	if value != nil {
+		if err := rows.Decode(key, value, set); err != nil {
+			return nil, err
+		}
+	}
+	set.home = home
+	if set.ACL.Owner == "" {
+		set.ACL.Owner = repo.Owner
+	}
+	set.ACL.complete()
+	return set, nil
+}
+
+// Write writes the settings.
+func (b *BranchSettings) Write(tx objstore.Writer) error { return rows.Set(tx, settingsKey(b.home), b) }
+
+func fileACLKey(home commits.LineageID, path string, version commits.ID) []byte {
+	return append(rows.WithPath(rows.Numbered(rows.FileACL, uint64(home)), path), version[:]...)
+}
+
+// FileACL is the ACL of the version of a file that file finds at path. A
+// version has an ACL of its own, wherever the version shows; with another
+// version, however it was written, begins another ACL.
+func (b *BranchSettings) FileACL(tx objstore.Reader, path string, file func(path string) (commits.State, error)) (ACL, error) {
+	a := ACL{Owner: b.ACL.Owner}
+	if b.FileACLs {
+		st, err := file(path)
+		if err == nil && !st.Deleted {
+			err = rows.Get(tx, fileACLKey(b.home, path, st.Commit), &a)
+		}
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) && !errors.Is(err, commits.ErrNoPath) {
+			return a, err
+		}
+	}
+	a.complete()
+	return a, nil
+}
+
+// SetFileACL gives a version of a file an ACL; nil is the default, that the
+// branch's owner alone may read it.
+func (b *BranchSettings) SetFileACL(tx objstore.Writer, path string, version commits.ID, a *ACL) error {
+	if a == nil {
+		if !b.FileACLs {
+			return nil
+		}
+		return tx.Delete(fileACLKey(b.home, path, version))
+	}
+	if !b.FileACLs {
+		b.FileACLs = true
+		if err := b.Write(tx); err != nil {
+			return err
+		}
+	}
+	return rows.Set(tx, fileACLKey(b.home, path, version), a)
+}

@@ -1,0 +1,249 @@
+package access
+
+import (
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"caret/commits/revision"
+	"caret/objstore"
+	"caret/pfs/catalog"
+	"caret/pfs/rows"
+)
+
+// User is somebody who has keys.
+type User struct {
+	ID      string    `json:"id"` // 64 hex digits, given out once
+	Name    string    `json:"name"`
+	Display string    `json:"display,omitempty"` // the name for people
+	Admin   bool      `json:"admin,omitempty"`   // may do everything
+	Created time.Time `json:"created"`
+}
+
+// RootUser is the user that the server's root key is of. It is always there.
+const RootUser = "root"
+
+// userName is what a user may be called: it appears in commits and rows.
+var userName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._@-]{0,63}$`)
+
+// NewUser draws an ID for a user. revision.ErrName.
+func NewUser(u User, now time.Time, random io.Reader) (User, error) {
+	if !userName.MatchString(u.Name) {
+		return User{}, fmt.Errorf("%w %q: a user's has up to 64 letters, digits and . _ @ -", revision.ErrName, u.Name)
+	}
+	var raw [32]byte
+	if _, err := io.ReadFull(random, raw[:]); err != nil {
+		return User{}, err
+	}
+	u.ID, u.Created = hex.EncodeToString(raw[:]), now
+	return u, nil
+}
+
+func userKey(name string) []byte { return rows.Key(rows.User, name) }
+func userIDKey(id string) []byte { return rows.Key(rows.UserID, id) }
+
+// CreateUser writes a new user. ErrUserExists.
+func CreateUser(tx objstore.Writer, u User) error {
+	_, err := ReadUser(tx, u.Name)
+	if err == nil {
+		return fmt.Errorf("%w: %s", ErrUserExists, u.Name)
+	}
+	if !errors.Is(err, ErrNoSuchUser) {
+		return err
+	}
+	return errors.Join(rows.Set(tx, userKey(u.Name), u), tx.Set(userIDKey(u.ID), []byte(u.Name)))
+}
+
+// ReadUser reads a user. ErrNoSuchUser.
+func ReadUser(tx objstore.Reader, name string) (User, error) {
+	if name == RootUser {
+		return User{ID: RootUser, Name: RootUser, Display: RootUser, Admin: true}, nil
+	}
+	var u User
+	err := rows.Get(tx, userKey(name), &u)
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = &catalog.MissingError{Kind: ErrNoSuchUser, Name: name}
+	}
+	return u, err
+}
+
+// ReadUserByID reads the user with an ID. ErrNoSuchUser.
+func ReadUserByID(tx objstore.Reader, id string) (User, error) {
+	if id == RootUser {
+		return ReadUser(tx, RootUser)
+	}
+	name, err := tx.Get(userIDKey(id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return User{}, fmt.Errorf("%w: id %s", ErrNoSuchUser, id)
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return ReadUser(tx, string(name))
+}
+
+// Users lists up to limit users (0: all) whose names sort behind after. The
+// root user is not among them.
+func Users(tx objstore.Reader, after string, limit int) ([]User, error) {
+	var list []User
+	err := rows.Some(tx, []byte{rows.User}, after, limit, func(name string, value []byte) error {
+		var u User
+		err := rows.Decode(userKey(name), value, &u)
+		list = append(list, u)
+		return err
+	})
+	return list, err
+}
+
+// DeleteUser removes a user and its keys. What it owns stays, for
+// administrators.
+func DeleteUser(tx objstore.Writer, name string) error {
+	if name == RootUser {
+		return fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
+	}
+	u, err := ReadUser(tx, name)
+	if err != nil {
+		return err
+	}
+	keys, err := Keys(tx, name, "", 0)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := tx.Delete(accessKey(k.AccessKey)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tx.Delete(userKey(name)), tx.Delete(userIDKey(u.ID)))
+}
+
+// Key is what requests are signed with.
+type Key struct {
+	AccessKey string    `json:"access_key"`
+	Secret    string    `json:"-"`
+	User      string    `json:"user"` // its name
+	ReadOnly  bool      `json:"read_only,omitempty"`
+	Repo      string    `json:"repo,omitempty"`   // the only one, if set
+	Branch    string    `json:"branch,omitempty"` // of Repo, the only one, if set
+	Created   time.Time `json:"created"`
+}
+
+// keyRow is a Key as it is kept, its secret sealed.
+type keyRow struct {
+	Key
+	Sealed []byte `json:"sealed"`
+}
+
+func accessKey(key string) []byte { return rows.Key(rows.AccessKey, key) }
+
+// NewKey draws an access key and a secret; an access key is never drawn again.
+func NewKey(k Key, now time.Time) Key {
+	k.AccessKey, k.Secret, k.Created = "CARET"+rand.Text()[:15], rand.Text()+rand.Text()[:14], now
+	return k
+}
+
+// Sealer encrypts the secrets of keys for their rows; one of nil leaves them as
+// they are.
+type Sealer struct{ cipher.AEAD }
+
+// Seal encrypts a key's secret; the access key is bound to it.
+func (s Sealer) Seal(k Key, random io.Reader) ([]byte, error) {
+	if s.AEAD == nil {
+		return []byte(k.Secret), nil
+	}
+	nonce := make([]byte, s.NonceSize())
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return nil, err
+	}
+	return s.AEAD.Seal(nonce, nonce, []byte(k.Secret), []byte(k.AccessKey)), nil
+}
+
+func (s Sealer) unseal(row keyRow) (string, error) {
+	if s.AEAD == nil {
+		return string(row.Sealed), nil
+	}
+	n := s.NonceSize()
+	if len(row.Sealed) < n {
+		return "", fmt.Errorf("%w: secret of key %s", objstore.ErrCorrupt, row.AccessKey)
+	}
+	secret, err := s.Open(nil, row.Sealed[:n], row.Sealed[n:], []byte(row.AccessKey))
+	if err != nil {
+		return "", fmt.Errorf("the secret of key %s cannot be read with this server's master key: %w", row.AccessKey, err)
+	}
+	return string(secret), nil
+}
+
+// Secret reads the secret of a key. ErrNoSuchKey.
+func (s Sealer) Secret(tx objstore.Reader, access string) (string, error) {
+	row, err := readKey(tx, access)
+	if err != nil {
+		return "", err
+	}
+	return s.unseal(row)
+}
+
+// CreateKey writes a key of a user with limits that mean something.
+// ErrNoSuchUser; catalog.ErrNoSuchRepo, catalog.ErrNoSuchBranch.
+func CreateKey(tx objstore.Writer, k Key, sealed []byte) error {
+	if _, err := ReadUser(tx, k.User); err != nil {
+		return err
+	}
+	if k.Branch != "" && k.Repo == "" {
+		return fmt.Errorf("%w: a branch needs its repo", ErrInvalidArgument)
+	}
+	if k.Repo != "" {
+		r, err := catalog.ReadRepo(tx, k.Repo)
+		if err != nil {
+			return err
+		}
+		if k.Branch != "" {
+			if _, err := catalog.ReadBranch(tx, r, k.Branch); err != nil {
+				return err
+			}
+		}
+	}
+	return rows.Set(tx, accessKey(k.AccessKey), keyRow{Key: k, Sealed: sealed})
+}
+
+func readKey(tx objstore.Reader, access string) (keyRow, error) {
+	var row keyRow
+	err := rows.Get(tx, accessKey(access), &row)
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = fmt.Errorf("%w: %s", ErrNoSuchKey, access)
+	}
+	return row, err
+}
+
+// ReadKey reads a key without its secret. ErrNoSuchKey.
+func ReadKey(tx objstore.Reader, access string) (Key, error) {
+	row, err := readKey(tx, access)
+	return row.Key, err
+}
+
+// Keys lists up to limit keys (0: all) behind the access key after of a user,
+// or of all users if user is empty, without their secrets.
+func Keys(tx objstore.Reader, user, after string, limit int) ([]Key, error) {
+	var list []Key
+	err := rows.Each(tx, []byte{rows.AccessKey}, after, func(name string, value []byte) (bool, error) {
+		var row keyRow
+		err := rows.Decode(accessKey(name), value, &row)
+		if err == nil && (user == "" || row.User == user) {
+			list = append(list, row.Key)
+		}
+		return limit <= 0 || len(list) < limit, err
+	})
+	return list, err
+}
+
+// DeleteKey removes a key. ErrNoSuchKey.
+func DeleteKey(tx objstore.Writer, access string) error {
+	if _, err := readKey(tx, access); err != nil {
+		return err
+	}
+	return tx.Delete(accessKey(access))
+}

@@ -1,0 +1,115 @@
+package jobs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
+	"caret/pfs/lease"
+	"caret/pfs/rows"
+	"caret/pfs/upload"
+)
+
+// dropAll removes what was staged in open commits that are gone.
+func (r *Runner) dropAll(ctx context.Context) error { return r.each(ctx, rows.Dropping, r.drop) }
+
+// drop removes the rows of an open commit that is gone, and the uploads into it.
+func (r *Runner) drop(ctx context.Context, key []byte) error {
+	var id commits.ID
+	copy(id[:], key[1:])
+	if err := upload.DropAll(ctx, r.DB, upload.IntoOpen(id)); err != nil {
+		return err
+	}
+	for done := false; !done; {
+		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
+			if err := r.check(tx, key); err != nil {
+				return err
+			}
+			if done, err = commits.DropStaged(tx, id); err != nil || !done {
+				return err
+			}
+			return tx.Delete(key)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openRow is the row of an open commit with its key.
+type openRow struct {
+	key []byte
+	catalog.OpenRow
+}
+
+func (o *openRow) id() (id commits.ID) {
+	copy(id[:], o.key[len(o.key)-len(id):])
+	return id
+}
+
+// openCommits reads the open commits of all repos that keep says.
+func (r *Runner) openCommits(ctx context.Context, keep func(objstore.Reader, *openRow) (bool, error)) ([]openRow, error) {
+	var list []openRow
+	err := r.DB.View(ctx, func(tx objstore.Reader) error {
+		list = nil
+		return rows.Some(tx, []byte{rows.Open}, "", 0, func(rest string, value []byte) error {
+			o := openRow{key: rows.Key(rows.Open, rest)}
+			if err := rows.Decode(o.key, value, &o.OpenRow); err != nil {
+				return err
+			}
+			ok, err := keep(tx, &o)
+			if ok {
+				list = append(list, o)
+			}
+			return err
+		})
+	})
+	return list, err
+}
+
+// endOpen drops an open commit that still is what keep says.
+func (r *Runner) endOpen(ctx context.Context, o *openRow, keep func(objstore.Reader, *openRow) (bool, error)) (ended bool, err error) {
+	err = r.DB.Update(ctx, "", func(tx objstore.Writer) error {
+		ended = false
+		now := openRow{key: o.key}
+		err := rows.Get(tx, o.key, &now.OpenRow)
+		if errors.Is(err, objstore.ErrNotFound) {
+			return nil // finished or aborted meanwhile
+		}
+		if err == nil {
+			ended, err = keep(tx, &now)
+		}
+		if err != nil || !ended {
+			return err
+		}
+		repo := catalog.RepoRow{ID: binary.BigEndian.Uint64(o.key[1:])}
+		return changeset.Drop(tx, repo, o.id())
+	})
+	return ended, err
+}
+
+// orphaned: it is part of a request of a process that is gone.
+func (r *Runner) orphaned(tx objstore.Reader, o *openRow) (bool, error) {
+	if !o.Internal || o.Owner == r.Lease.Owner() {
+		return false, nil
+	}
+	alive, err := lease.Alive(tx, o.Owner, r.Now())
+	return !alive, err
+}
+
+// dropOrphans ends open commits that were part of requests of processes that
+// are gone.
+func (r *Runner) dropOrphans(ctx context.Context) error {
+	list, err := r.openCommits(ctx, r.orphaned)
+	for i := range list {
+		if err == nil {
+			_, err = r.endOpen(ctx, &list[i], r.orphaned)
+		}
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"caret/objstore"
+	"caret/pfs/lease"
+	"caret/pfs/upload"
+)
+
+// expired: nobody has written to it for long, nor is it being finished.
+func (r *Runner) expired(tx objstore.Reader, o *openRow) (bool, error) {
+	if r.OpenTTL <= 0 || o.Internal || !r.Now().After(o.LastTouched().Add(r.OpenTTL)) {
+		return false, nil
+	}
+	if !o.Finishing {
+		return true, nil
+	}
+	alive, err := lease.Alive(tx, o.Owner, r.Now())
+	return !alive, err
+}
+
+// expireCommits drops the open commits whose time is over.
+func (r *Runner) expireCommits(ctx context.Context) error {
+	list, err := r.openCommits(ctx, r.expired)
+	for i := range list {
+		if err != nil {
+			break
+		}
+		o, ended := &list[i], false
+		if ended, err = r.endOpen(ctx, o, r.expired); ended {
+			r.Log.Warn("dropped an open commit that nobody has written to", "commit", o.id(), "branch", o.Branch, "last", o.LastTouched())
+		}
+	}
+	if len(list) > 0 {
+		r.Kick()
+	}
+	return err
+}
+
+// expireUploads ends uploads that have got no part for long.
+func (r *Runner) expireUploads(ctx context.Context) error {
+	if r.UploadTTL <= 0 {
+		return nil
+	}
+	n, err := upload.DropAbandoned(ctx, r.DB, r.Now().Add(-r.UploadTTL))
+	if n > 0 {
+		r.Log.Warn("dropped uploads that nobody has sent parts to", "uploads", n, "for", r.UploadTTL)
+	}
+	return err
+}
+
+// remembered is how long it is remembered that an upload was completed, so that
+// completing it again succeeds: longer than any client tries.
+const remembered = 7 * 24 * time.Hour
+
+// forgetCompleted removes what is remembered of uploads completed long ago.
+func (r *Runner) forgetCompleted(ctx context.Context) error {
+	return upload.ForgetCompleted(ctx, r.DB, r.Now().Add(-remembered), r.Now())
+}

@@ -1,0 +1,53 @@
+package jobs
+
+import (
+	"context"
+	"encoding/binary"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/rows"
+)
+
+// foldAll folds all layers into their lineages.
+func (r *Runner) foldAll(ctx context.Context) error { return r.each(ctx, rows.Folding, r.fold) }
+
+// fold folds the layers of a lineage in until there are none. Readers see no
+// difference.
+func (r *Runner) fold(ctx context.Context, key []byte) error {
+	lineage := commits.LineageID(binary.BigEndian.Uint64(key[1:]))
+	after := ""
+	for more := true; more; {
+		next, done := "", false
+		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
+			// This may run again, so it begins at after each time.
+			more = true
+			if err := r.check(tx, key); err != nil {
+				return err
+			}
+			if next, done, err = commits.Fold(tx, lineage, after, r.FoldPage); err != nil || !done {
+				return err
+			}
+			l, err := commits.ReadLineage(tx, lineage)
+			if err != nil {
+				return err
+			}
+			if more = len(l.Layers) > 0; !more {
+				return tx.Delete(key)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		after = next
+	}
+	return nil
+}
+
+// Folding says whether there are commits of many files that have yet to be
+// folded into their branches.
+func Folding(tx objstore.Reader) (bool, error) {
+	page, err := tx.Page(objstore.Prefix([]byte{rows.Folding}), 1)
+	return len(page) > 0, err
+}

@@ -1,0 +1,114 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"caret/objstore"
+	"caret/pfs/lease"
+)
+
+// Runner does what there is to do in the background.
+type Runner struct {
+	DB    objstore.Rows
+	Lease *lease.Keeper
+	Now   func() time.Time
+	Log   *slog.Logger
+	// FoldPage is how many paths one transaction folds in: few enough that
+	// writers who share a sync with it do not notice.
+	FoldPage int
+	// OpenTTL and UploadTTL are how long an open commit, and an upload, is kept
+	// that nobody writes to; 0 is for ever.
+	OpenTTL, UploadTTL time.Duration
+
+	kick  chan struct{}
+	tries map[string]*retry // of owned work that failed
+}
+
+// retry is when work that failed is tried again.
+type retry struct {
+	next  time.Time
+	pause time.Duration
+}
+
+const (
+	// every is how often rows are looked at without being told that there is
+	// something: for work that other processes have left.
+	every = lease.TTL
+	// firstPause and maxPause are how long work that failed rests.
+	firstPause = time.Second
+	maxPause   = 5 * time.Minute
+)
+
+// New returns a runner with the fields of r.
+func New(r Runner) *Runner {
+	r.kick, r.tries = make(chan struct{}, 1), make(map[string]*retry)
+	return &r
+}
+
+// Kick says that there is something to do.
+func (r *Runner) Kick() {
+	select {
+	case r.kick <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Run works until ctx ends.
+func (r *Runner) Run(ctx context.Context) {
+	swept := time.Time{}
+	for {
+		if err := r.Work(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Error("work in the background; it is tried again", "err", err)
+		}
+		if now := time.Now(); now.Sub(swept) >= r.sweepEvery() {
+			swept = now
+			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.Log.Error("end what nobody touches any more; it is tried again", "err", err)
+			}
+		}
+		wait := time.NewTimer(r.pause())
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-r.kick:
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+}
+
+// pause is how long to wait if nobody kicks.
+func (r *Runner) pause() time.Duration {
+	wait := min(every, r.sweepEvery())
+	for _, t := range r.tries {
+		wait = min(wait, max(t.next.Sub(r.Now()), 0))
+	}
+	return max(wait, time.Second/10)
+}
+
+// sweepEvery is how often what has grown old is looked for.
+func (r *Runner) sweepEvery() time.Duration {
+	wait := 10 * time.Minute
+	for _, ttl := range []time.Duration{r.OpenTTL, r.UploadTTL} {
+		if ttl > 0 {
+			wait = min(wait, ttl/20)
+		}
+	}
+	return max(wait, time.Second)
+}
+
+// Work does the owned work that no other process is at: folding, removing what
+// was staged, and ending what processes have left that are gone. Each is tried
+// whatever becomes of the others.
+func (r *Runner) Work(ctx context.Context) error {
+	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx))
+}
+
+// Sweep ends what nobody has touched for long.
+func (r *Runner) Sweep(ctx context.Context) error {
+	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx))
+}

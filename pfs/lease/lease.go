@@ -1,0 +1,154 @@
+// Package lease says which process works on what. A process that begins work
+// that no other may do at the same time writes its name into the row of that
+// work, and keeps a lease, a row of its own that says until when it is to be
+// counted on. Once a lease has run out, or is gone, any process may take the
+// work over, by writing its own name there. So the transaction that ends a
+// piece of work checks that the row still has the name of who does it: a
+// process that was only slow then finds out.
+//
+// Leases compare the clocks of processes. They may differ by some seconds: work
+// is then taken over earlier than it should, and that check keeps it right.
+package lease
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"caret/objstore"
+	"caret/pfs/rows"
+)
+
+// TTL is how long a lease lasts that is not renewed.
+const TTL = 10 * time.Second
+
+// row is the value of a lease.
+type row struct {
+	Until time.Time `json:"until"`
+}
+
+func key(owner string) []byte { return rows.Key(rows.Lease, owner) }
+
+// Alive says whether the lease of the process owner has not run out. Nobody,
+// "", has none.
+func Alive(tx objstore.Reader, owner string, now time.Time) (bool, error) {
+	if owner == "" {
+		return false, nil
+	}
+	var r row
+	err := rows.Get(tx, key(owner), &r)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && now.Before(r.Until), err
+}
+
+// Keeper keeps the lease of this process while it is needed: a process that
+// has nothing to do writes nothing.
+type Keeper struct {
+	db    objstore.Rows
+	now   func() time.Time
+	log   *slog.Logger
+	owner string
+
+	mu    sync.Mutex
+	held  int       // times that it was asked for and not given back
+	until time.Time // as in the row
+}
+
+// New returns the keeper of the lease of the process owner, a name that no
+// other process has.
+func New(db objstore.Rows, now func() time.Time, log *slog.Logger, owner string) *Keeper {
+	return &Keeper{db: db, now: now, log: log, owner: owner}
+}
+
+// Owner is the name that the rows of this process's work have.
+func (k *Keeper) Owner() string { return k.owner }
+
+// Hold makes the lease good for half its time at least, and has it renewed
+// until release is called.
+func (k *Keeper) Hold(ctx context.Context) (release func(), err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.renew(ctx); err != nil {
+		return nil, err
+	}
+	k.held++
+	return sync.OnceFunc(func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.held--
+	}), nil
+}
+
+// renew makes the lease last for TTL from now if half of that is over.
+func (k *Keeper) renew(ctx context.Context) error {
+	now := k.now()
+	if k.until.Sub(now) > TTL/2 {
+		return nil
+	}
+	until := now.Add(TTL)
+	err := k.db.Update(ctx, "", func(tx objstore.Writer) error { return rows.Set(tx, key(k.owner), row{until}) })
+	if err == nil {
+		k.until = until
+	}
+	return err
+}
+
+// Run renews the lease while it is held, until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	tick := time.NewTicker(TTL / 5)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		k.mu.Lock()
+		if k.held > 0 {
+			if err := k.renew(ctx); err != nil && ctx.Err() == nil {
+				k.log.Warn("the lease of this process cannot be renewed: others may take its work over", "err", err)
+			}
+		}
+		k.mu.Unlock()
+	}
+}
+
+// End gives the lease back: what this process has left undone can be taken over
+// at once.
+func (k *Keeper) End(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.until.IsZero() {
+		return nil
+	}
+	k.until = time.Time{}
+	return k.db.Update(ctx, "", func(tx objstore.Writer) error { return tx.Delete(key(k.owner)) })
+}
+
+// EndAll ends the leases of all processes, for one that knows that there is no
+// other.
+func EndAll(ctx context.Context, db objstore.Rows) error {
+	var keys [][]byte
+	err := db.View(ctx, func(tx objstore.Reader) error {
+		keys = nil
+		return rows.Some(tx, []byte{rows.Lease}, "", 0, func(owner string, _ []byte) error {
+			keys = append(keys, key(owner))
+			return nil
+		})
+	})
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	return db.Update(ctx, "", func(tx objstore.Writer) error {
+		for _, k := range keys {
+			if err := tx.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

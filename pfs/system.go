@@ -1,0 +1,213 @@
+package pfs
+
+import (
+	"cmp"
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/changeset"
+	"caret/pfs/jobs"
+	"caret/pfs/lease"
+	"caret/pfs/rows"
+)
+
+// System is the versioned file system on one store.
+type System struct {
+	db     objstore.Rows
+	blobs  objstore.Blobs
+	now    func() time.Time
+	rand   io.Reader
+	log    *slog.Logger
+	forks  *commits.ForkCache
+	sealer access.Sealer
+	lease  *lease.Keeper
+	engine *changeset.Engine
+	jobs   *jobs.Runner
+
+	// secrets are those of access keys, which never change: that a key is still
+	// there is decided elsewhere, each time.
+	secrets *lru.Cache[string, string]
+
+	openTTL    time.Duration
+	watching   context.Context // of all watches
+	endWatches context.CancelFunc
+	stop       context.CancelFunc
+	wg         sync.WaitGroup
+}
+
+// Options configure a System; the zero value is fine.
+type Options struct {
+	Now  func() time.Time // the clock; time.Now if nil
+	Rand io.Reader        // source of ids; crypto/rand if nil
+	Log  *slog.Logger     // nil discards
+	// Exclusive says that no other process can have the store open, as it is
+	// locked: what earlier ones have left undone is then taken over at once, and
+	// not when their leases are over.
+	Exclusive bool
+	// LayerAbove is how many staged changes an open commit may have to be
+	// written into its branch's rows by the transaction that finishes it; one
+	// with more becomes a layer that is folded in afterwards. 0 is 1000.
+	LayerAbove int
+	// Sealer encrypts the secrets of keys; nil leaves them as they are.
+	Sealer cipher.AEAD
+	// OpenTTL is how long an open commit that nobody writes to is kept, and
+	// UploadTTL an upload that gets no more parts; 0 is for ever.
+	OpenTTL, UploadTTL time.Duration
+
+	manual   bool // tests do what goes on in the background by hand
+	foldPage int  // paths folded in by one transaction; 0 is 500
+}
+
+// maxSecrets is how many secrets of keys are remembered.
+const maxSecrets = 4096
+
+// Open returns the file system that is kept in store. What earlier processes
+// have left half done is taken up in the background.
+func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
+	s := &System{
+		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
+		sealer: access.Sealer{AEAD: opts.Sealer}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.rand == nil {
+		s.rand = rand.Reader
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if s.secrets, err = lru.New[string, string](maxSecrets); err != nil {
+		return nil, err
+	}
+	s.lease = lease.New(s.db, s.now, s.log, rand.Text())
+	s.jobs = jobs.New(jobs.Runner{
+		DB: s.db, Lease: s.lease, Now: s.now, Log: s.log, FoldPage: cmp.Or(opts.foldPage, 500), OpenTTL: opts.OpenTTL, UploadTTL: opts.UploadTTL,
+	})
+	s.engine = &changeset.Engine{
+		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,
+		LayerAbove: cmp.Or(opts.LayerAbove, 1000), TouchEvery: touchEvery(opts.OpenTTL), Layered: s.jobs.Kick, Dropped: s.jobs.Kick,
+	}
+	if opts.Exclusive {
+		if err := lease.EndAll(ctx, s.db); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.upgrade(ctx); err != nil {
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.watching, s.endWatches = context.WithCancel(background)
+	if !opts.manual {
+		s.wg.Go(func() { s.jobs.Run(background) })
+		s.wg.Go(func() { s.lease.Run(background) })
+	}
+	return s, nil
+}
+
+// touchEvery is how exactly it is kept when an open commit was last written to.
+func touchEvery(ttl time.Duration) time.Duration {
+	if ttl > 0 {
+		return min(time.Minute, ttl/20)
+	}
+	return time.Minute
+}
+
+// upgrade brings rows of format 1 up to date: numbers were counted in rows there.
+func (s *System) upgrade(ctx context.Context) error {
+	old := make(map[string]uint64)
+	err := s.db.View(ctx, func(tx objstore.Reader) error {
+		return rows.Some(tx, []byte{rows.OldCounter}, "", 0, func(name string, value []byte) error {
+			var n uint64
+			err := rows.Decode(rows.Key(rows.OldCounter, name), value, &n)
+			old[name] = n
+			return err
+		})
+	})
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for name, n := range old {
+		if _, err := s.db.Number(ctx, name, n); err != nil {
+			return err
+		}
+	}
+	return s.db.Update(ctx, "", func(tx objstore.Writer) error {
+		for name := range old {
+			if err := tx.Delete(rows.Key(rows.OldCounter, name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close waits for background work to stop. It does not close the store.
+func (s *System) Close() error {
+	s.stop()
+	s.wg.Wait()
+	err := s.lease.End(context.Background())
+	if errors.Is(err, objstore.ErrClosed) || errors.Is(err, objstore.ErrFailed) {
+		err = nil // it runs out by itself
+	}
+	return err
+}
+
+// As is the file system as a caller sees it.
+func (s *System) As(who Caller) *FS { return &FS{sys: s, who: who} }
+
+// Secret is what requests with an access key are signed with. ErrNoSuchKey. It
+// may be that of a key that was deleted lately: what its holder asks for is then
+// refused with ErrKeyGone.
+func (s *System) Secret(ctx context.Context, accessKey string) (string, error) {
+	if secret, ok := s.secrets.Get(accessKey); ok {
+		return secret, nil
+	}
+	var secret string
+	err := s.db.View(ctx, func(tx objstore.Reader) (err error) {
+		secret, err = s.sealer.Secret(tx, accessKey)
+		return err
+	})
+	if err == nil {
+		s.secrets.Add(accessKey, secret)
+	}
+	return secret, err
+}
+
+// Folding says whether there are commits of many files that have yet to be
+// folded into their branches. Readers see no difference.
+func (s *System) Folding(ctx context.Context) (waiting bool, err error) {
+	err = s.db.View(ctx, func(tx objstore.Reader) (err error) {
+		waiting, err = jobs.Folding(tx)
+		return err
+	})
+	return waiting, err
+}
+
+// Ready says why the store cannot be read.
+func (s *System) Ready(ctx context.Context) error {
+	return s.db.View(ctx, func(tx objstore.Reader) error {
+		_, err := tx.Page(objstore.Prefix([]byte{rows.Repo}), 1)
+		return err
+	})
+}
+
+// EndWatches ends all watches with ErrClosed, and those to come: the first
+// step of a shutdown that waits for requests under way. Close does it too.
+func (s *System) EndWatches() { s.endWatches() }
+
+// timestamp is now with the precision that rows keep.
+func (s *System) timestamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }

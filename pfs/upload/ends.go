@@ -1,0 +1,157 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/rows"
+)
+
+// Completed remembers a completed upload.
+type Completed struct {
+	Commit  commits.ID        `json:"commit"`
+	Open    bool              `json:"open,omitempty"` // staged in that open commit
+	Path    string            `json:"path"`
+	Lineage commits.LineageID `json:"line"` // the branch's home
+	At      time.Time         `json:"at,omitzero"`
+}
+
+func completedKey(upload string) []byte { return rows.Key(rows.Completed, upload) }
+
+// Complete ends an upload and remembers what has come of it.
+func Complete(tx objstore.Writer, scope Scope, u Upload, done Completed) error {
+	return errors.Join(Drop(tx, scope, u.Path, u.ID), rows.Set(tx, completedKey(u.ID), done))
+}
+
+// ReadCompleted finds out about an upload that was completed. ErrNoSuchUpload.
+func ReadCompleted(tx objstore.Reader, upload string) (Completed, error) {
+	var done Completed
+	err := rows.Get(tx, completedKey(shorten(upload)), &done)
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = fmt.Errorf("%w: %q", ErrNoSuchUpload, shorten(upload))
+	}
+	return done, err
+}
+
+// step is how many uploads are looked at in one transaction.
+const step = 100
+
+// each calls fn, outside of any transaction, for the uploads under prefix.
+func each(ctx context.Context, db objstore.Rows, prefix []byte, fn func(key []byte, u Upload) error) error {
+	for in := objstore.Prefix(prefix); ; {
+		var page []objstore.Row
+		err := db.View(ctx, func(tx objstore.Reader) (err error) {
+			page, err = tx.Page(in, step)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range page {
+			var u Upload
+			if err := rows.Decode(row.Key, row.Value, &u); err != nil {
+				return err
+			}
+			if err := fn(row.Key, u); err != nil {
+				return err
+			}
+			in.Start = append(row.Key, 0)
+		}
+		if len(page) < step {
+			return nil
+		}
+	}
+}
+
+// scopeOf is the scope in the key of an upload.
+func scopeOf(key []byte, u Upload) Scope {
+	return Scope(key[:len(key)-len(Scope(nil).key(u.Path, u.ID))])
+}
+
+// DropAll drops the uploads of a scope.
+func DropAll(ctx context.Context, db objstore.Rows, scope Scope) error {
+	return each(ctx, db, scope, func(_ []byte, u Upload) error {
+		return db.Update(ctx, "", func(tx objstore.Writer) error { return Drop(tx, scope, u.Path, u.ID) })
+	})
+}
+
+// DropAbandoned drops the uploads, to wherever, that were begun before a time
+// and have got no part since, and says how many there were.
+func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time) (dropped int, err error) {
+	err = each(ctx, db, []byte{rows.Upload}, func(key []byte, u Upload) error {
+		if u.Started.After(before) {
+			return nil
+		}
+		ended := false
+		err := db.Update(ctx, "", func(tx objstore.Writer) error {
+			ended = false
+			if _, err := tx.Get(key); errors.Is(err, objstore.ErrNotFound) {
+				return nil // it is over
+			} else if err != nil {
+				return err
+			}
+			fresh, err := sentSince(tx, u.ID, before)
+			if err != nil || fresh {
+				return err
+			}
+			ended = true
+			return Drop(tx, scopeOf(key, u), u.Path, u.ID)
+		})
+		if ended {
+			dropped++
+		}
+		return err
+	})
+	return dropped, err
+}
+
+// sentSince says whether an upload has got a part since a time.
+func sentSince(tx objstore.Reader, upload string, since time.Time) (fresh bool, err error) {
+	err = rows.Each(tx, partsOf(upload), "", func(_ string, value []byte) (bool, error) {
+		var p Part
+		err := rows.Decode(partsOf(upload), value, &p)
+		fresh = p.Modified.After(since)
+		return !fresh, err
+	})
+	return fresh, err
+}
+
+// ForgetCompleted removes the memory of uploads that were completed before a
+// time. That of an older caret, which does not say when, is kept from now on.
+func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Time) error {
+	for in := objstore.Prefix([]byte{rows.Completed}); ; {
+		n, next := 0, in.Start
+		err := db.Update(ctx, "", func(tx objstore.Writer) error {
+			page, err := tx.Page(in, step)
+			if err != nil {
+				return err
+			}
+			n = len(page)
+			for _, row := range page {
+				var done Completed
+				err := rows.Decode(row.Key, row.Value, &done)
+				switch {
+				case err != nil:
+				case done.At.IsZero():
+					done.At = now
+					err = rows.Set(tx, row.Key, done)
+				case done.At.Before(before):
+					err = tx.Delete(row.Key)
+				}
+				if err != nil {
+					return err
+				}
+				next = append(row.Key, 0)
+			}
+			return nil
+		})
+		if err != nil || n < step {
+			return err
+		}
+		in.Start = next
+	}
+}

@@ -1,0 +1,272 @@
+package pfs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"caret/commits"
+	"caret/commits/revision"
+	"caret/objstore"
+	"caret/pfs/access"
+	"caret/pfs/catalog"
+	"caret/pfs/changeset"
+)
+
+// FS is the versioned file system as one caller sees it.
+type FS struct {
+	sys *System
+	who Caller
+}
+
+// View is a transaction that reads: what a caller sees of the store at one
+// moment. It ends with the function that it was made for.
+type View struct {
+	sys *System
+	ctx context.Context
+	tx  objstore.Reader // nil once it has ended
+	who Caller          // as its key says in this transaction
+}
+
+// View runs fn in a transaction that reads. fn must not wait for anybody, such
+// as a client that reads slowly, nor begin another transaction. ErrKeyGone.
+func (fs *FS) View(ctx context.Context, fn func(*View) error) error {
+	return fs.sys.db.View(ctx, func(tx objstore.Reader) error {
+		v, err := fs.begin(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer func() { v.tx = nil }()
+		return fn(v)
+	})
+}
+
+func (fs *FS) begin(ctx context.Context, tx objstore.Reader) (*View, error) {
+	who, err := fs.who.Current(tx)
+	return &View{sys: fs.sys, ctx: ctx, tx: tx, who: who}, err
+}
+
+// change is a transaction that writes, for a caller.
+type change struct {
+	*View
+	tx objstore.Writer
+}
+
+// update runs fn in a transaction that writes. happened, if not nil, finds out
+// after an error that leaves it open whether the transaction was committed: then
+// there is no error.
+func (fs *FS) update(ctx context.Context, about objstore.Subject, happened func(objstore.Reader) (bool, error), fn func(*change) error) error {
+	err := fs.sys.db.Update(ctx, about, func(tx objstore.Writer) error {
+		v, err := fs.begin(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer func() { v.tx = nil }()
+		return fn(&change{View: v, tx: tx})
+	})
+	if happened == nil || !errors.Is(err, ErrUnknownOutcome) {
+		return err
+	}
+	done := false
+	lookErr := fs.sys.db.View(context.WithoutCancel(ctx), func(tx objstore.Reader) (err error) {
+		done, err = happened(tx)
+		return err
+	})
+	if lookErr == nil && done {
+		return nil
+	}
+	return err
+}
+
+// made finds out whether the commit with an id was made.
+func made(id CommitID) func(objstore.Reader) (bool, error) {
+	return func(tx objstore.Reader) (bool, error) {
+		_, err := commits.Find(tx, id)
+		if errors.Is(err, ErrNoSuchCommit) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+}
+
+// about is what a transaction on ref is about.
+func about(ref Ref) objstore.Subject {
+	return objstore.Subject(ref.Repo + "/" + cmp.Or(ref.Branch, ref.Base.Base))
+}
+
+// Caller is who the view is for, as its key says at this moment.
+func (v *View) Caller() Caller { return v.who }
+
+// decide says with ErrDenied why the caller may not do something with s.
+func (v *View) decide(s *Snapshot, act Action, path string) error {
+	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup})
+}
+
+// administers says with ErrDenied that the caller may not administer a repo.
+func (v *View) administers(repo catalog.RepoRow) error {
+	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+}
+
+// managed reads a repo that the caller must be allowed to administer.
+func (v *View) managed(repo string) (catalog.RepoRow, error) {
+	r, err := catalog.ReadRepo(v.tx, repo)
+	if err == nil {
+		err = v.administers(r)
+	}
+	return r, err
+}
+
+// Open finds what ref means, if the caller may do something with it, or with the
+// file at path there. ErrDenied, and ErrNoSuchRepo, ErrNoSuchBranch,
+// ErrNoSuchCommit, ErrAmbiguous, ErrNoSuchVersion for what leads nowhere.
+func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
+	s, err := v.resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s, v.decide(s, act, path)
+}
+
+// resolve finds what ref means. That an expression leads beyond the first
+// commit, or fits several, says how many there are and which: ErrDenied instead
+// to who may not list what it begins with.
+func (v *View) resolve(ref Ref) (*Snapshot, error) {
+	at, err := catalog.Resolve(v.tx, ref)
+	if err == nil {
+		return v.snapshot(at), nil
+	}
+	if v.who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) {
+		return nil, err
+	}
+	head := Ref{Repo: ref.Repo, Branch: ref.Branch}
+	named := head
+	named.Base.Base = ref.Base.Base
+	version := named
+	version.Version.Base = ref.Version.Base
+	for _, from := range []Ref{version, named, head} { // the first that there is
+		if at, missing := catalog.Resolve(v.tx, from); missing == nil {
+			return nil, cmp.Or(v.decide(v.snapshot(at), ActList, ""), err)
+		}
+	}
+	// The repo has no default branch any more: its owner alone may know.
+	repo, missing := catalog.ReadRepo(v.tx, ref.Repo)
+	if missing != nil {
+		return nil, missing
+	}
+	return nil, cmp.Or(v.decide(v.snapshot(&catalog.Snapshot{Repo: repo.Name, Row: repo}), ActList, ""), err)
+}
+
+// finished opens a ref that must mean a finished commit.
+func (v *View) finished(ref Ref, act Action) (*Snapshot, error) {
+	s, err := v.Open(ref, act, "")
+	if err == nil {
+		err = s.Finished()
+	}
+	return s, err
+}
+
+// Target is what a write to ref writes to, or why it would be refused: what Open
+// says of it, ErrReadOnly, and ErrConflict if it is an open commit that is being
+// finished. It is decided again when the write is made.
+func (v *View) Target(ref Ref, act Action, path string) (*Snapshot, error) {
+	s, err := v.Open(ref, act, path)
+	if err == nil {
+		err = s.CheckWritable(v.tx)
+	}
+	if err == nil {
+		err = v.sys.engine.CheckOpen(v.tx, &s.Snapshot)
+	}
+	return s, err
+}
+
+// target is Target with what a write says besides.
+func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snapshot, error) {
+	s, err := v.Target(to, act, path)
+	if err == nil {
+		err = checkText("message", opt.Message)
+	}
+	if err != nil || opt.IfHead == "" {
+		return s, err
+	}
+	x, err := revision.Parse(opt.IfHead)
+	if err != nil {
+		return nil, err
+	}
+	to.Version = x
+	want, err := catalog.Resolve(v.tx, to)
+	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
+		return nil, err
+	}
+	if err != nil || want.ID != s.ID {
+		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, opt.IfHead)
+	}
+	return s, nil
+}
+
+// Open is View.Open in a view of its own.
+func (fs *FS) Open(ctx context.Context, ref Ref, act Action, path string) (s *Snapshot, err error) {
+	err = fs.View(ctx, func(v *View) (err error) {
+		s, err = v.Open(ref, act, path)
+		return err
+	})
+	return s, err
+}
+
+// Target is View.Target in a view of its own: what refuses a write before its
+// body has come in.
+func (fs *FS) Target(ctx context.Context, ref Ref, act Action, path string) (s *Snapshot, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		if s, err = v.Target(ref, act, path); err != nil {
+			return err
+		}
+		_, err = s.view(v.tx) // so that the write finds remembered what lies beneath forks
+		return err
+	})
+	return s, err
+}
+
+// MaxText is how many bytes a message, a description or a name for people may
+// have: a page of a listing holds a thousand of them.
+const MaxText = 16 << 10
+
+// checkText says why s cannot be what is said to be.
+func checkText(what, s string) error {
+	switch {
+	case len(s) > MaxText:
+		return fmt.Errorf("%w: a %s of %d bytes, at most %d are allowed", ErrInvalidArgument, what, len(s), MaxText)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%w: the %s is not UTF-8", ErrInvalidArgument, what)
+	}
+	return nil
+}
+
+// checkPath says why path cannot name a file. A path is any UTF-8 text of 1
+// to MaxPath bytes; there are no directories.
+func checkPath(path string) error {
+	switch {
+	case path == "":
+		return fmt.Errorf("%w: it is empty", ErrInvalidPath)
+	case len(path) > MaxPath:
+		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrPathTooLong, len(path), MaxPath)
+	case !utf8.ValidString(path):
+		return fmt.Errorf("%w %q: not UTF-8", ErrInvalidPath, path)
+	}
+	return nil
+}
+
+// spec is what a set of changes is that a caller makes on what s is: the caller
+// must still be allowed to when it becomes visible.
+func (fs *FS) spec(s *Snapshot, act Action, opt *WriteOptions, who Caller) changeset.Spec {
+	return changeset.Spec{
+		On: &s.Snapshot, Base: s.Pos, Author: who.Name, Message: opt.Message, User: who.ID,
+		Decide: func(tx objstore.Reader, at *catalog.Snapshot) error {
+			v, err := fs.begin(context.Background(), tx)
+			if err == nil {
+				err = v.decide(v.snapshot(at), act, "")
+			}
+			return err
+		},
+	}
+}
