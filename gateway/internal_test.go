@@ -29,7 +29,7 @@ func TestEveryErrorHasACode(t *testing.T) {
 	for _, row := range errorTable {
 		have[row.is.Error()] = true
 	}
-	for _, dir := range []string{"../pfs", "sigv4", "checksum", "acl", "cors", "sigv2", "postform", "tarball"} {
+	for _, dir := range []string{"../pfs", "sigv4", "checksum", "acl", "cors", "sigv2", "postform", "../pfs/archive"} {
 		for name, text := range sentinels(t, dir) {
 			if !have[text] {
 				t.Errorf("%s.%s has no code", filepath.Base(dir), name)
