@@ -7,10 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	v1 "caret/api/v1"
 	"caret/pfs"
+	"caret/pfs/byterange"
 )
 
 func wireFile(it pfs.Item) v1.File {
@@ -71,7 +71,7 @@ func (s *server) getFile(c *call) error {
 	h := c.w.Header()
 	off, length, status, err := wanted(c.Header.Get("Range"), info.Size())
 	if err != nil {
-		h.Set("Content-Range", fmt.Sprintf("bytes */%d", info.Size()))
+		h.Set("Content-Range", byterange.Unsatisfied(info.Size()))
 		return err
 	}
 	body, err := snap.Read(c.Context(), info, off, length)
@@ -85,7 +85,7 @@ func (s *server) getFile(c *call) error {
 	h.Set("X-Caret-Commit", info.Commit.String())
 	h.Set("Content-Length", strconv.FormatInt(length, 10))
 	if status == http.StatusPartialContent {
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+length-1, info.Size()))
+		h.Set("Content-Range", byterange.ContentRange(off, length, info.Size()))
 	}
 	if length == 0 || c.Method == http.MethodHead {
 		c.w.WriteHeader(status)
@@ -123,26 +123,13 @@ func (s *startWriter) Write(p []byte) (int, error) {
 }
 
 // wanted reads a Range header. What is malformed, or several ranges, means
-// the whole file (RFC 9110, section 14.2).
+// the whole file (RFC 9110, section 14.2), and so do numbers of over 62 bits.
 func wanted(spec string, size int64) (off, length int64, status int, err error) {
-	whole := func() (int64, int64, int, error) { return 0, size, http.StatusOK, nil }
-	first, last, ok := strings.Cut(strings.TrimPrefix(spec, "bytes="), "-")
-	if !ok || !strings.HasPrefix(spec, "bytes=") {
-		return whole()
+	r, ok := byterange.Parse(spec)
+	if !ok || max(r.First, r.Last) >= 1<<62 {
+		return 0, size, http.StatusOK, nil
 	}
-	a, aErr := strconv.ParseUint(first, 10, 62)
-	b, bErr := strconv.ParseUint(last, 10, 62)
-	switch {
-	case first == "" && bErr == nil: // the last b bytes
-		off, length = max(size-int64(b), 0), min(int64(b), size)
-	case aErr == nil && last == "":
-		off, length = int64(a), size-int64(a)
-	case aErr == nil && bErr == nil && a <= b:
-		off, length = int64(a), min(int64(b)+1, size)-int64(a)
-	default:
-		return whole()
-	}
-	if length <= 0 {
+	if off, length, ok = r.Within(size); !ok {
 		return 0, 0, 0, fmt.Errorf("%w: the file has %d bytes, %s is not in it", errRange, size, spec)
 	}
 	return off, length, http.StatusPartialContent, nil

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/xml"
-	"strings"
 
 	"caret/gateway/checksum"
 	"caret/pfs"
@@ -67,19 +66,13 @@ func copyRange(spec string, size int64) (off, length int64, err error) {
 	if spec == "" {
 		return 0, size, nil
 	}
-	off, length, ok, err := parseRange(spec, size)
-	first, last, _ := strings.Cut(strings.TrimPrefix(spec, "bytes="), "-")
-	if err == nil && (!ok || first == "" || last == "") {
-		return 0, 0, errInvalidArgument.with("x-amz-copy-source-range must be bytes=FIRST-LAST, not %q.", spec)
-	}
-	if err == nil {
-		// parseRange stops at the end; a copy must not be shorter than asked.
-		if _, more, _, _ := parseRange(spec, 1<<62); more != length {
-			err = errInvalidRange
-		}
-	}
-	if err != nil {
+	span, ok := parseRange(spec)
+	off, length, within := span.Within(size)
+	switch {
+	case ok && (!within || span.First >= 0 && span.Last >= size): // a copy must not be shorter than asked
 		return 0, 0, errInvalidRange.with("The range %q is not within the %d bytes of the source.", spec, size)
+	case !ok || span.First < 0 || span.Last < 0:
+		return 0, 0, errInvalidArgument.with("x-amz-copy-source-range must be bytes=FIRST-LAST, not %q.", spec)
 	}
 	return off, length, nil
 }

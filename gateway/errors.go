@@ -13,8 +13,8 @@ import (
 	"caret/gateway/cors"
 	"caret/gateway/postform"
 	"caret/gateway/sigv4"
-	"caret/gateway/tarball"
 	"caret/pfs"
+	"caret/pfs/archive"
 )
 
 // apiError is an error as S3 tells it.
@@ -136,11 +136,11 @@ var errorTable = []struct {
 	{postform.ErrTooSmall, 400, "EntityTooSmall"},
 	{postform.ErrTooLarge, 400, "EntityTooLarge"},
 
-	{tarball.ErrFormat, 400, "InvalidRequest"},
-	{tarball.ErrTruncated, 400, "IncompleteBody"},
-	{tarball.ErrMember, 400, "InvalidRequest"},
-	{tarball.ErrPath, 400, "InvalidArgument"},
-	{tarball.ErrLimit, 400, "EntityTooLarge"},
+	{archive.ErrFormat, 400, "InvalidRequest"},
+	{archive.ErrTruncated, 400, "IncompleteBody"},
+	{archive.ErrMember, 400, "InvalidRequest"},
+	{archive.ErrPath, 400, "InvalidArgument"},
+	{archive.ErrLimit, 400, "EntityTooLarge"},
 
 	{cors.ErrMalformed, 400, "MalformedXML"},
 	{cors.ErrTooMany, 400, "InvalidRequest"},

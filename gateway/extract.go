@@ -8,8 +8,8 @@ import (
 	"path"
 	"strings"
 
-	"caret/gateway/tarball"
 	"caret/pfs"
+	"caret/pfs/archive"
 )
 
 // Headers of an upload of a tar that is to be unpacked.
@@ -35,7 +35,7 @@ func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
 	}
-	archive, err := tarball.New(body, tarball.Options{Prefix: prefix, Unterminated: true})
+	members, err := archive.New(body, archive.Options{Prefix: prefix, Unterminated: true})
 	if err != nil {
 		return pfs.CommitID{}, err
 	}
@@ -49,7 +49,7 @@ func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.
 		}
 	}()
 	for {
-		m, err := archive.Next()
+		m, err := members.Next()
 		if errors.Is(err, io.EOF) {
 			return batch.Finish(r.Context())
 		}
@@ -62,10 +62,10 @@ func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.
 	}
 }
 
-func (r *request) addMember(batch *pfs.Batch, m *tarball.Member) error {
+func (r *request) addMember(batch *pfs.Batch, m *archive.Member) error {
 	attrs := pfs.Attrs{ContentType: mime.TypeByExtension(path.Ext(m.Path))}
 	if m.Header != nil {
-		of := request{Request: &http.Request{Header: m.Header}, g: r.g}
+		of := request{Request: &http.Request{Header: http.Header(m.Header)}, g: r.g}
 		var err error
 		if attrs, err = of.attrs(); err != nil {
 			return err

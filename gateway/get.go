@@ -10,6 +10,7 @@ import (
 
 	"caret/gateway/checksum"
 	"caret/pfs"
+	"caret/pfs/byterange"
 )
 
 // getObject is GetObject and HeadObject.
@@ -36,7 +37,7 @@ func (r *request) getObject() error {
 	status := http.StatusOK
 	if partial {
 		status = http.StatusPartialContent
-		h.Set("Content-Range", contentRange(off, length, info.Size()))
+		h.Set("Content-Range", byterange.ContentRange(off, length, info.Size()))
 	}
 	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
 		r.showSum(&info, partial)
@@ -158,13 +159,13 @@ func (r *request) wanted(info *pfs.Info) (off, length int64, partial bool, err e
 	if spec == "" || !r.rangeStillGood(info) {
 		return 0, size, false, nil
 	}
-	off, length, ok, err := parseRange(spec, size)
-	if err != nil {
-		r.w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-		return 0, 0, false, err
-	}
+	span, ok := parseRange(spec)
 	if !ok {
 		return 0, size, false, nil
+	}
+	if off, length, ok = span.Within(size); !ok {
+		r.w.Header().Set("Content-Range", byterange.Unsatisfied(size))
+		return 0, 0, false, errInvalidRange
 	}
 	return off, length, true, nil
 }
@@ -206,49 +207,11 @@ func (r *request) wantedPart(info *pfs.Info, p string) (off, length int64, parti
 	return off, parts[n-1], parts[n-1] > 0, nil
 }
 
-// parseRange reads a Range header. ok is false for one that is malformed or
-// has several ranges: then the whole object is sent.
-func parseRange(spec string, size int64) (off, length int64, ok bool, err error) {
-	spec, ok = strings.CutPrefix(spec, "bytes=")
-	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok || !dash || strings.Contains(spec, ",") {
-		return 0, 0, false, nil
-	}
-	digits := func(s string) (int64, bool) {
-		n, err := strconv.ParseUint(s, 10, 63)
-		if err != nil && len(s) > 18 && strings.Trim(s, "0123456789") == "" {
-			return 1<<63 - 1, true // beyond any object
-		}
-		return int64(n), err == nil
-	}
-	if first == "" { // the last n bytes
-		n, ok := digits(last)
-		switch {
-		case !ok:
-			return 0, 0, false, nil
-		case n == 0 || size == 0:
-			return 0, 0, false, errInvalidRange
-		}
-		n = min(n, size)
-		return size - n, n, true, nil
-	}
-	a, ok := digits(first)
+// parseRange reads a Range header. White space behind its "=" is let pass.
+func parseRange(spec string) (r byterange.Range, ok bool) {
+	set, ok := strings.CutPrefix(spec, "bytes=")
 	if !ok {
-		return 0, 0, false, nil
+		return r, false
 	}
-	b := size - 1
-	if last != "" {
-		if b, ok = digits(last); !ok || b < a {
-			return 0, 0, false, nil
-		}
-		b = min(b, size-1)
-	}
-	if a >= size {
-		return 0, 0, false, errInvalidRange
-	}
-	return a, b - a + 1, true, nil
-}
-
-func contentRange(off, length, size int64) string {
-	return "bytes " + strconv.FormatInt(off, 10) + "-" + strconv.FormatInt(off+length-1, 10) + "/" + strconv.FormatInt(size, 10)
+	return byterange.Parse("bytes=" + strings.TrimSpace(set))
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"caret/gateway/percent"
 	"caret/pfs"
 )
 
@@ -65,20 +66,7 @@ func (r *request) encodingType() (bool, error) {
 }
 
 // urlEncode encodes what XML may not be able to carry, as AWS does it.
-func urlEncode(s string) string {
-	const hex = "0123456789ABCDEF"
-	b := make([]byte, 0, len(s)+16)
-	for i := range len(s) {
-		c := s[i]
-		if c == '/' || c == '-' || c == '_' || c == '.' || c == '~' || c == '*' ||
-			'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', hex[c>>4], hex[c&15])
-		}
-	}
-	return string(b)
-}
+func urlEncode(s string) string { return percent.Encode(s, "/*") }
 
 // listObjects is ListObjects in both versions.
 func (r *request) listObjects() error {

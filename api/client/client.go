@@ -26,6 +26,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 
 	"caret/api/v1"
 )
@@ -92,7 +93,7 @@ const expectAbove = 1 << 20
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elements := make([]string, len(r.path))
 	for i, p := range r.path {
-		elements[i] = escape(p)
+		elements[i] = httpbinding.EscapePath(p, true) // as it is signed
 	}
 	target := c.endpoint + v1.Prefix + strings.Join(elements, "/")
 	if len(r.query) > 0 {
@@ -127,22 +128,6 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	return nil, readError(resp)
-}
-
-// escape encodes a path element so that the server's idea of what was signed
-// is the same.
-func escape(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c == '-' || c == '_' || c == '.' || c == '~' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
 }
 
 func readError(resp *http.Response) error {

@@ -14,79 +14,61 @@ import (
 )
 
 func commitCommand(p process) *cli.Command {
-	message := messageFlag()
+	var log logOptions
+	var open bool
+	var message string // of start
+	var finish v1.FinishCommit
 	return &cli.Command{
 		Name: "commit", Usage: "list and inspect commits; start, finish and abort open ones",
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "list commits, newest first; --open lists those still written to", Aliases: []string{"ls"}, ArgsUsage: "REPO[@EXPR]",
 				Description: "EXAMPLES:\n   caret commit list sales@master -n 10\n   caret commit list sales --open",
-				Flags:       clientFlags(outputFlags(append(logFlags(), &cli.BoolFlag{Name: "open", Usage: "open commits"})...)...),
-				Action:      func(c *cli.Context) error { return commitList(c, p) },
+				Flags:       clientFlags(outputFlags(append(log.flags(), &cli.BoolFlag{Name: "open", Usage: "open commits", Destination: &open})...)...),
+				Action:      onTarget(p, func(c *call, t target) error { return commitList(c, t, log, open) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a commit and what it changed", ArgsUsage: "REPO@EXPR",
 				Description: "EXAMPLES:\n   caret commit inspect sales@HEAD^",
 				Flags:       clientFlags(outputFlags()...),
-				Action:      func(c *cli.Context) error { return commitInspect(c, p) },
+				Action:      onTarget(p, commitInspect),
 			},
 			{
 				Name: "start", Usage: "open a commit on a branch and print its id", ArgsUsage: "REPO[@BRANCH]",
 				Description: "EXAMPLES:\n   id=$(caret commit start sales@master -m june)\n   aws s3 cp june.csv s3://$id.master.sales/\n   caret commit finish sales@$id",
-				Flags:       clientFlags(message),
-				Action:      func(c *cli.Context) error { return commitStart(c, p) },
+				Flags:       clientFlags(messageFlag(&message)),
+				Action:      onTarget(p, func(c *call, t target) error { return commitStart(c, t, message) }),
 			},
 			{
 				Name: "finish", Usage: "make an open commit one of its branch, all or nothing", ArgsUsage: "REPO@ID",
 				Description: "EXAMPLES:\n   caret commit finish sales@$id --strategy theirs",
-				Flags:       clientFlags(message, &cli.StringFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours is the branch's, theirs the commit's"}),
-				Action:      func(c *cli.Context) error { return commitFinish(c, p) },
+				Flags:       clientFlags(messageFlag(&finish.Message), &cli.StringFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours is the branch's, theirs the commit's", Destination: &finish.Strategy}),
+				Action:      onOpen(p, func(c *call, t target) error { return commitFinish(c, t, finish) }),
 			},
 			{
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
 				Description: "On a terminal it asks first, if something is staged.\n\nEXAMPLES:\n   caret commit abort sales@$id\n   caret commit abort sales@$id --dry-run",
 				Flags:       removalFlags(),
-				Action:      func(c *cli.Context) error { return commitAbort(c, p) },
+				Action:      onOpen(p, func(c *call, t target) error { return commitAbort(c.line, p, c.cl, t) }),
 			},
 		},
 	}
 }
 
-// onTarget connects and reads the one argument.
-func onTarget(c *cli.Context, p process, name string) (*client.Client, target, error) {
-	args, err := arguments(c, name)
-	if err != nil {
-		return nil, target{}, err
-	}
-	t, err := parseTarget(args[0])
-	if err != nil {
-		return nil, t, err
-	}
-	cl, err := connect(c, p)
-	return cl, t, err
-}
-
-func commitList(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@EXPR]")
-	if err != nil {
-		return err
-	}
+func commitList(c *call, t target, o logOptions, open bool) error {
+	pr := c.pr
 	if t.HasPath {
-		return usagef("%q has a path; `caret log` shows the commits that changed one", c.Args().First())
+		return usagef("%q has a path; `caret log` shows the commits that changed one", c.line.Args().First())
 	}
-	if !c.Bool("open") {
-		commits, err := readLog(c, cl, t, c.Int("limit"))
+	if !open {
+		commits, err := readLog(c, t, o)
 		if err == nil {
 			err = listCommits(pr, commits)
 		}
 		if err != nil || pr.json {
 			return err
 		}
-		for _, err := range openCommits(c, p, cl, t.Repo) {
+		for _, err := range openCommits(c, t.Repo) {
 			if err != nil {
 				break // they are not what was asked for
 			}
@@ -96,15 +78,15 @@ func commitList(c *cli.Context, p process) error {
 	if t.Expr != "" {
 		return usagef("--open lists the open commits of a whole repo; write %s alone", t.Repo)
 	}
-	return list(pr, openCommits(c, p, cl, t.Repo), "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
+	return list(pr, openCommits(c, t.Repo), "COMMIT\tBRANCH\tSTARTED\tEXPIRES\tAUTHOR\tMESSAGE", func(o v1.OpenCommit) []string {
 		return []string{pr.short(o.ID), pr.cut(o.Branch, 12), pr.time(o.Started), pr.timeOf(o.Expires), pr.cut(o.Author, 8), pr.title(o.Message)}
 	})
 }
 
 // openCommits are those of a repo. Behind the last it warns of those that are
 // soon dropped.
-func openCommits(c *cli.Context, p process, cl *client.Client, repo string) iter.Seq2[v1.OpenCommit, error] {
-	all := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return cl.OpenCommits(c.Context, repo, after, 0) })
+func openCommits(c *call, repo string) iter.Seq2[v1.OpenCommit, error] {
+	all := client.Each(func(after string) (v1.Page[v1.OpenCommit], error) { return c.cl.OpenCommits(c.ctx, repo, after, 0) })
 	return func(yield func(v1.OpenCommit, error) bool) {
 		soon := 0
 		for o, err := range all {
@@ -116,7 +98,7 @@ func openCommits(c *cli.Context, p process, cl *client.Client, repo string) iter
 			}
 		}
 		if soon > 0 {
-			fmt.Fprintf(p.stderr, "warning: %s within %s unless written to, finished or aborted\n",
+			fmt.Fprintf(c.stderr, "warning: %s within %s unless written to, finished or aborted\n",
 				count(soon, "open commit is dropped", "open commits are dropped"), expiresSoon)
 		}
 	}
@@ -125,23 +107,16 @@ func openCommits(c *cli.Context, p process, cl *client.Client, repo string) iter
 // expiresSoon is when an open commit that nobody writes to is warned about.
 const expiresSoon = 24 * time.Hour
 
-func commitInspect(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO@EXPR")
-	if err != nil {
-		return err
-	}
+func commitInspect(c *call, t target) error {
+	pr := c.pr
 	if t.Expr == "" {
 		t.Expr = "HEAD"
 	}
-	x, err := cl.Commit(c.Context, t.Repo, t.Expr)
+	x, err := c.cl.Commit(c.ctx, t.Repo, t.Expr)
 	if err != nil {
 		return err
 	}
-	changes := client.Each(func(after string) (v1.Page[v1.Change], error) { return cl.Changes(c.Context, t.Repo, x.ID, after, 0) })
+	changes := client.Each(func(after string) (v1.Page[v1.Change], error) { return c.cl.Changes(c.ctx, t.Repo, x.ID, after, 0) })
 	if pr.json {
 		all := []v1.Change{}
 		for ch, err := range changes {
@@ -172,51 +147,39 @@ func commitInspect(c *cli.Context, p process) error {
 	})
 }
 
-func commitStart(c *cli.Context, p process) error {
-	cl, t, err := onTarget(c, p, "REPO[@BRANCH]")
+func commitStart(c *call, t target, message string) error {
+	o, err := c.cl.StartCommit(c.ctx, t.Repo, t.Expr, message)
 	if err != nil {
 		return err
 	}
-	o, err := cl.StartCommit(c.Context, t.Repo, t.Expr, c.String("message"))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout, o.ID)
-	fmt.Fprintf(p.stderr, "write to s3://%s.%s.%s and then: caret commit finish %s@%s\n", o.ID, o.Branch, o.Repo, o.Repo, o.ID)
+	fmt.Fprintln(c.stdout, o.ID)
+	fmt.Fprintf(c.stderr, "write to s3://%s.%s.%s and then: caret commit finish %s@%s\n", o.ID, o.Branch, o.Repo, o.Repo, o.ID)
 	return nil
 }
 
-// onOpen connects and reads the one argument, an open commit.
-func onOpen(c *cli.Context, p process) (*client.Client, target, error) {
-	cl, t, err := onTarget(c, p, "REPO@ID")
-	if err == nil && (t.Expr == "" || t.HasPath) {
-		err = usagef("%q names no commit; write REPO@ID, with the ID that `caret commit start` printed", c.Args().First())
-	}
-	return cl, t, err
+// onOpen is the action of a command on an open commit.
+func onOpen(p process, run func(c *call, t target) error) cli.ActionFunc {
+	return onTarget(p, func(c *call, t target) error {
+		if t.Expr == "" || t.HasPath {
+			return usagef("%q names no commit; write REPO@ID, with the ID that `caret commit start` printed", c.line.Args().First())
+		}
+		return run(c, t)
+	})
 }
 
-func commitFinish(c *cli.Context, p process) error {
-	cl, t, err := onOpen(c, p)
+func commitFinish(c *call, t target, in v1.FinishCommit) error {
+	if in.Strategy != "" && in.Strategy != "ours" && in.Strategy != "theirs" {
+		return usagef("--strategy %q: it is ours or theirs", in.Strategy)
+	}
+	x, err := c.cl.FinishCommit(c.ctx, t.Repo, t.Expr, in)
 	if err != nil {
 		return err
 	}
-	strategy := c.String("strategy")
-	if strategy != "" && strategy != "ours" && strategy != "theirs" {
-		return usagef("--strategy %q: it is ours or theirs", strategy)
-	}
-	x, err := cl.FinishCommit(c.Context, t.Repo, t.Expr, v1.FinishCommit{Message: c.String("message"), Strategy: strategy})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout, x.ID)
+	fmt.Fprintln(c.stdout, x.ID)
 	return nil
 }
 
-func commitAbort(c *cli.Context, p process) error {
-	cl, t, err := onOpen(c, p)
-	if err != nil {
-		return err
-	}
+func commitAbort(c *cli.Context, p process, cl *client.Client, t target) error {
 	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need no --yes
 		if ok, err := mayAbort(c, p, cl, t); !ok || err != nil {
 			return err

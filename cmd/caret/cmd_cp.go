@@ -12,6 +12,7 @@ import (
 )
 
 func cpCommand(p process) *cli.Command {
+	var in v1.Copy
 	return &cli.Command{
 		Name: "cp", Usage: "copy files within the store, which moves no content", ArgsUsage: "REPO[@EXPR]:PATH REPO[@BRANCH]:PATH",
 		Description: "If the second PATH is empty or ends in a slash, the name of the file is added\n" +
@@ -19,15 +20,15 @@ func cpCommand(p process) *cli.Command {
 			"one commit.\n\n" +
 			"EXAMPLES:\n   caret cp sales@v1:a.csv sales@dev:b.csv\n   caret cp sales@HEAD^:june/a.csv sales:old/\n   caret cp -r sales:june/ archive:sales/june/ -m \"june is done\"",
 		Flags: clientFlags(
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under the folder PATH"},
-			messageFlag(),
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under the folder PATH", Destination: &in.Recursive},
+			messageFlag(&in.Message),
 		),
-		Action: func(c *cli.Context) error { return cp(c, p) },
+		Action: onLine(p, func(c *call) error { return cp(c, in) }),
 	}
 }
 
-func cp(c *cli.Context, p process) error {
-	args, err := arguments(c, "REPO[@EXPR]:PATH", "REPO[@BRANCH]:PATH")
+func cp(c *call, in v1.Copy) error {
+	args, err := arguments(c.line, "REPO[@EXPR]:PATH", "REPO[@BRANCH]:PATH")
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func cp(c *cli.Context, p process) error {
 	if strings.HasPrefix(to.Path, "/") {
 		return rooted(to)
 	}
-	if c.Bool("recursive") {
+	if in.Recursive {
 		from.Path, to.Path = asFolder(from.Path), asFolder(to.Path)
 	} else {
 		if from.Path == "" || strings.HasSuffix(from.Path, "/") {
@@ -51,21 +52,19 @@ func cp(c *cli.Context, p process) error {
 			to.Path += path.Base(from.Path)
 		}
 	}
-	cl, err := connect(c, p)
+	if err := c.connect(); err != nil {
+		return err
+	}
+	in.FromRepo, in.From, in.FromPath = from.Repo, from.Expr, from.Path
+	in.Ref, in.Path = to.Expr, to.Path
+	out, err := c.cl.Copy(c.ctx, to.Repo, in)
+	if client.Code(err) == "no_such_path" && in.Recursive {
+		return nothingUnder(c.ctx, c.cl, from)
+	}
 	if err != nil {
 		return err
 	}
-	out, err := cl.Copy(c.Context, to.Repo, v1.Copy{
-		FromRepo: from.Repo, From: from.Expr, FromPath: from.Path,
-		Ref: to.Expr, Path: to.Path, Recursive: c.Bool("recursive"), Message: c.String("message"),
-	})
-	if client.Code(err) == "no_such_path" && c.Bool("recursive") {
-		return nothingUnder(c.Context, cl, from)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout, out.Commit)
-	fmt.Fprintf(p.stderr, "copied %s\n", count(out.Files, "file"))
+	fmt.Fprintln(c.stdout, out.Commit)
+	fmt.Fprintf(c.stderr, "copied %s\n", count(out.Files, "file"))
 	return nil
 }

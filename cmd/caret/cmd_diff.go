@@ -12,24 +12,24 @@ import (
 )
 
 func diffCommand(p process) *cli.Command {
+	var o diffOptions
 	return &cli.Command{
 		Name: "diff", Usage: "show the files that differ between two states", ArgsUsage: "REPO@A REPO@B [PREFIX]",
 		Description: "EXAMPLES:\n   caret diff sales@master^ sales@master\n   caret diff sales@master sales@dev june/ --stat",
 		Flags: clientFlags(outputFlags(
-			&cli.BoolFlag{Name: "name-only", Usage: "paths alone"},
-			&cli.BoolFlag{Name: "stat", Usage: "totals alone"},
+			&cli.BoolFlag{Name: "name-only", Usage: "paths alone", Destination: &o.nameOnly},
+			&cli.BoolFlag{Name: "stat", Usage: "totals alone", Destination: &o.stat},
 		)...),
-		Action: func(c *cli.Context) error { return diff(c, p) },
+		Action: onLine(p, func(c *call) error { return diff(c, o) }),
 	}
 }
 
-func diff(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
+// diffOptions are the flags of diff.
+type diffOptions struct{ nameOnly, stat bool }
+
+func diff(c *call, o diffOptions) error {
 	names := []string{"REPO@A", "REPO@B", "PREFIX"}
-	args, err := arguments(c, names[:max(2, min(c.NArg(), 3))]...)
+	args, err := arguments(c.line, names[:max(2, min(c.line.NArg(), 3))]...)
 	if err != nil {
 		return err
 	}
@@ -49,12 +49,11 @@ func diff(c *cli.Context, p process) error {
 	if len(args) > 2 {
 		prefix = args[2]
 	}
-	cl, err := connect(c, p)
-	if err != nil {
+	if err := c.connect(); err != nil {
 		return err
 	}
-	changes := cl.DiffAll(c.Context, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix)
-	return showDiff(c, pr, changes)
+	changes := c.cl.DiffAll(c.ctx, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix)
+	return showDiff(c.pr, changes, o)
 }
 
 // otherRepo is the error of two sides that are not of one repo, with what may
@@ -71,11 +70,11 @@ func otherRepo(sides [2]target, more []string) error {
 	return usagef("%s", text)
 }
 
-func showDiff(c *cli.Context, pr printer, changes iter.Seq2[v1.Difference, error]) error {
+func showDiff(pr printer, changes iter.Seq2[v1.Difference, error], o diffOptions) error {
 	switch {
-	case c.Bool("stat"):
+	case o.stat:
 		return diffStat(pr, changes)
-	case c.Bool("name-only") && !pr.json:
+	case o.nameOnly && !pr.json:
 		for d, err := range changes {
 			if err != nil {
 				return err

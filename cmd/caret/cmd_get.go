@@ -19,6 +19,7 @@ import (
 )
 
 func getCommand(p process) *cli.Command {
+	var o getOptions
 	return &cli.Command{
 		Name: "get", Usage: "fetch a file, or a folder as one commit left it", ArgsUsage: "REPO[@EXPR]:PATH [DEST]",
 		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this\n" +
@@ -26,19 +27,25 @@ func getCommand(p process) *cli.Command {
 			"output. Files that are there already are not fetched again, and large ones\n" +
 			"that were cut off are continued.\n\nEXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales@v1:june/ -r - | gzip >june.tar.gz",
 		Flags: clientFlags(
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST or as a tar"},
-			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under PATH, into the folder DEST or as a tar", Destination: &o.recursive},
+			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16, Destination: &o.parallel},
 		),
-		Action: func(c *cli.Context) error { return get(c, p) },
+		Action: onLine(p, func(c *call) error { return get(c, o) }),
 	}
 }
 
-func get(c *cli.Context, p process) error {
+// getOptions are the flags of get.
+type getOptions struct {
+	recursive bool
+	parallel  int
+}
+
+func get(c *call, o getOptions) error {
 	names := []string{"REPO[@EXPR]:PATH"}
-	if c.NArg() > 1 || c.Bool("recursive") {
+	if c.line.NArg() > 1 || o.recursive {
 		names = append(names, "DEST")
 	}
-	args, err := arguments(c, names...)
+	args, err := arguments(c.line, names...)
 	if err != nil {
 		return err
 	}
@@ -46,23 +53,21 @@ func get(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	parallel := c.Int("parallel")
-	if parallel < 1 {
-		return usagef("--parallel %d: it is at least 1", parallel)
+	if o.parallel < 1 {
+		return usagef("--parallel %d: it is at least 1", o.parallel)
 	}
-	cl, err := connect(c, p)
-	if err != nil {
+	if err := c.connect(); err != nil {
 		return err
 	}
-	if c.Bool("recursive") {
-		tr, err := readTree(c.Context, cl, t)
+	if o.recursive {
+		tr, err := readTree(c.ctx, c.cl, t)
 		if err != nil {
 			return err
 		}
 		if args[1] == "-" {
-			return getTar(c.Context, p, cl, tr, parallel)
+			return getTar(c.ctx, c.process, c.cl, tr, o.parallel)
 		}
-		return getFolder(c.Context, p, cl, tr, args[1], parallel)
+		return getFolder(c.ctx, c.process, c.cl, tr, args[1], o.parallel)
 	}
 	if t.Path == "" || strings.HasSuffix(t.Path, "/") {
 		return usagef("%q names no file; give -r to fetch everything under it", args[0])
@@ -71,7 +76,7 @@ func get(c *cli.Context, p process) error {
 	if len(args) > 1 {
 		dest = args[1]
 	}
-	return getFile(c.Context, p, cl, t, dest)
+	return getFile(c.ctx, c.process, c.cl, t, dest)
 }
 
 // getFile fetches one file to a file, into a folder, or to standard output.

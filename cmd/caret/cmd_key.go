@@ -10,6 +10,8 @@ import (
 )
 
 func keyCommand(p process) *cli.Command {
+	var create v1.Key
+	var scope string
 	return &cli.Command{
 		Name: "key", Usage: "create, list, inspect and delete access keys",
 		Subcommands: []*cli.Command{
@@ -17,44 +19,36 @@ func keyCommand(p process) *cli.Command {
 				Name: "create", Usage: "make an access key; its secret is shown this once", ArgsUsage: "USER",
 				Description: "EXAMPLES:\n   caret key create alice\n   caret key create alice --read-only --repo sales@dev",
 				Flags: clientFlags(outputFlags(
-					&cli.BoolFlag{Name: "read-only", Usage: "it only reads"},
-					&cli.StringFlag{Name: "repo", Usage: "it is for `REPO[@BRANCH]` alone"},
+					&cli.BoolFlag{Name: "read-only", Usage: "it only reads", Destination: &create.ReadOnly},
+					&cli.StringFlag{Name: "repo", Usage: "it is for `REPO[@BRANCH]` alone", Destination: &scope},
 				)...),
-				Action: func(c *cli.Context) error { return keyCreate(c, p) },
+				Action: onName(p, func(c *call, user string) error { return keyCreate(c, user, create, scope) }),
 			},
 			{
 				Name: "list", Usage: "list keys, without their secrets", Aliases: []string{"ls"}, ArgsUsage: "[USER]",
 				Description: "EXAMPLES:\n   caret key list\n   caret key list alice",
 				Flags:       clientFlags(outputFlags()...),
-				Action:      func(c *cli.Context) error { return keyList(c, p) },
+				Action:      onLine(p, keyList),
 			},
 			{
 				Name: "inspect", Usage: "describe a key, without its secret", ArgsUsage: "ACCESS_KEY",
 				Description: "EXAMPLES:\n   caret key inspect CARETABCDEFGHIJKLMNO",
 				Flags:       clientFlags(outputFlags()...),
-				Action:      func(c *cli.Context) error { return keyInspect(c, p) },
+				Action:      onName(p, keyInspect),
 			},
 			{
 				Name: "delete", Usage: "delete a key", Aliases: []string{"rm"}, ArgsUsage: "ACCESS_KEY",
 				Description: "EXAMPLES:\n   caret key delete CARETABCDEFGHIJKLMNO --yes",
 				Flags:       removalFlags(),
-				Action:      func(c *cli.Context) error { return keyDelete(c, p) },
+				Action:      onName(p, func(c *call, key string) error { return keyDelete(c.line, p, c.cl, key) }),
 			},
 		},
 	}
 }
 
-func keyCreate(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, user, err := onName(c, p, "USER")
-	if err != nil {
-		return err
-	}
-	k := v1.Key{User: user, ReadOnly: c.Bool("read-only")}
-	if scope := c.String("repo"); scope != "" {
+func keyCreate(c *call, user string, k v1.Key, scope string) error {
+	k.User = user
+	if scope != "" {
 		t, err := parseTarget(scope)
 		if err != nil {
 			return err
@@ -64,10 +58,11 @@ func keyCreate(c *cli.Context, p process) error {
 		}
 		k.Repo, k.Branch = t.Repo, t.Expr
 	}
-	if k, err = cl.CreateKey(c.Context, k); err != nil {
+	k, err := c.cl.CreateKey(c.ctx, k)
+	if err != nil {
 		return err
 	}
-	return pr.details(k, "access_key", k.AccessKey, "secret_key", k.SecretKey)
+	return c.pr.details(k, "access_key", k.AccessKey, "secret_key", k.SecretKey)
 }
 
 // scopeOf is what a key is for.
@@ -89,50 +84,34 @@ func may(k v1.Key) string {
 	return "write"
 }
 
-func keyList(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
+func keyList(c *call) error {
+	pr := c.pr
 	user := ""
-	if c.NArg() > 0 {
-		args, err := arguments(c, "USER")
+	if c.line.NArg() > 0 {
+		args, err := arguments(c.line, "USER")
 		if err != nil {
 			return err
 		}
 		user = args[0]
 	}
-	cl, err := connect(c, p)
-	if err != nil {
+	if err := c.connect(); err != nil {
 		return err
 	}
-	keys := client.Each(func(after string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, user, after, 0) })
+	keys := client.Each(func(after string) (v1.Page[v1.Key], error) { return c.cl.Keys(c.ctx, user, after, 0) })
 	return list(pr, keys, "ACCESS KEY\tUSER\tMAY\tFOR\tCREATED", func(k v1.Key) []string {
 		return []string{k.AccessKey, pr.cut(k.User, 16), may(k), pr.cut(scopeOf(k), 16), pr.time(k.Created)}
 	})
 }
 
-func keyInspect(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
+func keyInspect(c *call, key string) error {
+	k, err := c.cl.Key(c.ctx, key)
 	if err != nil {
 		return err
 	}
-	cl, key, err := onName(c, p, "ACCESS_KEY")
-	if err != nil {
-		return err
-	}
-	k, err := cl.Key(c.Context, key)
-	if err != nil {
-		return err
-	}
-	return pr.details(k, "access_key", k.AccessKey, "user", k.User, "may", may(k), "for", scopeOf(k), "created", pr.time(k.Created))
+	return c.pr.details(k, "access_key", k.AccessKey, "user", k.User, "may", may(k), "for", scopeOf(k), "created", c.pr.time(k.Created))
 }
 
-func keyDelete(c *cli.Context, p process) error {
-	cl, key, err := onName(c, p, "ACCESS_KEY")
-	if err != nil {
-		return err
-	}
+func keyDelete(c *cli.Context, p process, cl *client.Client, key string) error {
 	if ok, err := goAhead(c, p, func() (string, error) {
 		k, err := cl.Key(c.Context, key)
 		return fmt.Sprintf("delete key %s of user %s, which is for %s", key, k.User, scopeOf(k)), err

@@ -14,47 +14,57 @@ import (
 	"caret/commits/revision"
 )
 
-func logLimit() cli.Flag {
-	return &cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` commits", Value: 0}
+// logOptions choose which commits are shown.
+type logOptions struct {
+	limit           int // 0: all
+	since, until    string
+	author, message string
 }
 
-// logFlags choose which commits are shown.
-func logFlags() []cli.Flag {
+func logLimit(to *int) cli.Flag {
+	return &cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` commits", Value: 0, Destination: to}
+}
+
+// flags set the options.
+func (o *logOptions) flags() []cli.Flag {
 	return []cli.Flag{
-		logLimit(),
-		&cli.StringFlag{Name: "since", Usage: "commits at `TIME` or later: 2026-11-20, 2026-11-20T12:00:00Z, or so long ago, as 90m, 24h, 7d"},
-		&cli.StringFlag{Name: "until", Usage: "commits at `TIME` or before"},
-		&cli.StringFlag{Name: "author", Usage: "commits whose author has `TEXT` in the name"},
-		&cli.StringFlag{Name: "message", Aliases: []string{"grep"}, Usage: "commits that have `TEXT` in the message"},
+		logLimit(&o.limit),
+		&cli.StringFlag{Name: "since", Usage: "commits at `TIME` or later: 2026-11-20, 2026-11-20T12:00:00Z, or so long ago, as 90m, 24h, 7d", Destination: &o.since},
+		&cli.StringFlag{Name: "until", Usage: "commits at `TIME` or before", Destination: &o.until},
+		&cli.StringFlag{Name: "author", Usage: "commits whose author has `TEXT` in the name", Destination: &o.author},
+		&cli.StringFlag{Name: "message", Aliases: []string{"grep"}, Usage: "commits that have `TEXT` in the message", Destination: &o.message},
 	}
 }
 
 func logCommand(p process) *cli.Command {
+	var o logOptions
 	return &cli.Command{
 		Name: "log", Usage: "show the commits that lead to a state, or changed a path", ArgsUsage: "REPO[@EXPR][:PATH]",
 		Description: "A PATH that ends in a slash stands for everything under it.\n\nEXAMPLES:\n   caret log sales\n   caret log sales@dev:june/ -n 5\n" +
 			"   caret log sales@master:a.csv -o json\n   caret log sales --since 7d --author alice --message june",
-		Flags:  clientFlags(outputFlags(logFlags()...)...),
-		Action: func(c *cli.Context) error { return logRun(c, p) },
+		Flags:  clientFlags(outputFlags(o.flags()...)...),
+		Action: onTarget(p, func(c *call, t target) error { return logRun(c, t, o) }),
 	}
 }
 
-// logFilter reads the flags.
-func logFilter(c *cli.Context, t target) (client.LogFilter, error) {
-	f := client.LogFilter{Path: t.Path, Author: c.String("author"), Message: c.String("message")}
-	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		text := c.String(name)
-		if text == "" {
+// filter is what the server is asked for.
+func (o logOptions) filter(t target) (client.LogFilter, error) {
+	f := client.LogFilter{Path: t.Path, Author: o.author, Message: o.message}
+	for _, limit := range []struct {
+		flag, text string
+		to         *time.Time
+	}{{"since", o.since, &f.Since}, {"until", o.until, &f.Until}} {
+		if limit.text == "" {
 			continue
 		}
-		at, err := parseTime(text, time.Now())
-		if day, dayErr := time.Parse(time.DateOnly, text); dayErr == nil && name == "until" {
+		at, err := parseTime(limit.text, time.Now())
+		if day, dayErr := time.Parse(time.DateOnly, limit.text); dayErr == nil && limit.flag == "until" {
 			at = day.AddDate(0, 0, 1).Add(-time.Millisecond) // all of it
 		}
 		if err != nil {
-			return f, usagef("--%s %q: it is a time such as 2026-11-20T12:00:00Z, a day as 2026-11-20, or how long ago, as 90m, 24h, 7d", name, text)
+			return f, usagef("--%s %q: it is a time such as 2026-11-20T12:00:00Z, a day as 2026-11-20, or how long ago, as 90m, 24h, 7d", limit.flag, limit.text)
 		}
-		*to = at
+		*limit.to = at
 	}
 	return f, nil
 }
@@ -75,38 +85,29 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, s)
 }
 
-// readLog goes through the commits that lead to a target, newest first, up
-// to limit of them (0: all).
-func readLog(c *cli.Context, cl *client.Client, t target, limit int) (iter.Seq2[v1.Commit, error], error) {
-	if limit < 0 {
-		return nil, usagef("--limit %d: it is a number of commits", limit)
+// readLog goes through the commits that lead to a target, newest first.
+func readLog(c *call, t target, o logOptions) (iter.Seq2[v1.Commit, error], error) {
+	if o.limit < 0 {
+		return nil, usagef("--limit %d: it is a number of commits", o.limit)
 	}
-	f, err := logFilter(c, t)
+	f, err := o.filter(t)
 	if err != nil {
 		return nil, err
 	}
 	return first(client.Each(func(after string) (v1.Page[v1.Commit], error) {
-		return cl.Log(c.Context, t.Repo, t.Expr, f, after, limit)
-	}), limit), nil
+		return c.cl.Log(c.ctx, t.Repo, t.Expr, f, after, o.limit)
+	}), o.limit), nil
 }
 
-func logRun(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@EXPR][:PATH]")
-	if err != nil {
-		return err
-	}
-	log, err := readLog(c, cl, t, c.Int("limit"))
+func logRun(c *call, t target, o logOptions) error {
+	log, err := readLog(c, t, o)
 	if err != nil {
 		return err
 	}
 	if t.Path != "" {
 		log = orElse(log, func() error { return unchanged(t) })
 	}
-	return listCommits(pr, log)
+	return listCommits(c.pr, log)
 }
 
 // unchanged is the error that no commit changed a path.

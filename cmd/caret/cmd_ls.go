@@ -14,50 +14,45 @@ import (
 )
 
 func lsCommand(p process) *cli.Command {
+	var o lsOptions
 	return &cli.Command{
 		Name: "ls", Usage: "list files", ArgsUsage: "REPO[@EXPR][:PREFIX]",
 		Description: "EXAMPLES:\n   caret ls sales\n   caret ls sales@HEAD^:june/ -l\n   caret ls sales -R -o json",
 		Flags: clientFlags(outputFlags(
-			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with size, time and the commit that last changed each file"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "all files under the prefix"},
+			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with size, time and the commit that last changed each file", Destination: &o.long},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "all files under the prefix", Destination: &o.recursive},
 		)...),
-		Action: func(c *cli.Context) error { return ls(c, p) },
+		Action: onTarget(p, func(c *call, t target) error { return ls(c, t, o) }),
 	}
 }
 
-func ls(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@EXPR][:PREFIX]")
-	if err != nil {
-		return err
-	}
+// lsOptions are the flags of ls.
+type lsOptions struct{ long, recursive bool }
+
+func ls(c *call, t target, o lsOptions) error {
+	pr := c.pr
 	delimiter := "/"
-	if c.Bool("recursive") {
+	if o.recursive {
 		delimiter = ""
 	}
 	files := client.Each(func(after string) (v1.Page[v1.File], error) {
-		return cl.Files(c.Context, t.Repo, t.Expr, t.Path, delimiter, after, 0)
+		return c.cl.Files(c.ctx, t.Repo, t.Expr, t.Path, delimiter, after, 0)
 	})
 	if t.Path != "" {
 		files = orElse(files, func() error { return unslashed(t, notFound(t, "there is nothing under %q", t)) })
 	}
 	switch {
 	case pr.json:
-		err = list(pr, files, "", nil)
-	case c.Bool("long"):
-		err = list(pr, files, "SIZE\tMODIFIED\tCOMMIT\tPATH", func(f v1.File) []string {
+		return list(pr, files, "", nil)
+	case o.long:
+		return list(pr, files, "SIZE\tMODIFIED\tCOMMIT\tPATH", func(f v1.File) []string {
 			if f.Prefix != "" {
 				return []string{"-", "-", "-", oneLine(f.Prefix)}
 			}
 			return []string{pr.size(f.Size), pr.timeOf(f.Modified), pr.short(f.Commit), oneLine(f.Path)}
 		})
-	default:
-		err = listNames(pr, files)
 	}
-	return err
+	return listNames(pr, files)
 }
 
 // listNames prints a name a line.
@@ -94,32 +89,27 @@ func statCommand(p process) *cli.Command {
 		Name: "stat", Usage: "describe a file", ArgsUsage: "REPO[@EXPR]:PATH",
 		Description: "EXAMPLES:\n   caret stat sales@HEAD^:a.csv",
 		Flags:       clientFlags(outputFlags()...),
-		Action: func(c *cli.Context) error {
-			pr, err := newPrinter(c, p)
-			if err != nil {
-				return err
-			}
-			cl, t, err := onFile(c, p)
-			if err != nil {
-				return err
-			}
-			f, err := cl.Stat(c.Context, t.Repo, t.Expr, t.Path)
-			if err != nil {
-				return orFolder(c.Context, cl, t, err, "`caret ls` lists it")
-			}
-			return pr.details(f, "path", f.Path, "size", pr.size(f.Size), "modified", pr.timeOf(f.Modified),
-				"commit", f.Commit, "blake3", f.Hash, "content type", f.ContentType)
-		},
+		Action:      onFile(p, stat),
 	}
 }
 
-// onFile connects and reads the one argument, a file.
-func onFile(c *cli.Context, p process) (*client.Client, target, error) {
-	cl, t, err := onTarget(c, p, "REPO[@EXPR]:PATH")
-	if err == nil && t.Path == "" {
-		err = usagef("%q names no file; write %s:PATH", c.Args().First(), strings.TrimSuffix(t.String(), ":"))
+func stat(c *call, t target) error {
+	f, err := c.cl.Stat(c.ctx, t.Repo, t.Expr, t.Path)
+	if err != nil {
+		return orFolder(c.ctx, c.cl, t, err, "`caret ls` lists it")
 	}
-	return cl, t, err
+	return c.pr.details(f, "path", f.Path, "size", c.pr.size(f.Size), "modified", c.pr.timeOf(f.Modified),
+		"commit", f.Commit, "blake3", f.Hash, "content type", f.ContentType)
+}
+
+// onFile is the action of a command on a file.
+func onFile(p process, run func(c *call, t target) error) cli.ActionFunc {
+	return onTarget(p, func(c *call, t target) error {
+		if t.Path == "" {
+			return usagef("%q names no file; write %s:PATH", c.line.Args().First(), strings.TrimSuffix(t.String(), ":"))
+		}
+		return run(c, t)
+	})
 }
 
 func catCommand(p process) *cli.Command {
@@ -127,13 +117,11 @@ func catCommand(p process) *cli.Command {
 		Name: "cat", Usage: "write a file to standard output", ArgsUsage: "REPO[@EXPR]:PATH",
 		Description: "EXAMPLES:\n   caret cat sales@master^:a.csv",
 		Flags:       clientFlags(),
-		Action: func(c *cli.Context) error {
-			cl, t, err := onFile(c, p)
-			if err != nil {
-				return err
-			}
-			err = download(c.Context, cl, t, p.stdout)
-			return orFolder(c.Context, cl, t, err, "`caret ls` lists it, and `caret get -r` fetches it")
-		},
+		Action:      onFile(p, cat),
 	}
+}
+
+func cat(c *call, t target) error {
+	err := download(c.ctx, c.cl, t, c.stdout)
+	return orFolder(c.ctx, c.cl, t, err, "`caret ls` lists it, and `caret get -r` fetches it")
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func mergeCommand(p process) *cli.Command {
+	var in v1.Merge
 	return &cli.Command{
 		Name: "merge", Usage: "make what one branch has part of another, in one commit", ArgsUsage: "REPO FROM INTO",
 		Description: "FROM is a branch, a tag or a commit, INTO a branch. Of each path the side\n" +
@@ -22,25 +23,22 @@ func mergeCommand(p process) *cli.Command {
 			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
 			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
 			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy ours",
-		Flags: clientFlags(outputFlags(messageFlag(),
+		Flags: clientFlags(outputFlags(messageFlag(&in.Message),
 			&cli.StringSliceFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours, theirs, or PATTERN=ours, PATTERN=theirs; the first that fits"},
-			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on"},
-			&cli.BoolFlag{Name: "squash", Usage: "make an ordinary commit, which does not remember where it is from"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be merged"},
+			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on", Destination: &in.NoFastForward},
+			&cli.BoolFlag{Name: "squash", Usage: "make an ordinary commit, which does not remember where it is from", Destination: &in.Squash},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be merged", Destination: &in.DryRun},
 		)...),
-		Action: func(c *cli.Context) error { return merge(c, p) },
+		Action: onLine(p, func(c *call) error { return merge(c, in) }),
 	}
 }
 
-func merge(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
+func merge(c *call, in v1.Merge) error {
+	pr := c.pr
+	if err := checkSides(c.line.Args().Slice()); err != nil {
 		return err
 	}
-	if err := checkSides(c.Args().Slice()); err != nil {
-		return err
-	}
-	args, err := arguments(c, "REPO", "FROM", "INTO")
+	args, err := arguments(c.line, "REPO", "FROM", "INTO")
 	if err != nil {
 		return err
 	}
@@ -54,29 +52,25 @@ func merge(c *cli.Context, p process) error {
 	if err := revision.CheckName(args[2]); err != nil {
 		return usagef("INTO is a branch: %v", err)
 	}
-	in := v1.Merge{
-		From: args[1], Into: args[2], Message: c.String("message"),
-		NoFastForward: c.Bool("no-ff"), Squash: c.Bool("squash"), DryRun: c.Bool("dry-run"),
-	}
-	if in.Rules, err = mergeRules(c.StringSlice("strategy")); err != nil {
+	in.From, in.Into = args[1], args[2]
+	if in.Rules, err = mergeRules(c.line.StringSlice("strategy")); err != nil {
 		return err
 	}
-	cl, err := connect(c, p)
-	if err != nil {
+	if err := c.connect(); err != nil {
 		return err
 	}
-	out, err := cl.Merge(c.Context, repo, in)
+	out, err := c.cl.Merge(c.ctx, repo, in)
 	if err != nil {
 		return err
 	}
 	if in.DryRun {
-		return showPlan(p, pr, in, out)
+		return showPlan(c.process, pr, in, out)
 	}
 	if pr.json {
 		return pr.value(out)
 	}
-	fmt.Fprintln(p.stdout, out.Commit)
-	fmt.Fprintln(p.stderr, mergeDone(in, out))
+	fmt.Fprintln(c.stdout, out.Commit)
+	fmt.Fprintln(c.stderr, mergeDone(in, out))
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 )
 
 func putCommand(p process) *cli.Command {
+	var u upload
 	return &cli.Command{
 		Name: "put", Usage: "store a file, or a folder as one commit, and print its id", ArgsUsage: "REPO[@BRANCH]:PATH SOURCE",
 		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only\n" +
@@ -26,23 +27,19 @@ func putCommand(p process) *cli.Command {
 			"   caret put sales@master:june/ -r ./out --delete --dry-run\n   date | caret put sales:now -\n" +
 			"   tar c -C out . | caret put sales:june/ -r -",
 		Flags: clientFlags(outputFlags(
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "SOURCE is a folder, or a tar on standard input"},
-			&cli.BoolFlag{Name: "delete", Usage: "also delete, in the same commit, what is under PATH but not in the folder"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be stored and deleted, and change nothing"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "SOURCE is a folder, or a tar on standard input", Destination: &u.recursive},
+			&cli.BoolFlag{Name: "delete", Usage: "also delete, in the same commit, what is under PATH but not in the folder", Destination: &u.del},
+			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be stored and deleted, and change nothing", Destination: &u.dryRun},
 			yesFlag(),
-			messageFlag(),
-			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16},
+			messageFlag(&u.message),
+			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16, Destination: &u.parallel},
 		)...),
-		Action: func(c *cli.Context) error { return put(c, p) },
+		Action: onLine(p, func(c *call) error { return put(c, u) }),
 	}
 }
 
-func put(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	args, err := arguments(c, "REPO[@BRANCH]:PATH", "SOURCE")
+func put(c *call, u upload) error {
+	args, err := arguments(c.line, "REPO[@BRANCH]:PATH", "SOURCE")
 	if err != nil {
 		return err
 	}
@@ -50,33 +47,30 @@ func put(c *cli.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	u := upload{
-		p: p, pr: pr, to: t, source: args[1], message: c.String("message"), parallel: c.Int("parallel"),
-		del: c.Bool("delete"), dryRun: c.Bool("dry-run"), yes: c.Bool("yes"),
-	}
-	recursive := c.Bool("recursive")
+	u.p, u.pr, u.to, u.source, u.yes = c.process, c.pr, t, args[1], c.line.Bool("yes")
 	switch {
 	case strings.HasPrefix(t.Path, "/"):
 		return rooted(t)
 	case u.parallel < 1:
 		return usagef("--parallel %d: it is at least 1", u.parallel)
-	case (u.del || u.dryRun) && (!recursive || u.source == "-"):
+	case (u.del || u.dryRun) && (!u.recursive || u.source == "-"):
 		return usagef("--delete and --dry-run are for a folder, with -r")
 	case u.del && !u.dryRun:
-		if err := canConfirm(p, u.yes, "--delete"); err != nil {
+		if err := canConfirm(c.process, u.yes, "--delete"); err != nil {
 			return err
 		}
 	}
-	if u.cl, err = connect(c, p); err != nil {
+	if err := c.connect(); err != nil {
 		return err
 	}
+	u.cl = c.cl
 	switch {
-	case !recursive:
-		return u.single(c.Context)
+	case !u.recursive:
+		return u.single(c.ctx)
 	case u.source == "-":
-		return u.tar(c.Context)
+		return u.tar(c.ctx)
 	}
-	return u.folder(c.Context)
+	return u.folder(c.ctx)
 }
 
 // rooted is the error that a path begins with a slash, which would be part of
@@ -100,6 +94,8 @@ type upload struct {
 	del      bool     // what the folder does not have
 	dryRun   bool
 	yes      bool
+
+	recursive bool // the source is a folder or a tar
 }
 
 // single stores one file.

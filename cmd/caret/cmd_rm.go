@@ -17,36 +17,35 @@ import (
 )
 
 func rmCommand(p process) *cli.Command {
+	var r removal
 	return &cli.Command{
 		Name: "rm", Usage: "delete files in one commit; history keeps them", ArgsUsage: "REPO[@BRANCH]:PATH...",
 		Description: "On a terminal -r asks first.\n\nEXAMPLES:\n   caret rm sales@master:a.csv\n   caret rm -r sales@dev:june/ -m \"june was wrong\"\n" +
 			"   caret rm -r sales@dev:june/ --dry-run",
 		Flags: clientFlags(outputFlags(
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also everything under the folder PATH"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted, and change nothing"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also everything under the folder PATH", Destination: &r.recursive},
+			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted, and change nothing", Destination: &r.dryRun},
 			yesFlag(),
-			messageFlag(),
+			messageFlag(&r.message),
 		)...),
-		Action: func(c *cli.Context) error {
-			pr, err := newPrinter(c, p)
-			if err != nil {
-				return err
-			}
-			args, err := arguments(c, "REPO[@BRANCH]:PATH...")
-			if err != nil {
-				return err
-			}
-			r := removal{p: p, pr: pr, message: c.String("message"), recursive: c.Bool("recursive"), dryRun: c.Bool("dry-run")}
-			r.yes = c.Bool("yes") || !terminal(p.stdin) // a commit can be taken back
-			if r.targets, err = onOneBranch(args); err != nil {
-				return err
-			}
-			if r.cl, err = connect(c, p); err != nil {
-				return err
-			}
-			return r.run(c.Context)
-		},
+		Action: onLine(p, func(c *call) error { return rm(c, r) }),
 	}
+}
+
+func rm(c *call, r removal) error {
+	args, err := arguments(c.line, "REPO[@BRANCH]:PATH...")
+	if err != nil {
+		return err
+	}
+	if r.targets, err = onOneBranch(args); err != nil {
+		return err
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	r.cl, r.p, r.pr = c.cl, c.process, c.pr
+	r.yes = c.line.Bool("yes") || !terminal(c.stdin) // a commit can be taken back
+	return r.run(c.ctx)
 }
 
 // onOneBranch reads files that must be on one branch.

@@ -10,89 +10,67 @@ import (
 )
 
 func tagCommand(p process) *cli.Command {
+	var at string
 	return &cli.Command{
 		Name: "tag", Usage: "create, list, inspect and delete tags: fixed names for commits",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3",
-				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD"}),
-				Action:      func(c *cli.Context) error { return tagCreate(c, p) },
+				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD", Destination: &at}),
+				Action:      onBranch(p, func(c *call, repo, tag string) error { return tagCreate(c, repo, tag, at) }),
 			},
 			{
 				Name: "list", Usage: "list the tags of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret tag list sales",
 				Flags:       clientFlags(outputFlags()...),
-				Action:      func(c *cli.Context) error { return tagList(c, p) },
+				Action:      onRepo(p, tagList),
 			},
 			{
 				Name: "inspect", Usage: "describe a tag", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag inspect sales@v1",
 				Flags:       clientFlags(outputFlags()...),
-				Action:      func(c *cli.Context) error { return tagInspect(c, p) },
+				Action:      onBranch(p, tagInspect),
 			},
 			{
 				Name: "delete", Usage: "delete a tag; the commit stays", Aliases: []string{"rm"}, ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag delete sales@v1 --yes",
 				Flags:       removalFlags(),
-				Action:      func(c *cli.Context) error { return tagDelete(c, p) },
+				Action:      onBranch(p, func(c *call, repo, tag string) error { return tagDelete(c.line, p, c.cl, repo, tag) }),
 			},
 		},
 	}
 }
 
-func tagCreate(c *cli.Context, p process) error {
-	cl, repo, tag, err := onBranch(c, p)
+func tagCreate(c *call, repo, tag, at string) error {
+	if err := checkExpr("--at", at); err != nil {
+		return err
+	}
+	t, err := c.cl.CreateTag(c.ctx, repo, tag, at)
 	if err != nil {
 		return err
 	}
-	if err := checkExpr("--at", c.String("at")); err != nil {
-		return err
-	}
-	t, err := cl.CreateTag(c.Context, repo, tag, c.String("at"))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.stderr, "tag %s of repo %s is commit %s; read it at s3://%s.%s\n", tag, repo, t.Commit, tag, repo)
+	fmt.Fprintf(c.stderr, "tag %s of repo %s is commit %s; read it at s3://%s.%s\n", tag, repo, t.Commit, tag, repo)
 	return nil
 }
 
-func tagList(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, repo, err := onRepo(c, p)
-	if err != nil {
-		return err
-	}
-	tags := client.Each(func(after string) (v1.Page[v1.Tag], error) { return cl.Tags(c.Context, repo, after, 0) })
+func tagList(c *call, repo string) error {
+	pr := c.pr
+	tags := client.Each(func(after string) (v1.Page[v1.Tag], error) { return c.cl.Tags(c.ctx, repo, after, 0) })
 	return list(pr, tags, "NAME\tCOMMIT\tCREATED", func(t v1.Tag) []string {
 		return []string{pr.cut(t.Name, 40), pr.short(t.Commit), pr.time(t.Created)}
 	})
 }
 
-func tagInspect(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
+func tagInspect(c *call, repo, tag string) error {
+	t, err := c.cl.Tag(c.ctx, repo, tag)
 	if err != nil {
 		return err
 	}
-	cl, repo, tag, err := onBranch(c, p)
-	if err != nil {
-		return err
-	}
-	t, err := cl.Tag(c.Context, repo, tag)
-	if err != nil {
-		return err
-	}
-	return pr.details(t, "name", t.Name, "repo", t.Repo, "commit", t.Commit, "created", pr.time(t.Created))
+	return c.pr.details(t, "name", t.Name, "repo", t.Repo, "commit", t.Commit, "created", c.pr.time(t.Created))
 }
 
-func tagDelete(c *cli.Context, p process) error {
-	cl, repo, tag, err := onBranch(c, p)
-	if err != nil {
-		return err
-	}
+func tagDelete(c *cli.Context, p process, cl *client.Client, repo, tag string) error {
 	if ok, err := goAhead(c, p, func() (string, error) {
 		t, err := cl.Tag(c.Context, repo, tag)
 		return fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err

@@ -10,6 +10,7 @@ import (
 )
 
 func watchCommand(p process) *cli.Command {
+	var o watchOptions
 	return &cli.Command{
 		Name: "watch", Usage: "print the commits of a branch as they are made", ArgsUsage: "REPO[@BRANCH]",
 		Description: "Prints a line for each commit, oldest first, and waits for more until it is\n" +
@@ -23,40 +24,37 @@ func watchCommand(p process) *cli.Command {
 			"     caret get \"sales@$commit:in/\" -r ./in && ./react ./in\n   done\n" +
 			"   caret watch sales -o json --after \"$last\" | jq --unbuffered -r .id",
 		Flags: clientFlags(outputFlags(
-			&cli.StringFlag{Name: "after", Usage: "begin behind the commit `EXPR`, or with the first one for " + v1.Beginning + "; now if not given"},
-			&cli.StringFlag{Name: "path", Usage: "only commits that changed `PATH`, or anything under it if it ends in a slash"},
-			logLimit(),
+			&cli.StringFlag{Name: "after", Usage: "begin behind the commit `EXPR`, or with the first one for " + v1.Beginning + "; now if not given", Destination: &o.after},
+			&cli.StringFlag{Name: "path", Usage: "only commits that changed `PATH`, or anything under it if it ends in a slash", Destination: &o.path},
+			logLimit(&o.limit),
 		)...),
-		Action: func(c *cli.Context) error { return watch(c, p) },
+		Action: onTarget(p, func(c *call, t target) error { return watch(c, t, o) }),
 	}
 }
 
-func watch(c *cli.Context, p process) error {
-	pr, err := newPrinter(c, p)
-	if err != nil {
-		return err
-	}
-	cl, t, err := onTarget(c, p, "REPO[@BRANCH]")
-	if err != nil {
-		return err
-	}
+// watchOptions are the flags of watch.
+type watchOptions struct {
+	after, path string
+	limit       int // 0: none
+}
+
+func watch(c *call, t target, o watchOptions) error {
 	if t.HasPath {
-		return usagef("%q has a path; give it with --path", c.Args().First())
+		return usagef("%q has a path; give it with --path", c.line.Args().First())
 	}
-	limit := c.Int("limit")
-	if limit < 0 {
-		return usagef("--limit %d: it is a number of commits", limit)
+	if o.limit < 0 {
+		return usagef("--limit %d: it is a number of commits", o.limit)
 	}
 	if t.Expr == "" || t.Expr == "HEAD" {
-		s, err := cl.Resolve(c.Context, t.Repo, t.Expr)
+		s, err := c.cl.Resolve(c.ctx, t.Repo, t.Expr)
 		if err != nil {
 			return err
 		}
 		t.Expr = s.Branch
 	}
-	for x, err := range first(cl.Watch(c.Context, t.Repo, t.Expr, c.String("path"), c.String("after")), limit) {
+	for x, err := range first(c.cl.Watch(c.ctx, t.Repo, t.Expr, o.path, o.after), o.limit) {
 		if err == nil {
-			err = pr.line(x)
+			err = c.pr.line(x)
 		}
 		if err != nil {
 			return err

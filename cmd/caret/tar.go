@@ -17,7 +17,7 @@ import (
 
 	"caret/api/client"
 	"caret/api/v1"
-	"caret/gateway/tarball"
+	"caret/pfs/archive"
 )
 
 // smallFile is the size in bytes up to which files of a tar are held in
@@ -49,7 +49,7 @@ func (u *upload) tar(ctx context.Context) error {
 		_, err := io.Copy(pipe, u.p.stdin)
 		pipe.CloseWithError(err)
 	}()
-	archive, err := tarball.New(bar.reader(in), tarball.Options{
+	members, err := archive.New(bar.reader(in), archive.Options{
 		Prefix: asFolder(u.to.Path), Relative: true, MaxMembers: -1, MaxRatio: -1, // who sends it knows what is in it
 	})
 	if err != nil {
@@ -58,7 +58,7 @@ func (u *upload) tar(ctx context.Context) error {
 	t := tarUpload{upload: u, bar: bar, slots: semaphore.NewWeighted(int64(u.parallel)), seen: make(map[string]bool)}
 	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error {
 		t.id = id
-		return t.members(ctx, archive)
+		return t.members(ctx, members)
 	})
 	bar.finish()
 	if err != nil {
@@ -70,10 +70,10 @@ func (u *upload) tar(ctx context.Context) error {
 }
 
 // members stages all files of the tar.
-func (t *tarUpload) members(ctx context.Context, archive *tarball.Reader) error {
+func (t *tarUpload) members(ctx context.Context, members *archive.Reader) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for {
-		m, err := archive.Next()
+		m, err := members.Next()
 		switch {
 		case err == nil:
 			if err = t.member(gctx, g, m); err == nil {
@@ -94,7 +94,7 @@ func (t *tarUpload) members(ctx context.Context, archive *tarball.Reader) error 
 }
 
 // member stages a file, a small one in the background.
-func (t *tarUpload) member(ctx context.Context, g *errgroup.Group, m *tarball.Member) error {
+func (t *tarUpload) member(ctx context.Context, g *errgroup.Group, m *archive.Member) error {
 	slots := int64(1)
 	if t.seen[m.Path] {
 		slots = int64(t.parallel) // the last one of a path stays

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"pgregory.net/rapid"
+
 	"caret/gateway/checksum"
 )
 
@@ -92,30 +94,63 @@ func TestReader(t *testing.T) {
 	}
 }
 
+func crcs() []checksum.Algorithm {
+	return []checksum.Algorithm{checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME}
+}
+
+func combine(t *rapid.T, a checksum.Algorithm, parts ...checksum.Piece) checksum.Piece {
+	whole := checksum.Piece{}
+	for _, p := range parts {
+		whole.Size += p.Size
+	}
+	var err error
+	if whole.Value, err = checksum.Combine(a, parts); err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
 func TestCombine(t *testing.T) {
 	t.Parallel()
-	data := make([]byte, 300000)
+	data := make([]byte, 100_000)
 	rand.NewChaCha8([32]byte{}).Read(data)
-	for _, a := range []checksum.Algorithm{checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME} {
-		for _, sizes := range [][]int{{300000}, {1, 299999}, {100000, 100000, 100000}, {0, 5, 0, 299995}} {
-			var parts []checksum.Piece
-			rest := data
-			for _, n := range sizes {
-				parts = append(parts, checksum.Piece{Value: of(a, string(rest[:n])), Size: int64(n)})
-				rest = rest[n:]
-			}
-			got, err := checksum.Combine(a, parts)
-			if want := of(a, string(data)); err != nil || got != want {
-				t.Errorf("%s of %v: %s, %v; want %s", a, sizes, got, err, want)
-			}
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.SampledFrom(crcs()).Draw(t, "algorithm")
+		var parts []checksum.Piece
+		end := 0
+		for _, n := range rapid.SliceOfN(rapid.IntRange(0, 10_000), 0, 10).Draw(t, "sizes") {
+			parts = append(parts, checksum.Piece{Value: of(a, string(data[end:end+n])), Size: int64(n)})
+			end += n
 		}
-	}
+		if got, want := combine(t, a, parts...).Value, of(a, string(data[:end])); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	})
 	if _, err := checksum.Combine(checksum.SHA256, nil); !errors.Is(err, checksum.ErrInvalid) {
 		t.Errorf("SHA256: %v", err)
 	}
 	if _, err := checksum.Combine(checksum.CRC32, []checksum.Piece{{Value: "", Size: 1}}); !errors.Is(err, checksum.ErrInvalid) {
 		t.Errorf("a part without: %v", err)
 	}
+}
+
+// TestCombineLarge: parts too large to be summed here combine to the same
+// whichever are combined first.
+func TestCombineLarge(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.SampledFrom(crcs()).Draw(t, "algorithm")
+		var p [3]checksum.Piece
+		for i := range p {
+			size := rapid.Int64Range(0, 1<<60).Draw(t, "size")
+			p[i] = checksum.Piece{Value: of(a, rapid.String().Draw(t, "content")), Size: size}
+		}
+		left := combine(t, a, combine(t, a, p[0], p[1]), p[2])
+		right := combine(t, a, p[0], combine(t, a, p[1], p[2]))
+		if all := combine(t, a, p[:]...); left != all || right != all {
+			t.Fatalf("%v, %v, %v", all, left, right)
+		}
+	})
 }
 
 func TestComposite(t *testing.T) {
@@ -140,4 +175,24 @@ func FuzzFromRequest(f *testing.F) {
 			t.Fatalf("%q: %q gives %+v", name, value, w)
 		}
 	})
+}
+
+// BenchmarkCombine completes an upload of as many parts as there may be.
+func BenchmarkCombine(b *testing.B) {
+	for name, size := range map[string]func() int64{
+		"equal":  func() int64 { return 8 << 20 },
+		"random": func() int64 { return rand.Int64N(1 << 30) },
+	} {
+		parts := make([]checksum.Piece, 10_000)
+		for i := range parts {
+			parts[i] = checksum.Piece{Value: of(checksum.CRC64NVME, "x"), Size: size()}
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := checksum.Combine(checksum.CRC64NVME, parts); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -14,14 +14,14 @@ type Piece struct {
 // Combine is the checksum of the whole from those of its parts in order. Only
 // CRCs can be combined.
 func Combine(a Algorithm, parts []Piece) (string, error) {
-	var c crc
+	var c *crc
 	switch a {
 	case CRC32:
-		c = crc{poly: 0xedb88320, width: 32}
+		c = newCRC(0xedb88320, 32)
 	case CRC32C:
-		c = crc{poly: 0x82f63b78, width: 32}
+		c = newCRC(0x82f63b78, 32)
 	case CRC64NVME:
-		c = crc{poly: 0x9a6c9329ac4bc9b5, width: 64}
+		c = newCRC(0x9a6c9329ac4bc9b5, 64)
 	default:
 		return "", fmt.Errorf("%w: a %s of the whole cannot be made from its parts", ErrInvalid, a)
 	}
@@ -44,47 +44,40 @@ func Combine(a Algorithm, parts []Piece) (string, error) {
 	return base64.StdEncoding.EncodeToString(out), nil
 }
 
-// crc is a reflected CRC. Appending a zero bit to what was summed is a linear
-// map of the sum; appending n bytes is that map 8n times, made by squaring,
-// as zlib's crc32_combine does: https://zlib.net/
+// crc is a reflected CRC: bit width-1-i of a sum is the coefficient of x^i.
+// Appending n zero bytes to what was summed multiplies the sum by x^8n modulo
+// the polynomial, as zlib's crc32_combine does: https://zlib.net/
 type crc struct {
 	poly  uint64
 	width int
+	zeros [63]uint64 // x^(8*2^k): the factor of 2^k zero bytes
 }
 
-type matrix [64]uint64 // column i is the image of bit i
-
-func (m *matrix) times(v uint64) uint64 {
-	var sum uint64
-	for i := 0; v != 0; i, v = i+1, v>>1 {
-		if v&1 != 0 {
-			sum ^= m[i]
-		}
+func newCRC(poly uint64, width int) *crc {
+	c := &crc{poly: poly, width: width}
+	c.zeros[0] = 1 << (width - 1 - 8)
+	for k := 1; k < len(c.zeros); k++ {
+		c.zeros[k] = c.times(c.zeros[k-1], c.zeros[k-1])
 	}
-	return sum
+	return c
 }
 
-func (m *matrix) squared() *matrix {
-	var s matrix
-	for i := range m {
-		s[i] = m.times(m[i])
+// times is the product of a and b modulo the polynomial.
+func (c *crc) times(a, b uint64) uint64 {
+	var product uint64
+	for i := c.width - 1; i >= 0; i-- {
+		product ^= b & -(a >> i & 1)
+		b = b>>1 ^ c.poly&-(b&1)
 	}
-	return &s
+	return product
 }
 
 // shift is the sum after n more zero bytes.
-func (c crc) shift(sum uint64, n int64) uint64 {
-	m := &matrix{}
-	m[0] = c.poly
-	for i := 1; i < c.width; i++ {
-		m[i] = 1 << (i - 1)
-	}
-	m = m.squared().squared().squared() // a byte
-	for ; n > 0; n >>= 1 {
+func (c *crc) shift(sum uint64, n int64) uint64 {
+	for k := 0; n > 0; k, n = k+1, n>>1 {
 		if n&1 != 0 {
-			sum = m.times(sum)
+			sum = c.times(sum, c.zeros[k])
 		}
-		m = m.squared()
 	}
 	return sum
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"caret/gateway/percent"
 )
 
 // parseHeader reads an Authorization header:
@@ -150,36 +152,7 @@ func canonicalPath(u *url.URL) string {
 	if u.Path == "" {
 		return "/"
 	}
-	return encode(u.Path, true)
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// encode is percent-encoding as AWS defines it.
-func encode(s string, keepSlash bool) string {
-	plain := true
-	for i := range len(s) {
-		if !unreserved(s[i]) && (s[i] != '/' || !keepSlash) {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return s
-	}
-	b := make([]byte, 0, len(s)+16)
-	for i := range len(s) {
-		if c := s[i]; unreserved(c) || c == '/' && keepSlash {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return string(b)
-}
-
-func unreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c == '~'
+	return percent.Encode(u.Path, "/")
 }
 
 // canonicalQuery sorts the parameters by name and value, encoded; the
@@ -198,7 +171,7 @@ func canonicalQuery(raw string, presigned bool) string {
 		if presigned && name == "X-Amz-Signature" {
 			continue
 		}
-		pairs = append(pairs, encode(name, false)+"="+encode(value, false))
+		pairs = append(pairs, percent.Encode(name, "")+"="+percent.Encode(value, ""))
 	}
 	slices.SortFunc(pairs, func(a, b string) int {
 		// "=" sorts after some characters of names, so names come first.

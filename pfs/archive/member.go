@@ -1,10 +1,10 @@
-package tarball
+package archive
 
 import (
 	"archive/tar"
 	"fmt"
 	"io/fs"
-	"net/http"
+	"net/textproto"
 	"strings"
 	"time"
 )
@@ -17,11 +17,11 @@ type Member struct {
 	ModTime time.Time
 	Mode    fs.FileMode // permissions, and whether it is a directory
 
-	// Header has what a PUT of this member alone would have in its headers,
-	// such as Content-Type and X-Amz-Meta-*, if the archive says so in
-	// minio.metadata.* records, as minio-go's PutObjectsSnowball does; nil
-	// if not. It is the client's word, no more than a request's headers.
-	Header http.Header
+	// Header has the fields that would come with this member if it was sent
+	// alone, such as Content-Type, if the archive says so in minio.metadata.*
+	// records, as minio-go's PutObjectsSnowball does; nil if not. It is the
+	// sender's word, no more than a request's headers.
+	Header textproto.MIMEHeader
 
 	r *Reader
 }
@@ -68,7 +68,7 @@ var kinds = map[byte]string{
 func (r *Reader) directory(h *tar.Header) (*Member, error) {
 	name := strings.TrimRight(clean(h.Name), "/")
 	if name == "" || name == "." {
-		return nil, nil // the root, which has no key
+		return nil, nil // the root, which has no path
 	}
 	path, err := r.path(name + "/")
 	if err != nil || !r.opts.Directories {

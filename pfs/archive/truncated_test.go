@@ -1,4 +1,4 @@
-package tarball_test
+package archive_test
 
 import (
 	"archive/tar"
@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"caret/gateway/tarball"
+	"caret/pfs/archive"
 )
 
 // writeSparse writes a file whose zero parts are holes.
@@ -44,7 +44,7 @@ func small(t testing.TB) []byte {
 	long.Format = tar.FormatGNU
 	meta := file("meta", strings.Repeat("m", 512))
 	meta.PAXRecords = map[string]string{"minio.metadata.X-Amz-Meta-A": "b"}
-	b := archive(t, file("a", "hello"), tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o755}, long, meta,
+	b := tarOf(t, file("a", "hello"), tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o755}, long, meta,
 		file("d/"+strings.Repeat("ü", 100), strings.Repeat("z", 1025)))
 	holes := pax('x', "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", "holes", "GNU.sparse.realsize", "9000")
 	return join(b[:len(b)-1024], holes, block("x", '0', 516), padded("2\n600\n4\n9000\n0\n"), padded("data"),
@@ -73,21 +73,21 @@ func cuts(n int) iter.Seq[int] {
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	b := small(t)
-	want, err := readBytes(b, tarball.Options{Directories: true})
+	want, err := readBytes(b, archive.Options{Directories: true})
 	if err != nil || len(want) != 7 || want[5].Path != "holes" || want[5].Data[598:606] != "\x00\x00data\x00\x00" {
 		t.Fatal(len(want), err)
 	}
 	for _, e := range encodings {
 		body := e.encode(t, b)
 		for i := range cuts(len(body)) {
-			got, err := readBytes(body[:i], tarball.Options{Directories: true})
-			if !errors.Is(err, tarball.ErrTruncated) || !starts(want, got) {
+			got, err := readBytes(body[:i], archive.Options{Directories: true})
+			if !errors.Is(err, archive.ErrTruncated) || !starts(want, got) {
 				t.Fatalf("%s, %d of %d bytes: %d members, %v", e.name, i, len(body), len(got), err)
 			}
 		}
 		// Compressed data says itself whether it is whole.
 		for i := 0; i < len(b); i += 512 {
-			if _, err := readBytes(e.encode(t, b[:i]), tarball.Options{}); !errors.Is(err, tarball.ErrTruncated) {
+			if _, err := readBytes(e.encode(t, b[:i]), archive.Options{}); !errors.Is(err, archive.ErrTruncated) {
 				t.Fatalf("%s of the first %d of %d bytes: %v", e.name, i, len(b), err)
 			}
 		}
@@ -99,7 +99,7 @@ func TestTruncated(t *testing.T) {
 func TestUnterminated(t *testing.T) {
 	t.Parallel()
 	b := small(t)
-	opts := tarball.Options{Directories: true, Unterminated: true}
+	opts := archive.Options{Directories: true, Unterminated: true}
 	want, err := readBytes(b, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestUnterminated(t *testing.T) {
 			}
 		}
 		switch {
-		case n == 0 && !errors.Is(err, tarball.ErrTruncated):
+		case n == 0 && !errors.Is(err, archive.ErrTruncated):
 			t.Errorf("%d of %d bytes: %d members, %v", i, len(b), len(got), err)
 		case n > 0 && (err != nil || !cmp.Equal(got, want[:n])):
 			t.Errorf("%d of %d bytes: %d members, want %d, %v", i, len(b), len(got), n, err)
@@ -167,8 +167,8 @@ func TestTruncatedProperty(t *testing.T) {
 			h.Format = rapid.SampledFrom([]tar.Format{tar.FormatUnknown, tar.FormatPAX, tar.FormatGNU}).Draw(rt, "format")
 			headers = append(headers, h)
 		}
-		b := join(archive(t, headers...), make([]byte, 512*rapid.IntRange(0, 3).Draw(rt, "zeros")))
-		want, err := readBytes(b, tarball.Options{})
+		b := join(tarOf(t, headers...), make([]byte, 512*rapid.IntRange(0, 3).Draw(rt, "zeros")))
+		want, err := readBytes(b, archive.Options{})
 		if err != nil || len(want) != len(headers) {
 			rt.Fatal(len(want), err)
 		}
@@ -179,8 +179,8 @@ func TestTruncatedProperty(t *testing.T) {
 			}
 			body := e.encode(t, b[:cut])
 			body = body[:len(body)-min(len(body), rapid.SampledFrom([]int{0, 0, 1, 4, 8, 100}).Draw(rt, "and"))]
-			got, err := readBytes(body, tarball.Options{})
-			if err == nil && !cmp.Equal(got, want) || err != nil && !errors.Is(err, tarball.ErrTruncated) {
+			got, err := readBytes(body, archive.Options{})
+			if err == nil && !cmp.Equal(got, want) || err != nil && !errors.Is(err, archive.ErrTruncated) {
 				rt.Fatalf("%s, %d of %d bytes: %d of %d members, %v", e.name, cut, len(b), len(got), len(want), err)
 			}
 		}

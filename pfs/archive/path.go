@@ -1,4 +1,4 @@
-package tarball
+package archive
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-const maxPath = 1024 // bytes, as in S3's keys
+const maxPath = 1024 // bytes, as many as a path of caret may have
 
 // path makes a path of a member's name. Inside it stays as it is: a//b and
-// a/./b are keys of their own.
+// a/./b are paths of their own.
 func (r *Reader) path(name string) (string, error) {
 	if r.opts.Relative && strings.HasPrefix(name, "/") {
 		return "", fmt.Errorf("%w: %.200q is absolute", ErrPath, name)

@@ -1,4 +1,4 @@
-package tarball_test
+package archive_test
 
 import (
 	"archive/tar"
@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
+	"net/textproto"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
-	"caret/gateway/tarball"
+	"caret/pfs/archive"
 )
 
 var when = time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
@@ -30,15 +30,15 @@ type entry struct {
 	Data    string
 	ModTime time.Time
 	Mode    fs.FileMode
-	Header  http.Header
+	Header  textproto.MIMEHeader
 }
 
 func file(name, data string) tar.Header {
 	return tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(data)), Mode: 0o640, ModTime: when, Linkname: data}
 }
 
-// archive makes an archive; a file's bytes are in its Linkname.
-func archive(t testing.TB, headers ...tar.Header) []byte {
+// tarOf makes an archive; a file's bytes are in its Linkname.
+func tarOf(t testing.TB, headers ...tar.Header) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -138,8 +138,8 @@ type encoding struct {
 var encodings = []encoding{{"plain", plain}, {"gzip", gz}, {"zstd", zst}}
 
 // read reads all of an archive; what came before an error too.
-func read(in io.Reader, opts tarball.Options) ([]entry, error) {
-	r, err := tarball.New(in, opts)
+func read(in io.Reader, opts archive.Options) ([]entry, error) {
+	r, err := archive.New(in, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +166,14 @@ func read(in io.Reader, opts tarball.Options) ([]entry, error) {
 	}
 }
 
-func readBytes(b []byte, opts tarball.Options) ([]entry, error) {
+func readBytes(b []byte, opts archive.Options) ([]entry, error) {
 	return read(bytes.NewReader(b), opts)
 }
 
 func TestRead(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("0123456789abcdef", 20_000)
-	b := archive(
+	b := tarOf(
 		t,
 		tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "0123"}},
 		tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
@@ -200,12 +200,12 @@ func TestRead(t *testing.T) {
 			"halves":  iotest.HalfReader(bytes.NewReader(body)),
 			"dataEOF": iotest.DataErrReader(bytes.NewReader(body)),
 		} {
-			got, err := read(in, tarball.Options{Directories: true})
+			got, err := read(in, archive.Options{Directories: true})
 			if err != nil || !cmp.Equal(got, want) {
 				t.Errorf("%s, %s: %v\n%s", e.name, name, err, cmp.Diff(want, got))
 			}
 		}
-		got, err := readBytes(body, tarball.Options{Prefix: "/p/q-"})
+		got, err := readBytes(body, archive.Options{Prefix: "/p/q-"})
 		if err != nil || len(got) != 5 || got[0].Path != "p/q-a" || got[1].Path != "p/q-dir/empty" {
 			t.Errorf("%s with a prefix: %q, %v", e.name, got, err)
 		}
@@ -216,22 +216,22 @@ func TestRead(t *testing.T) {
 // known only then, and it must be zeros.
 func TestReadToTheEnd(t *testing.T) {
 	t.Parallel()
-	b := join(archive(t, file("a", "hello")), make([]byte, 100_001))
+	b := join(tarOf(t, file("a", "hello")), make([]byte, 100_001))
 	for _, e := range encodings {
 		in := bytes.NewReader(e.encode(t, b))
 		ended := false
 		got, err := read(io.MultiReader(in, readerFunc(func([]byte) (int, error) {
 			ended = true
 			return 0, io.EOF
-		})), tarball.Options{})
+		})), archive.Options{})
 		if err != nil || len(got) != 1 || !ended {
 			t.Errorf("%s: %d members, %v, read to its end: %t", e.name, len(got), err, ended)
 		}
-		if _, err := readBytes(e.encode(t, append(bytes.Clone(b), 'x')), tarball.Options{}); !errors.Is(err, tarball.ErrFormat) {
+		if _, err := readBytes(e.encode(t, append(bytes.Clone(b), 'x')), archive.Options{}); !errors.Is(err, archive.ErrFormat) {
 			t.Errorf("%s, something behind the zeros: %v", e.name, err)
 		}
 		if e.name != "plain" {
-			if _, err := readBytes(append(e.encode(t, b), "something else"...), tarball.Options{}); !errors.Is(err, tarball.ErrFormat) {
+			if _, err := readBytes(append(e.encode(t, b), "something else"...), archive.Options{}); !errors.Is(err, archive.ErrFormat) {
 				t.Errorf("%s, something behind the compressed data: %v", e.name, err)
 			}
 		}
@@ -246,14 +246,14 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // archive.
 func TestConcatenated(t *testing.T) {
 	t.Parallel()
-	b := archive(t, file("a", "hello"), file("b", strings.Repeat("x", 1000)))
+	b := tarOf(t, file("a", "hello"), file("b", strings.Repeat("x", 1000)))
 	skippable := []byte("\x5a\x2a\x4d\x18\x03\x00\x00\x00abc")
 	for name, body := range map[string][]byte{
 		"gzip":      join(gz(t, b[:700]), gz(t, nil), gz(t, b[700:2000]), gz(t, b[2000:])),
 		"zstd":      join(zst(t, b[:700]), skippable, zst(t, b[700:])),
 		"skippable": join(skippable, zst(t, b), skippable),
 	} {
-		if got, err := readBytes(body, tarball.Options{}); err != nil || len(got) != 2 {
+		if got, err := readBytes(body, archive.Options{}); err != nil || len(got) != 2 {
 			t.Errorf("%s: %d members, %v", name, len(got), err)
 		}
 	}
@@ -264,7 +264,7 @@ func TestPassedOver(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("x", 100_000)
 	for _, e := range encodings {
-		r, err := tarball.New(bytes.NewReader(e.encode(t, archive(t, file("a", big), file("b", big), file("c", "c")))), tarball.Options{})
+		r, err := archive.New(bytes.NewReader(e.encode(t, tarOf(t, file("a", big), file("b", big), file("c", "c")))), archive.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,18 +297,18 @@ func TestLongNames(t *testing.T) {
 		for n, ok := range map[int]bool{99: true, 100: true, 101: true, 256: true, 1024: true, 1025: false, 70_000: false} {
 			h := file(strings.Repeat("n", n), "x")
 			h.Format = format
-			got, err := readBytes(archive(t, h), tarball.Options{})
-			if ok && (err != nil || len(got) != 1 || got[0].Path != h.Name) || !ok && !errors.Is(err, tarball.ErrPath) {
+			got, err := readBytes(tarOf(t, h), archive.Options{})
+			if ok && (err != nil || len(got) != 1 || got[0].Path != h.Name) || !ok && !errors.Is(err, archive.ErrPath) {
 				t.Errorf("%v, %d bytes: %d members, %v", format, n, len(got), err)
 			}
 		}
 	}
-	if _, err := readBytes(archive(t, file(strings.Repeat("n", 1023), "")), tarball.Options{Prefix: "p/"}); !errors.Is(err, tarball.ErrPath) {
+	if _, err := readBytes(tarOf(t, file(strings.Repeat("n", 1023), "")), archive.Options{Prefix: "p/"}); !errors.Is(err, archive.ErrPath) {
 		t.Errorf("too long with its prefix: %v", err)
 	}
 	h := file(strings.Repeat("d/", 60)+"ustar", "x")
 	h.Format = tar.FormatUSTAR
-	if got, err := readBytes(archive(t, h), tarball.Options{}); err != nil || got[0].Path != h.Name {
+	if got, err := readBytes(tarOf(t, h), archive.Options{}); err != nil || got[0].Path != h.Name {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -338,43 +338,43 @@ func TestPaths(t *testing.T) {
 		"PAX not UTF-8":    join(pax('x', "path", "a\xc0\xaf"), block("a", '0', 0), end),
 		"NUL":              gnuSparse("a\x00b"),
 		"prefix of USTAR": func() []byte {
-			return archive(t, tar.Header{Typeflag: tar.TypeReg, Name: strings.Repeat("x", 90) + "/../" + strings.Repeat("y", 90), Format: tar.FormatUSTAR})
+			return tarOf(t, tar.Header{Typeflag: tar.TypeReg, Name: strings.Repeat("x", 90) + "/../" + strings.Repeat("y", 90), Format: tar.FormatUSTAR})
 		}(),
 	} {
-		if got, err := readBytes(body, tarball.Options{}); !errors.Is(err, tarball.ErrPath) || len(got) > 0 {
+		if got, err := readBytes(body, archive.Options{}); !errors.Is(err, archive.ErrPath) || len(got) > 0 {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 	for _, name := range []string{"", ".", "./", "/", "//./"} {
-		got, err := readBytes(join(block(name, '5', 0), end), tarball.Options{Directories: true, Prefix: "p/"})
+		got, err := readBytes(join(block(name, '5', 0), end), archive.Options{Directories: true, Prefix: "p/"})
 		if err != nil || len(got) > 0 {
 			t.Errorf("the root as %q: %q, %v", name, got, err)
 		}
 	}
 	for _, prefix := range []string{"../", "a/../b", "..", "\xff", "a\x00/", strings.Repeat("a", 1025)} {
-		if _, err := tarball.New(bytes.NewReader(nil), tarball.Options{Prefix: prefix}); !errors.Is(err, tarball.ErrPath) {
+		if _, err := archive.New(bytes.NewReader(nil), archive.Options{Prefix: prefix}); !errors.Is(err, archive.ErrPath) {
 			t.Errorf("prefix %.20q: %v", prefix, err)
 		}
 	}
-	if got, err := readBytes(archive(t, file(".x", "")), tarball.Options{Prefix: "a/."}); err != nil || got[0].Path != "a/..x" {
+	if got, err := readBytes(tarOf(t, file(".x", "")), archive.Options{Prefix: "a/."}); err != nil || got[0].Path != "a/..x" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := readBytes(join(block("./x", '0', 0), end), tarball.Options{Prefix: "a/.."}); !errors.Is(err, tarball.ErrPath) || got != nil {
+	if got, err := readBytes(join(block("./x", '0', 0), end), archive.Options{Prefix: "a/.."}); !errors.Is(err, archive.ErrPath) || got != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, err := readBytes(join(block("./", '5', 0), block("d//", '5', 0), block("old/", 0, 0), block("key/", '0', 0), end),
-		tarball.Options{Directories: true}); err != nil || len(got) != 3 || got[0].Path != "d/" || got[1].Path != "old/" || got[2].Path != "key/" {
+		archive.Options{Directories: true}); err != nil || len(got) != 3 || got[0].Path != "d/" || got[1].Path != "old/" || got[2].Path != "key/" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 func TestRelative(t *testing.T) {
 	t.Parallel()
-	if got, err := readBytes(join(block("./a", '0', 0), block("/", '5', 0), end), tarball.Options{Relative: true}); err != nil || len(got) != 1 || got[0].Path != "a" {
+	if got, err := readBytes(join(block("./a", '0', 0), block("/", '5', 0), end), archive.Options{Relative: true}); err != nil || len(got) != 1 || got[0].Path != "a" {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, name := range []string{"/a", "//a", "/./a"} {
-		if got, err := readBytes(join(block(name, '0', 0), end), tarball.Options{Relative: true}); !errors.Is(err, tarball.ErrPath) {
+		if got, err := readBytes(join(block(name, '0', 0), end), archive.Options{Relative: true}); !errors.Is(err, archive.ErrPath) {
 			t.Errorf("%q: %q, %v", name, got, err)
 		}
 	}
@@ -387,17 +387,17 @@ func TestMembers(t *testing.T) {
 		tar.TypeBlock: "block device", tar.TypeFifo: "fifo", 'V': "unknown type 'V'",
 	} {
 		body := join(block("a", '0', 3), padded("abc"), block("the/odd one", flag, 0), block("b", '0', 0), end)
-		got, err := readBytes(body, tarball.Options{})
-		if !errors.Is(err, tarball.ErrMember) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "the/odd one") {
+		got, err := readBytes(body, archive.Options{})
+		if !errors.Is(err, archive.ErrMember) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "the/odd one") {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
-		if got, err := readBytes(body, tarball.Options{IgnoreOthers: true}); err != nil || len(got) != 2 {
+		if got, err := readBytes(body, archive.Options{IgnoreOthers: true}); err != nil || len(got) != 2 {
 			t.Errorf("%s ignored: %q, %v", what, got, err)
 		}
 	}
 	// What is passed over may have bytes.
 	body := join(block("a", 'D', 700), padded(strings.Repeat("x", 700)), block("b", '7', 3), padded("abc"), end)
-	if got, err := readBytes(body, tarball.Options{IgnoreOthers: true}); err != nil || len(got) != 1 || got[0].Data != "abc" {
+	if got, err := readBytes(body, archive.Options{IgnoreOthers: true}); err != nil || len(got) != 1 || got[0].Data != "abc" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -408,8 +408,8 @@ func TestMetadata(t *testing.T) {
 		return join(pax('x', records...), block("a", '0', 0), block("b", '0', 0), end)
 	}
 	got, err := readBytes(with("minio.metadata.x-amz-meta-Who", "ü me", "minio.metadata.Content-Type", "text/plain",
-		"minio.versionId", "x", "SCHILY.xattr.user.a", "b", "comment", "c"), tarball.Options{})
-	want := http.Header{"X-Amz-Meta-Who": {"ü me"}, "Content-Type": {"text/plain"}}
+		"minio.versionId", "x", "SCHILY.xattr.user.a", "b", "comment", "c"), archive.Options{})
+	want := textproto.MIMEHeader{"X-Amz-Meta-Who": {"ü me"}, "Content-Type": {"text/plain"}}
 	if err != nil || len(got) != 2 || !cmp.Equal(got[0].Header, want) || got[1].Header != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -426,7 +426,7 @@ func TestMetadata(t *testing.T) {
 		"unknown hole": join(pax('x', "GNU.sparse.major", "2", "GNU.sparse.minor", "0"), block("a", '0', 0), end),
 		"half a map":   join(pax('x', "GNU.sparse.size", "9"), block("a", '0', 0), end),
 	} {
-		if _, err := readBytes(body, tarball.Options{}); !errors.Is(err, tarball.ErrFormat) {
+		if _, err := readBytes(body, archive.Options{}); !errors.Is(err, archive.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -438,7 +438,7 @@ func TestModTime(t *testing.T) {
 		"0": {}, "-5": {}, "1.5": time.Unix(1, 5e8).UTC(), "253402300799": time.Unix(253402300799, 0).UTC(),
 		"253402300800": {}, "9223372036854775807": {},
 	} {
-		got, err := readBytes(join(pax('x', "mtime", mtime), block("a", '0', 0), end), tarball.Options{})
+		got, err := readBytes(join(pax('x', "mtime", mtime), block("a", '0', 0), end), archive.Options{})
 		if err != nil || !got[0].ModTime.Equal(want) {
 			t.Errorf("%s: %v, %v", mtime, got, err)
 		}
@@ -453,13 +453,13 @@ func TestNotATar(t *testing.T) {
 		"\x04\x22\x4d\x18" + noise: "LZ4", "PK\x03\x04" + noise: "zip", "\x1f\x8b\x01" + noise: "",
 		"\x28\xb5\x2f\xfd\xff" + noise: "", "\x00" + noise: "", string(gz(t, []byte(noise))): "", string(zst(t, []byte(noise))): "",
 	} {
-		got, err := readBytes([]byte(body), tarball.Options{})
-		if !errors.Is(err, tarball.ErrFormat) || got != nil || !strings.Contains(err.Error(), hint) {
+		got, err := readBytes([]byte(body), archive.Options{})
+		if !errors.Is(err, archive.ErrFormat) || got != nil || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%.10q: %q, %v", body, got, err)
 		}
 	}
 	// Such a name is no reason to take a tar for something else.
-	if got, err := readBytes(archive(t, file("BZh", "x")), tarball.Options{}); err != nil || len(got) != 1 {
+	if got, err := readBytes(tarOf(t, file("BZh", "x")), archive.Options{}); err != nil || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -467,8 +467,8 @@ func TestNotATar(t *testing.T) {
 // A damaged byte is noticed where there is a checksum.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
-	b := archive(t, file("a", "hello"), file("b", strings.Repeat("0123456789", 50)))
-	want, err := readBytes(b, tarball.Options{})
+	b := tarOf(t, file("a", "hello"), file("b", strings.Repeat("0123456789", 50)))
+	want, err := readBytes(b, archive.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,7 +478,7 @@ func TestDamaged(t *testing.T) {
 			bad := bytes.Clone(body)
 			bad[i] ^= 0x10
 			// The headers have bytes without meaning.
-			if got, err := readBytes(bad, tarball.Options{}); err == nil && !cmp.Equal(got, want) {
+			if got, err := readBytes(bad, archive.Options{}); err == nil && !cmp.Equal(got, want) {
 				t.Errorf("%s, byte %d: %q", e.name, i, got)
 			}
 		}
@@ -490,17 +490,17 @@ func TestDamaged(t *testing.T) {
 func TestBodyFails(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("the checksum of the body is wrong")
-	b := join(archive(t, file("a", "hello"), file("b", strings.Repeat("x", 600))), make([]byte, 8192))
+	b := join(tarOf(t, file("a", "hello"), file("b", strings.Repeat("x", 600))), make([]byte, 8192))
 	for _, e := range encodings {
 		body := e.encode(t, b)
 		for i := range cuts(len(body) + 1) {
-			for _, opts := range []tarball.Options{{}, {Unterminated: true}} {
+			for _, opts := range []archive.Options{{}, {Unterminated: true}} {
 				if _, err := read(io.MultiReader(bytes.NewReader(body[:i]), iotest.ErrReader(failure)), opts); !errors.Is(err, failure) {
 					t.Fatalf("%s, after %d bytes: %v", e.name, i, err)
 				}
 				for _, short := range []error{io.ErrUnexpectedEOF, fmt.Errorf("the peer: %w", io.EOF)} {
 					_, err := read(io.MultiReader(bytes.NewReader(body[:i]), iotest.ErrReader(short)), opts)
-					if !errors.Is(err, tarball.ErrTruncated) || errors.Is(err, io.EOF) {
+					if !errors.Is(err, archive.ErrTruncated) || errors.Is(err, io.EOF) {
 						t.Fatalf("%s, cut after %d bytes: %v", e.name, i, err)
 					}
 				}
@@ -537,7 +537,7 @@ func TestGNUTar(t *testing.T) {
 		if err != nil {
 			t.Fatal(args, err)
 		}
-		got, err := readBytes(body, tarball.Options{})
+		got, err := readBytes(body, archive.Options{})
 		data := make(map[string]string)
 		for _, e := range got {
 			data[e.Path] = e.Data

@@ -1,5 +1,5 @@
-// Package tarball reads the archive of a PUT with x-amz-meta-snowball-auto-extract:
-// a tar, plain or in gzip or zstd, told apart by their first bytes.
+// Package archive reads archives whose files are to become files of a branch:
+// tars, plain or in gzip or zstd, told apart by their first bytes.
 //
 // Its nouns: a Reader goes through the archive once, as it streams in; a
 // Member is a file of it, or a directory if those are wanted. A member that
@@ -10,9 +10,8 @@
 // then what was read must not become visible. An archive that expands to
 // much more than was sent is stopped.
 //
-// https://docs.aws.amazon.com/snowball/latest/developer-guide/batching-small-files.html
 // https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
 //
-// It knows no storage and writes no files. A Reader may not be used
-// concurrently.
-package tarball
+// It knows no storage, writes no files and imports nothing of caret. A Reader
+// may not be used concurrently.
+package archive

@@ -1,4 +1,4 @@
-package tarball_test
+package archive_test
 
 import (
 	"archive/tar"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"caret/gateway/tarball"
+	"caret/pfs/archive"
 )
 
 // forever is the head followed by its rest again and again.
@@ -80,9 +80,9 @@ func TestBombs(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		out := int64(0)
-		r, err := tarball.New(body, tarball.Options{})
+		r, err := archive.New(body, archive.Options{})
 		for err == nil {
-			var m *tarball.Member
+			var m *archive.Member
 			if m, err = r.Next(); err == nil && c.read {
 				var n int64
 				n, err = io.Copy(io.Discard, m)
@@ -90,7 +90,7 @@ func TestBombs(t *testing.T) {
 			}
 		}
 		runtime.ReadMemStats(&after)
-		if !errors.Is(err, tarball.ErrLimit) {
+		if !errors.Is(err, archive.ErrLimit) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if body.n > 1<<20 || out > 65<<20 {
@@ -126,45 +126,45 @@ func oldHole() []byte {
 
 func TestHolesCount(t *testing.T) {
 	t.Parallel()
-	got, err := readBytes(hole(1000), tarball.Options{MaxBytes: 1000})
+	got, err := readBytes(hole(1000), archive.Options{MaxBytes: 1000})
 	if err != nil || len(got) != 1 || got[0].Data != "abc"+strings.Repeat("\x00", 997) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := readBytes(hole(1001), tarball.Options{MaxBytes: 1000}); !errors.Is(err, tarball.ErrLimit) || got != nil {
+	if got, err := readBytes(hole(1001), archive.Options{MaxBytes: 1000}); !errors.Is(err, archive.ErrLimit) || got != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	b := archive(t, file("a", "hello"), tar.Header{Typeflag: tar.TypeDir, Name: "d/"}, file("b", "world"))
+	b := tarOf(t, file("a", "hello"), tar.Header{Typeflag: tar.TypeDir, Name: "d/"}, file("b", "world"))
 	for _, c := range []struct {
-		opts tarball.Options
+		opts archive.Options
 		n    int // members, -1 if all
 	}{
-		{tarball.Options{MaxMembers: 3, MaxBytes: 10}, -1},
-		{tarball.Options{MaxMembers: -1, MaxBytes: -1, MaxRatio: -1}, -1},
-		{tarball.Options{MaxMembers: 2}, 1},
-		{tarball.Options{MaxBytes: 9}, 1},
-		{tarball.Options{MaxBytes: 1}, 0},
-		{tarball.Options{MaxRatio: 1}, -1},
+		{archive.Options{MaxMembers: 3, MaxBytes: 10}, -1},
+		{archive.Options{MaxMembers: -1, MaxBytes: -1, MaxRatio: -1}, -1},
+		{archive.Options{MaxMembers: 2}, 1},
+		{archive.Options{MaxBytes: 9}, 1},
+		{archive.Options{MaxBytes: 1}, 0},
+		{archive.Options{MaxRatio: 1}, -1},
 	} {
 		for _, e := range encodings {
 			got, err := readBytes(e.encode(t, b), c.opts)
-			if c.n < 0 && (err != nil || len(got) != 2) || c.n >= 0 && (!errors.Is(err, tarball.ErrLimit) || len(got) != c.n) {
+			if c.n < 0 && (err != nil || len(got) != 2) || c.n >= 0 && (!errors.Is(err, archive.ErrLimit) || len(got) != c.n) {
 				t.Errorf("%s, %+v: %d members, %v", e.name, c.opts, len(got), err)
 			}
 		}
 	}
 	// A size that adds up to less than nothing.
 	body := join(block("a", '0', 3), padded("abc"), pax('x', "size", "9223372036854775807"), block("b", '0', 0), end)
-	if _, err := readBytes(body, tarball.Options{MaxBytes: 1 << 40}); !errors.Is(err, tarball.ErrLimit) {
+	if _, err := readBytes(body, archive.Options{MaxBytes: 1 << 40}); !errors.Is(err, archive.ErrLimit) {
 		t.Error(err)
 	}
 	// One header of more than archive/tar takes.
 	for _, flag := range []byte{'x', 'g', 'L'} {
 		body := join(block("h", flag, 1<<20+512), bytes.Repeat([]byte("n"), 1<<20+512), block("a", '0', 0), end)
-		if _, err := readBytes(body, tarball.Options{}); !errors.Is(err, tarball.ErrLimit) {
+		if _, err := readBytes(body, archive.Options{}); !errors.Is(err, archive.ErrLimit) {
 			t.Errorf("%q: %v", flag, err)
 		}
 	}
@@ -181,14 +181,14 @@ func TestRatio(t *testing.T) {
 		t.Fatal(out, len(body))
 	}
 	for ratio, ok := range map[int64]bool{0: true, -1: true, 100: false} {
-		r, err := tarball.New(bytes.NewReader(body), tarball.Options{MaxRatio: ratio})
+		r, err := archive.New(bytes.NewReader(body), archive.Options{MaxRatio: ratio})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for err == nil {
 			_, err = r.Next()
 		}
-		if ok && !errors.Is(err, io.EOF) || !ok && !errors.Is(err, tarball.ErrLimit) {
+		if ok && !errors.Is(err, io.EOF) || !ok && !errors.Is(err, archive.ErrLimit) {
 			t.Errorf("%d bytes at %d: %v", len(body), ratio, err)
 		}
 	}
@@ -196,7 +196,7 @@ func TestRatio(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	t.Parallel()
-	b := archive(t, file("a", "hello"))
+	b := tarOf(t, file("a", "hello"))
 	last := []byte{1, 0, 0}
 	for name, c := range map[string]struct {
 		header string
@@ -209,8 +209,8 @@ func TestWindow(t *testing.T) {
 		"single, 1 GiB":   {"\xa0\x00\x00\x00\x40", false},
 		"single, exabyte": {"\xe0\x00\x00\x00\x00\x00\x00\x00\x10", false},
 	} {
-		got, err := readBytes(join([]byte("\x28\xb5\x2f\xfd"+c.header), raw(b), last), tarball.Options{})
-		if c.ok && (err != nil || len(got) != 1) || !c.ok && !errors.Is(err, tarball.ErrLimit) {
+		got, err := readBytes(join([]byte("\x28\xb5\x2f\xfd"+c.header), raw(b), last), archive.Options{})
+		if c.ok && (err != nil || len(got) != 1) || !c.ok && !errors.Is(err, archive.ErrLimit) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestWindow(t *testing.T) {
 	}
 	w.Write(b)
 	w.Close()
-	if got, err := readBytes(out.Bytes(), tarball.Options{}); err != nil || len(got) != 1 {
+	if got, err := readBytes(out.Bytes(), archive.Options{}); err != nil || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package tarball
+package archive
 
 import (
 	"archive/tar"

@@ -1,4 +1,4 @@
-package tarball_test
+package archive_test
 
 import (
 	"archive/tar"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"caret/gateway/tarball"
+	"caret/pfs/archive"
 )
 
 // FuzzReader reads anything. What comes out is fit to be stored and bounded,
@@ -21,7 +21,7 @@ func FuzzReader(f *testing.F) {
 	b := small(f)
 	for _, e := range encodings {
 		f.Add(e.encode(f, b), byte(0))
-		f.Add(e.encode(f, archive(f, file("a/b", "hello"))[:1024]), byte(3))
+		f.Add(e.encode(f, tarOf(f, file("a/b", "hello"))[:1024]), byte(3))
 	}
 	f.Add(join(block("../a", '0', 0), end), byte(1))
 	f.Add(join(block("a", '2', 0), block("old/", 0, 0), block("/./b", '7', 0), end), byte(7))
@@ -31,14 +31,14 @@ func FuzzReader(f *testing.F) {
 	f.Add(join([]byte(frame8MiB), raw(b), []byte("\x03\x00\x10\x00")), byte(0))
 	f.Fuzz(func(t *testing.T, body []byte, flags byte) {
 		const maxBytes = 1 << 20
-		opts := tarball.Options{
+		opts := archive.Options{
 			Directories: flags&1 != 0, Unterminated: flags&2 != 0, IgnoreOthers: flags&4 != 0, MaxBytes: maxBytes, MaxMembers: 1000, MaxRatio: 10,
 		}
 		if flags&8 != 0 {
 			opts.Prefix = "p/"
 		}
 		src := &counter{r: bytes.NewReader(body)}
-		r, err := tarball.New(src, opts)
+		r, err := archive.New(src, opts)
 		if err != nil {
 			own(t, err)
 			return
@@ -81,7 +81,7 @@ func FuzzReader(f *testing.F) {
 
 func own(t *testing.T, err error) {
 	t.Helper()
-	for _, e := range []error{tarball.ErrFormat, tarball.ErrTruncated, tarball.ErrMember, tarball.ErrPath, tarball.ErrLimit} {
+	for _, e := range []error{archive.ErrFormat, archive.ErrTruncated, archive.ErrMember, archive.ErrPath, archive.ErrLimit} {
 		if errors.Is(err, e) && !errors.Is(err, io.EOF) {
 			return
 		}
@@ -89,7 +89,7 @@ func own(t *testing.T, err error) {
 	t.Fatal(err)
 }
 
-func checkMember(t *testing.T, m *tarball.Member, opts tarball.Options) {
+func checkMember(t *testing.T, m *archive.Member, opts archive.Options) {
 	t.Helper()
 	name, ok := strings.CutPrefix(m.Path, opts.Prefix)
 	dir := strings.HasSuffix(name, "/")

@@ -1,9 +1,9 @@
-package tarball
+package archive
 
 import (
 	"fmt"
 	"maps"
-	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 )
@@ -14,8 +14,8 @@ import (
 const metaPrefix = "minio.metadata."
 
 // metadata collects the headers in the records of a member.
-func metadata(records map[string]string) (http.Header, error) {
-	var h http.Header
+func metadata(records map[string]string) (textproto.MIMEHeader, error) {
+	var h textproto.MIMEHeader
 	for _, key := range slices.Sorted(maps.Keys(records)) {
 		name, ok := strings.CutPrefix(key, metaPrefix)
 		if !ok {
@@ -27,7 +27,7 @@ func metadata(records map[string]string) (http.Header, error) {
 			return nil, fmt.Errorf("%w: the metadata %.40q", ErrFormat, name)
 		}
 		if h == nil {
-			h = make(http.Header)
+			h = make(textproto.MIMEHeader)
 		}
 		if h.Values(name) != nil {
 			return nil, fmt.Errorf("%w: the metadata %.40q is there twice", ErrFormat, name)
