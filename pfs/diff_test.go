@@ -10,11 +10,11 @@ import (
 func TestDiffSaysWhatDiffers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	fs, err := Open(ctx, memory.New(), Options{})
+	fs, err := openRoot(ctx, memory.New(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	if _, err := fs.CreateRepo(ctx, Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}

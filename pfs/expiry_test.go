@@ -8,6 +8,7 @@ import (
 	"caret/commits/revision"
 	"caret/objstore"
 	"caret/objstore/memory"
+	"caret/pfs/rows"
 )
 
 // TestOpenCommitsExpire: one that is written to stays, one that nobody touches
@@ -17,11 +18,11 @@ func TestOpenCommitsExpire(t *testing.T) {
 	ctx := t.Context()
 	now := time.UnixMilli(1_700_000_000_000).UTC()
 	const ttl = 24 * time.Hour
-	fs, err := Open(ctx, memory.New(), Options{Now: func() time.Time { return now }, OpenTTL: ttl, holdFolding: true})
+	fs, err := openRoot(ctx, memory.New(), Options{Now: func() time.Time { return now }, OpenTTL: ttl, manual: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	if _, err := fs.CreateRepo(ctx, Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestOpenCommitsExpire(t *testing.T) {
 		t.Errorf("the idle one: %+v, %d staged, %v", o, staged, err)
 	}
 	now = now.Add(5 * time.Hour)
-	if err := fs.dropExpired(ctx); err != nil {
+	if err := errors.Join(fs.sys.jobs.Sweep(ctx), fs.sys.jobs.Work(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := fs.OpenCommit(ctx, idle); !errors.Is(err, ErrNoSuchCommit) {
@@ -57,17 +58,17 @@ func TestOpenCommitsExpire(t *testing.T) {
 	if got, err := read(fs, used, "g"); err != nil || got != "staged later" {
 		t.Errorf("the one in use reads %q, %v", got, err)
 	}
-	if n := countRows(t, fs, keyUpload); n != 1 {
+	if n := countRows(t, fs, rows.Upload); n != 1 {
 		t.Errorf("%d uploads are left, want that of the one in use", n)
 	}
 	id, err := revision.ParseID(used.Base.Base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.FinishCommit(ctx, "r", id, FinishOptions{}); err != nil {
+	if _, err := fs.FinishCommit(ctx, openRef("r", id), FinishOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []byte{keyUpload, keyOpen, keyDropping} {
+	for _, kind := range []byte{rows.Upload, rows.Open, rows.Dropping} {
 		if n := countRows(t, fs, kind); n != 0 {
 			t.Errorf("%d rows of kind %c are left", n, kind)
 		}
@@ -76,8 +77,8 @@ func TestOpenCommitsExpire(t *testing.T) {
 
 func countRows(t *testing.T, fs *FS, kind byte) int {
 	n := 0
-	err := fs.rows.View(t.Context(), func(tx objstore.Reader) error {
-		return scanNames(tx, []byte{kind}, "", 0, func(string, []byte) error {
+	err := fs.sys.db.View(t.Context(), func(tx objstore.Reader) error {
+		return rows.Some(tx, []byte{kind}, "", 0, func(string, []byte) error {
 			n++
 			return nil
 		})

@@ -34,13 +34,13 @@ func (f failingRows) Update(ctx context.Context, about objstore.Subject, fn func
 // was dropped from it by the one before.
 func TestFinishThatFailed(t *testing.T) {
 	t.Parallel()
-	for after := range 4 {
+	for after := range 5 { // the lease, closing it, dropping, making it visible
 		fails := -1
-		fs, err := Open(t.Context(), failing{memory.New(), &fails}, Options{})
+		fs, err := openRoot(t.Context(), failing{memory.New(), &fails}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer fs.Close()
+		defer fs.sys.Close()
 		mustRepo(t, fs, "r")
 		master := Ref{Repo: "r", Branch: "master"}
 		open, err := fs.StartCommit(t.Context(), master, WriteOptions{})
@@ -51,25 +51,25 @@ func TestFinishThatFailed(t *testing.T) {
 		mustPut(t, fs, staged, "x", "staged")
 		mustPut(t, fs, master, "x", "branch")
 		fails = after
-		_, err = fs.FinishCommit(t.Context(), "r", open.ID, FinishOptions{Strategy: Ours})
-		if failed := after < 3; failed != errors.Is(err, ErrNoSpace) {
+		_, err = fs.FinishCommit(t.Context(), openRef("r", open.ID), FinishOptions{Strategy: Ours})
+		if failed := after < 4; failed != errors.Is(err, ErrNoSpace) {
 			t.Fatalf("finish, with transaction %d failing: %v", after, err)
 		}
 		fails = -1
 		if err == nil {
 			continue
 		}
-		_, err = fs.FinishCommit(t.Context(), "r", open.ID, FinishOptions{Strategy: Theirs})
+		_, err = fs.FinishCommit(t.Context(), openRef("r", open.ID), FinishOptions{Strategy: Theirs})
 		if data, readErr := read(fs, master, "x"); err == nil && data != "staged" {
 			t.Errorf("transaction %d failed: finished with what was staged, and x is %q %v", after, data, readErr)
 		}
-		if dropped := after == 2; dropped != errors.Is(err, ErrConflict) {
+		if dropped := after == 3; dropped != errors.Is(err, ErrConflict) {
 			t.Errorf("transaction %d failed: finish otherwise: %v", after, err)
 		}
 		if err == nil {
 			continue
 		}
-		if _, err := fs.FinishCommit(t.Context(), "r", open.ID, FinishOptions{Strategy: Ours}); err != nil {
+		if _, err := fs.FinishCommit(t.Context(), openRef("r", open.ID), FinishOptions{Strategy: Ours}); err != nil {
 			t.Errorf("transaction %d failed: finish as before: %v", after, err)
 		}
 	}

@@ -75,11 +75,11 @@ func TestLinearizable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	fs, err := Open(t.Context(), store, Options{LayerAbove: 1})
+	fs, err := openRoot(t.Context(), store, Options{LayerAbove: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	if _, err := fs.CreateRepo(t.Context(), Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
@@ -153,14 +153,14 @@ func (l *linear) finish(client int, name string, writes map[string]string) {
 	l.put(Ref{Repo: "r", Base: revision.Expr{Base: o.ID.String()}}, writes)
 	in := linearInput{writes: writes, base: l.number(o.Parent), based: true}
 	l.record(client, in, func() linearOutput {
-		c, err := l.fs.FinishCommit(l.t.Context(), "r", o.ID, FinishOptions{})
+		c, err := l.fs.FinishCommit(l.t.Context(), openRef("r", o.ID), FinishOptions{})
 		return l.made(c.ID, err)
 	})
 }
 
 // merge writes by way of a branch.
 func (l *linear) merge(client int, name string, writes map[string]string) {
-	b, err := l.fs.CreateBranch(l.t.Context(), "r", "b"+name, &Ref{Repo: "r"}, "")
+	b, err := l.fs.CreateBranch(l.t.Context(), "r", "b"+name, BranchOptions{From: &Ref{Repo: "r"}})
 	l.must(err)
 	l.put(Ref{Repo: "r", Branch: b.Name}, writes)
 	l.record(client, linearInput{writes: writes, base: b.N, based: true}, func() linearOutput {
@@ -199,7 +199,7 @@ func (l *linear) number(id CommitID) uint64 {
 // read reads all files of the head.
 func (l *linear) read() linearOutput {
 	ctx := l.t.Context()
-	s, err := l.fs.Resolve(ctx, Ref{Repo: "r"})
+	s, err := l.fs.Open(ctx, Ref{Repo: "r"}, ActList, "")
 	l.must(err)
 	out := linearOutput{n: s.N, state: map[string]string{}}
 	for info, err := range s.All(ctx, "f") {

@@ -17,11 +17,11 @@ func TestLogFilters(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	now := time.UnixMilli(1_700_000_000_000).UTC()
-	fs, err := Open(ctx, memory.New(), Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
+	fs, err := openRoot(ctx, memory.New(), Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	if _, err := fs.CreateRepo(ctx, Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
@@ -36,19 +36,20 @@ func TestLogFilters(t *testing.T) {
 		case i%5 == 0:
 			path = fmt.Sprintf("many/%d", i)
 		}
-		done, err := fs.Put(ctx, Ref{Repo: "r"}, path, c.Content, Attrs{}, WriteOptions{Author: []string{"Alice", "Bob"}[i%2], Message: fmt.Sprint("step ", i)})
+		author := fs.sys.As(Caller{ID: "x", Name: []string{"Alice", "Bob"}[i%2], Admin: true})
+		done, err := author.Put(ctx, Ref{Repo: "r"}, path, c.Content, Attrs{}, WriteOptions{Message: fmt.Sprint("step ", i)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		paths[done.Commit] = path
 		if i == total/2 { // the rest is on a branch
-			if _, err := fs.CreateBranch(ctx, "r", "b", &Ref{Repo: "r"}, ""); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "b", BranchOptions{From: &Ref{Repo: "r"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for _, ref := range []Ref{{Repo: "r"}, {Repo: "r", Branch: "b"}, {Repo: "r", Version: expr(t, "HEAD^700")}} {
-		s, err := fs.Resolve(ctx, ref)
+		s, err := fs.Open(ctx, ref, ActList, "")
 		if err != nil {
 			t.Fatal(err)
 		}

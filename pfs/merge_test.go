@@ -21,7 +21,7 @@ func TestMergeOfManyBases(t *testing.T) {
 	create := func(name, from string) {
 		t.Helper()
 		ref := branch(from)
-		if _, err := fs.CreateBranch(t.Context(), "r", name, &ref, ""); err != nil {
+		if _, err := fs.CreateBranch(t.Context(), "r", name, BranchOptions{From: &ref}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,11 +90,11 @@ func TestRules(t *testing.T) {
 func TestMergeAmongWriters(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	fs, err := Open(ctx, memory.New(), Options{})
+	fs, err := openRoot(ctx, memory.New(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	if _, err := fs.CreateRepo(ctx, Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestMergeAmongWriters(t *testing.T) {
 	}()
 	for i := range 20 {
 		name := fmt.Sprint("b", i)
-		if _, err := fs.CreateBranch(ctx, "r", name, &on, ""); err != nil {
+		if _, err := fs.CreateBranch(ctx, "r", name, BranchOptions{From: &on}); err != nil {
 			t.Fatal(err)
 		}
 		mustPut(t, fs, Ref{Repo: "r", Branch: name}, "hot", name)

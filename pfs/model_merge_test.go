@@ -60,7 +60,7 @@ func modelAncestor(a, b *modelCommit) (state map[string]*modelFile, agreed bool)
 		}
 		was, ok := modelAncestor(bases[i-1], c)
 		agreed = agreed && ok && len(bases) == 2
-		for p := range pathsOf(state, was, c.state.files()) {
+		for p := range conflictPaths(state, was, c.state.files()) {
 			acc, next := state[p], c.state.file(p)
 			switch {
 			case sameModel(acc, next):
@@ -89,7 +89,7 @@ func (st modelState) files() map[string]*modelFile {
 	return files
 }
 
-func pathsOf(states ...map[string]*modelFile) map[string]bool {
+func conflictPaths(states ...map[string]*modelFile) map[string]bool {
 	paths := map[string]bool{}
 	for _, st := range states {
 		for p := range st {
@@ -210,7 +210,7 @@ func (m *machine) plan(ours, theirs *modelCommit, opt MergeOptions) (changes map
 		mine = ours.state
 	}
 	changes = map[string]*modelFile{}
-	for p := range pathsOf(mine.files(), theirs.state.files(), base) {
+	for p := range conflictPaths(mine.files(), theirs.state.files(), base) {
 		o, t, b := mine.file(p), theirs.state.file(p), base[p]
 		if sameModel(o, t) || sameModel(b, t) {
 			continue
@@ -251,7 +251,7 @@ func (m *machine) Reset(t *rapid.T) {
 		return
 	}
 	name := m.branch()
-	_, err := m.fs.ResetBranch(m.ctx, m.repo, name, to, WriteOptions{})
+	_, err := resetBranch(m.ctx, m.fs, m.repo, name, to, WriteOptions{})
 	m.must(err)
 	m.model.branches[name] = m.chain(c)
 }
@@ -263,11 +263,11 @@ func (m *machine) DropAndRestore(t *rapid.T) {
 		return
 	}
 	name := m.branch()
-	m.must(m.fs.DeleteBranch(m.ctx, m.repo, name, DeleteBranchOptions{}))
-	if _, err := m.fs.Resolve(m.ctx, m.ref(name)); !errors.Is(err, ErrNoSuchBranch) {
+	m.must(deleteBranch(m.ctx, m.fs, m.repo, name, BranchDeletion{}))
+	if _, err := m.fs.Open(m.ctx, m.ref(name), ActList, ""); !errors.Is(err, ErrNoSuchBranch) {
 		t.Fatalf("a deleted branch resolves: %v", err)
 	}
-	_, err := m.fs.RestoreBranch(m.ctx, m.repo, name, "")
+	_, err := m.fs.RestoreBranch(m.ctx, m.repo, name)
 	m.must(err)
 }
 

@@ -82,14 +82,13 @@ type machine struct {
 
 func (m *machine) openFS() {
 	m.on = m.store()
-	fs, err := Open(m.ctx, m.on, Options{Now: func() time.Time { return m.now }, LayerAbove: 1, holdFolding: m.hold})
+	fs, err := openRoot(m.ctx, m.on, Options{Now: func() time.Time { return m.now }, LayerAbove: 1, manual: m.hold, Exclusive: true, foldPage: 2})
 	m.must(err)
-	fs.foldPage = 2
 	m.fs = fs
 }
 
 func (m *machine) closeFS() {
-	m.must(errors.Join(m.fs.Close(), m.on.Close()))
+	m.must(errors.Join(m.fs.sys.Close(), m.on.Close()))
 }
 
 func (m *machine) must(err error) {
@@ -149,7 +148,7 @@ func (m *machine) file() modelFile {
 
 func (m *machine) put(to Ref, path string, f modelFile) Committed {
 	m.now = m.now.Add(time.Duration(rapid.IntRange(-2, 5).Draw(m.t, "ms")) * time.Millisecond)
-	done, err := m.fs.Put(m.ctx, to, path, m.content(f.data), commits.Attrs{ContentType: f.ctype}, WriteOptions{Author: "me"})
+	done, err := m.fs.Put(m.ctx, to, path, m.content(f.data), commits.Attrs{ContentType: f.ctype}, WriteOptions{})
 	m.must(err)
 	return done
 }
@@ -198,7 +197,7 @@ func (m *machine) Copy(t *rapid.T) {
 	if !ok {
 		return
 	}
-	s, err := m.fs.Resolve(m.ctx, ref)
+	s, err := m.fs.Open(m.ctx, ref, ActList, "")
 	m.must(err)
 	for _, p := range slices.Sorted(maps.Keys(want.state)) {
 		info, err := s.Stat(m.ctx, p)
@@ -263,12 +262,12 @@ func (m *machine) Branch(t *rapid.T) {
 	m.seq++
 	ref, _, ok := m.version()
 	if !ok {
-		_, err := m.fs.CreateBranch(m.ctx, m.repo, name, nil, "")
+		_, err := m.fs.CreateBranch(m.ctx, m.repo, name, BranchOptions{})
 		m.must(err)
 		m.model.branches[name] = nil
 		return
 	}
-	_, err := m.fs.CreateBranch(m.ctx, m.repo, name, &ref, "")
+	_, err := m.fs.CreateBranch(m.ctx, m.repo, name, BranchOptions{From: &ref})
 	m.must(err)
 	m.model.branches[name] = m.lead(ref)
 }
@@ -276,7 +275,7 @@ func (m *machine) Branch(t *rapid.T) {
 // lead is the commits that lead to what the model says ref means; version
 // always sets Branch, and the number in the history is kept in Base.
 func (m *machine) lead(ref Ref) modelBranch {
-	s, err := m.fs.Resolve(m.ctx, ref)
+	s, err := m.fs.Open(m.ctx, ref, ActList, "")
 	m.must(err)
 	for _, b := range slices.Sorted(maps.Keys(m.model.branches)) {
 		for i, c := range m.model.branches[b] {
@@ -298,11 +297,11 @@ func (m *machine) DropBranch(t *rapid.T) {
 	if b == DefaultBranch {
 		return
 	}
-	m.must(m.fs.DeleteBranch(m.ctx, m.repo, b, DeleteBranchOptions{}))
+	m.must(deleteBranch(m.ctx, m.fs, m.repo, b, BranchDeletion{}))
 	delete(m.model.branches, b)
 	for id, o := range m.model.open {
 		if o.branch == b {
-			m.must(m.fs.AbortCommit(m.ctx, m.repo, id))
+			m.must(m.fs.AbortCommit(m.ctx, openRef(m.repo, id)))
 			delete(m.model.open, id)
 		}
 	}
@@ -355,7 +354,7 @@ func (m *machine) Read(t *rapid.T) {
 	if !ok {
 		return
 	}
-	s, err := m.fs.Resolve(m.ctx, ref)
+	s, err := m.fs.Open(m.ctx, ref, ActList, "")
 	m.must(err)
 	if s.ID != want.id {
 		t.Fatalf("%s resolves to %s, want %s", ref, s.ID, want.id)
@@ -433,7 +432,7 @@ func (m *machine) Log(t *rapid.T) {
 	m.t = t
 	name := m.branch()
 	b := m.model.branches[name]
-	s, err := m.fs.Resolve(m.ctx, m.ref(name))
+	s, err := m.fs.Open(m.ctx, m.ref(name), ActList, "")
 	m.must(err)
 	got, err := s.Log(m.ctx, LogOptions{})
 	m.must(err)
@@ -539,7 +538,7 @@ func (m *machine) Stage(t *rapid.T) {
 			want[p] = *f
 		}
 	}
-	s, err := m.fs.Resolve(m.ctx, m.openRef(id))
+	s, err := m.fs.Open(m.ctx, m.openRef(id), ActList, "")
 	m.must(err)
 	m.compare(s, want)
 }
@@ -549,7 +548,7 @@ func (m *machine) Finish(t *rapid.T) {
 	id, o := m.openCommit()
 	strategy := rapid.SampledFrom([]string{"", Ours, Theirs}).Draw(t, "strategy")
 	if b := m.model.branches[o.branch]; o.base > 0 && (len(b) < o.base || b[o.base-1].id != o.parent) {
-		if _, err := m.fs.FinishCommit(m.ctx, m.repo, id, FinishOptions{Strategy: strategy}); !errors.Is(err, ErrConflict) {
+		if _, err := m.fs.FinishCommit(m.ctx, openRef(m.repo, id), FinishOptions{Strategy: strategy}); !errors.Is(err, ErrConflict) {
 			t.Fatalf("finish after a reset: %v", err)
 		}
 		return
@@ -563,7 +562,7 @@ func (m *machine) Finish(t *rapid.T) {
 			}
 		}
 	}
-	c, err := m.fs.FinishCommit(m.ctx, m.repo, id, FinishOptions{Strategy: strategy})
+	c, err := m.fs.FinishCommit(m.ctx, openRef(m.repo, id), FinishOptions{Strategy: strategy})
 	if len(both) > 0 && strategy == "" {
 		var conflict *ConflictError
 		if !errors.As(err, &conflict) || conflict.Total != len(both) {
@@ -588,10 +587,9 @@ func (m *machine) Finish(t *rapid.T) {
 // tried at every stage of it.
 func (m *machine) Fold(t *rapid.T) {
 	m.t = t
-	s, err := m.fs.Resolve(m.ctx, m.ref(m.branch()))
-	m.must(err)
-	m.must(m.fs.rows.Update(m.ctx, "", func(tx objstore.Writer) error {
-		_, _, err := commits.Fold(tx, s.line, "", 1)
+	lineage := branchLineage(t, m.fs, m.repo, m.branch())
+	m.must(m.fs.sys.db.Update(m.ctx, "", func(tx objstore.Writer) error {
+		_, _, err := commits.Fold(tx, lineage, "", 1)
 		return err
 	}))
 }
@@ -599,7 +597,7 @@ func (m *machine) Fold(t *rapid.T) {
 func (m *machine) Abort(t *rapid.T) {
 	m.t = t
 	id, _ := m.openCommit()
-	m.must(m.fs.AbortCommit(m.ctx, m.repo, id))
+	m.must(m.fs.AbortCommit(m.ctx, openRef(m.repo, id)))
 	delete(m.model.open, id)
 }
 
@@ -608,7 +606,7 @@ func (m *machine) Upload(t *rapid.T) {
 	b, p, f := m.branch(), m.path(), m.file()
 	u, err := m.fs.CreateUpload(m.ctx, m.ref(b), p, commits.Attrs{ContentType: f.ctype}, WriteOptions{})
 	m.must(err)
-	w, err := m.fs.NewPart(m.ctx, m.ref(b), p, u.ID, 7, int64(len(f.data)))
+	_, w, err := m.fs.NewPart(m.ctx, m.ref(b), p, u.ID, 7, int64(len(f.data)))
 	m.must(err)
 	defer w.Abort()
 	_, err = io.WriteString(w, f.data)
@@ -640,7 +638,7 @@ func (m *machine) Check(t *rapid.T) {
 	m.t = t
 	for _, name := range slices.Sorted(maps.Keys(m.model.branches)) {
 		b := m.model.branches[name]
-		s, err := m.fs.Resolve(m.ctx, m.ref(name))
+		s, err := m.fs.Open(m.ctx, m.ref(name), ActList, "")
 		m.must(err)
 		if s.N != uint64(len(b)) || len(b) > 0 && s.ID != b[len(b)-1].id {
 			t.Fatalf("head of %s is %d %s, want %d", name, s.N, s.ID, len(b))

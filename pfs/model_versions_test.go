@@ -75,7 +75,7 @@ func (m *machine) Versions(t *rapid.T) {
 
 func (m *machine) compareVersions(ref Ref, want *modelCommit) {
 	t := m.t
-	s, err := m.fs.Resolve(m.ctx, ref)
+	s, err := m.fs.Open(m.ctx, ref, ActList, "")
 	m.must(err)
 	opt := VersionsOptions{Limit: rapid.IntRange(1, 9).Draw(t, "limit"), Prefix: rapid.SampledFrom([]string{"", "a", "dir/"}).Draw(t, "prefix")}
 	var got []VersionItem

@@ -22,7 +22,7 @@ func TestPages(t *testing.T) {
 		if _, err := fs.StartCommit(ctx, on, WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fs.ResetBranch(ctx, "r", "master", on, WriteOptions{}); err != nil {
+		if _, err := resetBranch(ctx, fs, "r", "master", on, WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

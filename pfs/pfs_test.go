@@ -30,11 +30,11 @@ func newFS(t testing.TB) *FS {
 		now = now.Add(time.Second)
 		return now
 	}
-	fs, err := Open(t.Context(), memory.New(), Options{Now: clock})
+	fs, err := openRoot(t.Context(), memory.New(), Options{Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { fs.Close() })
+	t.Cleanup(func() { fs.sys.Close() })
 	return fs
 }
 
@@ -69,7 +69,7 @@ func mustPut(t testing.TB, fs *FS, to Ref, path, data string) commits.ID {
 }
 
 func read(fs *FS, ref Ref, path string) (string, error) {
-	s, err := fs.Resolve(context.Background(), ref)
+	s, err := fs.Open(context.Background(), ref, ActList, "")
 	if err != nil {
 		return "", err
 	}
@@ -110,11 +110,11 @@ func TestResolve(t *testing.T) {
 	foreign := mustPut(t, fs, Ref{Repo: "other"}, "f", "foreign")
 	second := master
 	second.Base = expr(t, ".2")
-	if _, err := fs.CreateBranch(t.Context(), "sales", "dev", &second, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "sales", "dev", BranchOptions{From: &second}); err != nil {
 		t.Fatal(err)
 	}
 	mustPut(t, fs, Ref{Repo: "sales", Branch: "dev"}, "f", "dev 3")
-	if _, err := fs.CreateBranch(t.Context(), "sales", "void", nil, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "sales", "void", BranchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	open, err := fs.StartCommit(t.Context(), master, WriteOptions{})
@@ -191,7 +191,7 @@ func TestResolve(t *testing.T) {
 		if got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: %q, %v; want %q, %v", ref, got, err, tt.want, tt.err)
 		}
-		if s, err := fs.Resolve(t.Context(), ref); err == nil && s.Writable != (tt.writable && tt.version == "") {
+		if s, err := fs.Open(t.Context(), ref, ActList, ""); err == nil && s.Writable != (tt.writable && tt.version == "") {
 			t.Errorf("%s: writable %v, want %v", ref, s.Writable, tt.writable)
 		}
 	}
@@ -207,11 +207,11 @@ func TestAmbiguousPrefix(t *testing.T) {
 	t.Parallel()
 	// Two ids that share twelve digits.
 	rand := strings.NewReader("aaaaaabbbbbbbbbb" + "aaaaaacccccccccc")
-	fs, err := Open(t.Context(), memory.New(), Options{Rand: rand})
+	fs, err := openRoot(t.Context(), memory.New(), Options{Rand: rand})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { fs.Close() })
+	t.Cleanup(func() { fs.sys.Close() })
 	mustRepo(t, fs, "r")
 	a := mustPut(t, fs, Ref{Repo: "r"}, "f", "1").String()
 	b := mustPut(t, fs, Ref{Repo: "r"}, "f", "2").String()
@@ -235,11 +235,11 @@ func TestAmbiguousPrefix(t *testing.T) {
 func TestAmbiguousWithoutDefault(t *testing.T) {
 	t.Parallel()
 	rand := strings.NewReader("aaaaaabbbbbbbbbb" + "aaaaaacccccccccc")
-	fs, err := Open(t.Context(), memory.New(), Options{Rand: rand})
+	fs, err := openRoot(t.Context(), memory.New(), Options{Rand: rand})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { fs.Close() })
+	t.Cleanup(func() { fs.sys.Close() })
 	if _, err := fs.CreateRepo(t.Context(), Repo{Name: "r", Owner: "ann"}); err != nil {
 		t.Fatal(err)
 	}
@@ -249,16 +249,16 @@ func TestAmbiguousWithoutDefault(t *testing.T) {
 	prefix := Ref{Repo: "r", Base: expr(t, id[:12])}
 	check := func(state string) {
 		for who, want := range map[string]error{"ann": ErrAmbiguous, "bob": ErrDenied, "": ErrDenied} {
-			if _, err := fs.ResolveFor(t.Context(), Caller{ID: who}, prefix); !errors.Is(err, want) {
+			if _, err := fs.sys.As(Caller{ID: who}).Open(t.Context(), prefix, ActList, ""); !errors.Is(err, want) {
 				t.Errorf("%s, user %q: %v, want %v", state, who, err, want)
 			}
 		}
 	}
 	check("with a default branch")
-	if _, err := fs.CreateBranch(t.Context(), "r", "dev", &on, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", "dev", BranchOptions{From: &on}); err != nil {
 		t.Fatal(err)
 	}
-	if err := fs.DeleteBranch(t.Context(), "r", "master", DeleteBranchOptions{}); err != nil {
+	if err := deleteBranch(t.Context(), fs, "r", "master", BranchDeletion{}); err != nil {
 		t.Fatal(err)
 	}
 	check("without")
@@ -270,7 +270,7 @@ func TestBranchNameWinsOverPrefix(t *testing.T) {
 	mustRepo(t, fs, "r")
 	id := mustPut(t, fs, Ref{Repo: "r"}, "f", "commit").String()
 	mustPut(t, fs, Ref{Repo: "r"}, "f", "head")
-	if _, err := fs.CreateBranch(t.Context(), "r", id[:8], &Ref{Repo: "r"}, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", id[:8], BranchOptions{From: &Ref{Repo: "r"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := read(fs, Ref{Repo: "r", Base: expr(t, id[:8])}, "f"); got != "head" {
@@ -313,7 +313,7 @@ func TestRefusedWrites(t *testing.T) {
 			t.Errorf("upload %.20q to %s: %v, want %v", tt.path, to, err, tt.want)
 		}
 	}
-	s, err := fs.Resolve(t.Context(), Ref{Repo: "r"})
+	s, err := fs.Open(t.Context(), Ref{Repo: "r"}, ActList, "")
 	if err != nil || s.N != 2 {
 		t.Errorf("refused writes left %d commits, %v; want 2", s.N, err)
 	}
@@ -335,7 +335,7 @@ func TestConditionsHoldAgainstOthers(t *testing.T) {
 	if won := race(t, fs, none); won != 1 {
 		t.Errorf("%d writers created the file", won)
 	}
-	s, err := fs.Resolve(t.Context(), Ref{Repo: "r"})
+	s, err := fs.Open(t.Context(), Ref{Repo: "r"}, ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,10 +389,10 @@ func TestRepos(t *testing.T) {
 		t.Errorf("repos after a: %+v, %v", list, err)
 	}
 	old := mustPut(t, fs, Ref{Repo: "a"}, "f", "old")
-	if err := fs.DeleteRepo(ctx, "a", false); !errors.Is(err, ErrNotEmpty) {
+	if err := deleteRepo(ctx, fs, "a", DeleteOptions{}); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("delete with commits: %v", err)
 	}
-	if err := fs.DeleteRepo(ctx, "a", true); err != nil {
+	if err := deleteRepo(ctx, fs, "a", DeleteOptions{Force: true}); err != nil {
 		t.Error(err)
 	}
 	if _, err := fs.Repo(ctx, "a"); !errors.Is(err, ErrNoSuchRepo) {
@@ -413,32 +413,32 @@ func TestBranches(t *testing.T) {
 	ctx := t.Context()
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, Ref{Repo: "r"}, "f", "1")
-	if _, err := fs.CreateBranch(ctx, "r", "master", nil, ""); !errors.Is(err, ErrBranchExists) {
+	if _, err := fs.CreateBranch(ctx, "r", "master", BranchOptions{}); !errors.Is(err, ErrBranchExists) {
 		t.Errorf("create again: %v", err)
 	}
-	if _, err := fs.CreateBranch(ctx, "nosuch", "dev", nil, ""); !errors.Is(err, ErrNoSuchRepo) {
+	if _, err := fs.CreateBranch(ctx, "nosuch", "dev", BranchOptions{}); !errors.Is(err, ErrNoSuchRepo) {
 		t.Errorf("branch of no repo: %v", err)
 	}
-	if _, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r", Version: expr(t, "HEAD^")}, ""); !errors.Is(err, ErrNoSuchVersion) {
+	if _, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{From: &Ref{Repo: "r", Version: expr(t, "HEAD^")}}); !errors.Is(err, ErrNoSuchVersion) {
 		t.Errorf("branch from before the first commit: %v", err)
 	}
-	b, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r"}, "")
+	b, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{From: &Ref{Repo: "r"}})
 	if err != nil || b.N != 1 || b.Head.IsZero() {
 		t.Errorf("branch: %+v, %v", b, err)
 	}
-	if err := fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{Empty: true}); !errors.Is(err, ErrNotEmpty) {
+	if err := deleteBranch(ctx, fs, "r", "master", BranchDeletion{Empty: true}); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("delete a default branch as if empty: %v", err)
 	}
-	if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{Empty: true}); !errors.Is(err, ErrNotEmpty) {
+	if err := deleteBranch(ctx, fs, "r", "dev", BranchDeletion{Empty: true}); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("delete a branch with files as if empty: %v", err)
 	}
-	if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{}); err != nil {
+	if err := deleteBranch(ctx, fs, "r", "dev", BranchDeletion{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := fs.Delete(ctx, Ref{Repo: "r"}, Files("f"), WriteOptions{}); err != nil {
 		t.Error(err)
 	}
-	if err := fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{Empty: true}); err != nil {
+	if err := deleteBranch(ctx, fs, "r", "master", BranchDeletion{Empty: true}); err != nil {
 		t.Error(err)
 	}
 	if _, err := fs.Repo(ctx, "r"); !errors.Is(err, ErrNoSuchRepo) {
@@ -485,10 +485,11 @@ func TestUploadErrors(t *testing.T) {
 			t.Errorf("complete %+v: %v, want %v", tt, err, tt.want)
 		}
 	}
-	if _, err := fs.NewPart(ctx, to, "f", u.ID, MaxParts+1, 1); !errors.Is(err, ErrInvalidArgument) {
+	if _, _, err := fs.NewPart(ctx, to, "f", u.ID, MaxParts+1, 1); !errors.Is(err, ErrInvalidArgument) {
 		t.Errorf("part number beyond the last: %v", err)
 	}
-	_, parts, more, err := fs.Parts(ctx, to, "f", u.ID, 1, 1)
+	page, err := fs.Parts(ctx, to, "f", u.ID, 1, 1)
+	parts, more := page.Parts, page.More
 	if err != nil || len(parts) != 1 || parts[0].Number != 2 || !more {
 		t.Errorf("parts after 1: %+v, %v, %v", parts, more, err)
 	}
@@ -515,7 +516,11 @@ func TestListUploads(t *testing.T) {
 		var got []string
 		opt := UploadsOptions{Delimiter: "/", Limit: limit}
 		for {
-			page, err := fs.Uploads(ctx, to, opt)
+			s, err := fs.Open(ctx, to, ActList, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := s.Uploads(ctx, opt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -553,12 +558,12 @@ func TestLongRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := fs.FinishCommit(t.Context(), "r", o.ID, FinishOptions{}); err != nil {
+	if _, err := fs.FinishCommit(t.Context(), openRef("r", o.ID), FinishOptions{}); err != nil {
 		t.Fatalf("finish: %v", err)
 	}
 	count := func(version string) int {
 		t.Helper()
-		s, err := fs.Resolve(t.Context(), Ref{Repo: "r", Version: expr(t, version)})
+		s, err := fs.Open(t.Context(), Ref{Repo: "r", Version: expr(t, version)}, ActList, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -572,7 +577,7 @@ func TestLongRows(t *testing.T) {
 		t.Fatalf("%d files after the finish", n)
 	}
 	paths = append(paths, "absent")
-	before, err := fs.Resolve(t.Context(), Ref{Repo: "r"})
+	before, err := fs.Open(t.Context(), Ref{Repo: "r"}, ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -607,12 +612,12 @@ func TestUploadsSurvive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fs, err := Open(ctx, on, Options{})
+		fs, err := openRoot(ctx, on, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return fs, func() {
-			if err := errors.Join(fs.Close(), on.Close()); err != nil {
+			if err := errors.Join(fs.sys.Close(), on.Close()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -628,7 +633,7 @@ func TestUploadsSurvive(t *testing.T) {
 	var parts []CompletedPart
 	for i, data := range []string{strings.Repeat("first ", 1<<20), "last"} {
 		want.WriteString(data)
-		w, err := fs.NewPart(ctx, to, "f", u.ID, i+1, int64(len(data)))
+		_, w, err := fs.NewPart(ctx, to, "f", u.ID, i+1, int64(len(data)))
 		if err != nil {
 			t.Fatal(err)
 		}

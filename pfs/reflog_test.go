@@ -16,7 +16,7 @@ func TestReset(t *testing.T) {
 	ctx, on := t.Context(), Ref{Repo: "r"}
 	first := mustPut(t, fs, on, "f", "one")
 	second := mustPut(t, fs, on, "f", "two")
-	err := fs.ChangeSettings(ctx, on, nil, func(s *Settings) error {
+	err := fs.ChangeSettings(ctx, on, ActOwn, func(s *Settings) error {
 		s.Tags = map[string]string{"kept": "yes"}
 		return nil
 	})
@@ -31,7 +31,7 @@ func TestReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := fs.ResetBranch(ctx, "r", "master", Ref{Repo: "r", Version: expr(t, "HEAD^")}, WriteOptions{Author: "me", IfHead: second.String()})
+	b, err := resetBranch(ctx, fs, "r", "master", Ref{Repo: "r", Version: expr(t, "HEAD^")}, WriteOptions{IfHead: second.String()})
 	if err != nil || b.Head != first || b.N != 1 {
 		t.Fatalf("%+v, %v", b, err)
 	}
@@ -41,7 +41,7 @@ func TestReset(t *testing.T) {
 	if got, err := read(fs, Ref{Repo: "r", Base: expr(t, second.String())}, "f"); err != nil || got != "two" {
 		t.Errorf("the old head reads %q, %v", got, err)
 	}
-	s, err := fs.Resolve(ctx, on)
+	s, err := fs.Open(ctx, on, ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestReset(t *testing.T) {
 	if _, err := fs.Upload(ctx, on, "up", u.ID); err != nil {
 		t.Errorf("the upload: %v", err)
 	}
-	if _, err := fs.FinishCommit(ctx, "r", o.ID, FinishOptions{}); !errors.Is(err, ErrConflict) {
+	if _, err := fs.FinishCommit(ctx, openRef("r", o.ID), FinishOptions{}); !errors.Is(err, ErrConflict) {
 		t.Errorf("finishing on the old line: %v", err)
 	}
 	third := mustPut(t, fs, on, "f", "three")
@@ -59,10 +59,10 @@ func TestReset(t *testing.T) {
 		t.Errorf("before %s it was %q, %v", third, got, err)
 	}
 	moves, err := fs.Moves(ctx, "r", "master", 0, 0)
-	if err != nil || len(moves) != 2 || moves[0].Action != "reset" || moves[0].From != second.String() || moves[0].To != first.String() || moves[0].Author != "me" {
+	if err != nil || len(moves) != 2 || moves[0].Action != "reset" || moves[0].From != second.String() || moves[0].To != first.String() || moves[0].Author != RootUser {
 		t.Errorf("moves %+v, %v", moves, err)
 	}
-	if _, err := fs.ResetBranch(ctx, "r", "master", on, WriteOptions{IfHead: second.String()}); !errors.Is(err, ErrPrecondition) {
+	if _, err := resetBranch(ctx, fs, "r", "master", on, WriteOptions{IfHead: second.String()}); !errors.Is(err, ErrPrecondition) {
 		t.Errorf("a reset from another head: %v", err)
 	}
 }
@@ -75,36 +75,36 @@ func TestRestore(t *testing.T) {
 	mustRepo(t, fs, "r")
 	ctx, dev := t.Context(), Ref{Repo: "r", Branch: "dev"}
 	for _, data := range []string{"older", "newer"} {
-		if _, err := fs.CreateBranch(ctx, "r", "dev", nil, ""); err != nil {
+		if _, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		mustPut(t, fs, dev, "f", data)
-		if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{}); err != nil {
+		if err := deleteBranch(ctx, fs, "r", "dev", BranchDeletion{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{}); err != nil {
+	if err := deleteBranch(ctx, fs, "r", "master", BranchDeletion{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fs.Repo(ctx, "r"); !errors.Is(err, ErrNoSuchRepo) {
 		t.Fatalf("the repo: %v", err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); err != nil {
+	if _, err := fs.RestoreBranch(ctx, "r", "dev"); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := read(fs, dev, "f"); err != nil || got != "newer" {
 		t.Errorf("restored %q, %v", got, err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); !errors.Is(err, ErrBranchExists) {
+	if _, err := fs.RestoreBranch(ctx, "r", "dev"); !errors.Is(err, ErrBranchExists) {
 		t.Errorf("over a branch: %v", err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "master", "me"); err != nil {
+	if _, err := fs.RestoreBranch(ctx, "r", "master"); err != nil {
 		t.Error(err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "never", "me"); !errors.Is(err, ErrNoSuchBranch) {
+	if _, err := fs.RestoreBranch(ctx, "r", "never"); !errors.Is(err, ErrNoSuchBranch) {
 		t.Errorf("what never was: %v", err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "absent", "master", "me"); !errors.Is(err, ErrNoSuchRepo) {
+	if _, err := fs.RestoreBranch(ctx, "absent", "master"); !errors.Is(err, ErrNoSuchRepo) {
 		t.Errorf("in a repo that never was: %v", err)
 	}
 }
@@ -116,22 +116,22 @@ func TestRestoreOverTag(t *testing.T) {
 	mustRepo(t, fs, "r")
 	ctx, on := t.Context(), Ref{Repo: "r"}
 	mustPut(t, fs, on, "f", "x")
-	if _, err := fs.CreateBranch(ctx, "r", "dev", &on, ""); err != nil {
+	if _, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{From: &on}); err != nil {
 		t.Fatal(err)
 	}
-	if err := fs.DeleteBranch(ctx, "r", "dev", DeleteBranchOptions{}); err != nil {
+	if err := deleteBranch(ctx, fs, "r", "dev", BranchDeletion{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fs.CreateTag(ctx, "r", "dev", on); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); !errors.Is(err, ErrBranchExists) {
+	if _, err := fs.RestoreBranch(ctx, "r", "dev"); !errors.Is(err, ErrBranchExists) {
 		t.Errorf("over a tag: %v", err)
 	}
 	if err := fs.DeleteTag(ctx, "r", "dev"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.RestoreBranch(ctx, "r", "dev", "me"); err != nil {
+	if _, err := fs.RestoreBranch(ctx, "r", "dev"); err != nil {
 		t.Errorf("once the tag is gone: %v", err)
 	}
 }
@@ -153,9 +153,9 @@ func TestProtect(t *testing.T) {
 		}(),
 		"delete": func() error { _, err := fs.Delete(ctx, on, Files("f"), WriteOptions{}); return err }(),
 		"start":  func() error { _, err := fs.StartCommit(ctx, on, WriteOptions{}); return err }(),
-		"reset":  func() error { _, err := fs.ResetBranch(ctx, "r", "master", on, WriteOptions{}); return err }(),
-		"drop":   fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{}),
-		"repo":   fs.DeleteRepo(ctx, "r", true),
+		"reset":  func() error { _, err := resetBranch(ctx, fs, "r", "master", on, WriteOptions{}); return err }(),
+		"drop":   deleteBranch(ctx, fs, "r", "master", BranchDeletion{}),
+		"repo":   deleteRepo(ctx, fs, "r", DeleteOptions{Force: true}),
 	} {
 		if !errors.Is(err, ErrDenied) {
 			t.Errorf("%s: %v", name, err)

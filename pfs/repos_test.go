@@ -12,7 +12,7 @@ func TestUpdateRepo(t *testing.T) {
 	fs := newFS(t)
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, Ref{Repo: "r"}, "f", "on master")
-	if _, err := fs.CreateBranch(t.Context(), "r", "main", nil, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", "main", BranchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	text, main, absent := "figures", "main", "absent"

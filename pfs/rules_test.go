@@ -15,7 +15,7 @@ func TestPatternsEnd(t *testing.T) {
 	path := strings.Repeat("a/", 500) + "b"
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, Ref{Repo: "r"}, path, "base")
-	if _, err := fs.CreateBranch(ctx, "r", "dev", &Ref{Repo: "r"}, ""); err != nil {
+	if _, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{From: &Ref{Repo: "r"}}); err != nil {
 		t.Fatal(err)
 	}
 	mustPut(t, fs, Ref{Repo: "r", Branch: "dev"}, path, "theirs")

@@ -31,7 +31,7 @@ func TestTexts(t *testing.T) {
 			"Finish": func() error {
 				o, err := fs.StartCommit(ctx, ref, WriteOptions{})
 				if err == nil {
-					_, err = fs.FinishCommit(ctx, "r", o.ID, FinishOptions{Message: text})
+					_, err = fs.FinishCommit(ctx, openRef("r", o.ID), FinishOptions{Message: text})
 				}
 				return err
 			},
@@ -42,7 +42,7 @@ func TestTexts(t *testing.T) {
 			}
 		}
 		if !refused { // and what is made of such a message fits
-			if _, err := fs.Revert(ctx, ref, ref, WriteOptions{}); err != nil {
+			if _, err := fs.Revert(ctx, ref, ref, UndoOptions{}); err != nil {
 				t.Error(err)
 			}
 		}

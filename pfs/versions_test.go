@@ -13,12 +13,12 @@ import (
 func TestVersionsLeftAgain(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string]Options{"rows": {}, "layer": {LayerAbove: 1}, "staged": {}} {
-		opts.holdFolding = true
-		fs, err := Open(t.Context(), memory.New(), opts)
+		opts.manual = true
+		fs, err := openRoot(t.Context(), memory.New(), opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer fs.Close()
+		defer fs.sys.Close()
 		mustRepo(t, fs, "r")
 		ref := Ref{Repo: "r", Branch: "master"}
 		want := []string{mustPut(t, fs, ref, "x", "1").String()}
@@ -40,12 +40,12 @@ func TestVersionsLeftAgain(t *testing.T) {
 			for _, data := range []string{"2", "3"} {
 				want = slices.Insert(want, 1, mustPut(t, fs, ref, "x", data).String())
 			}
-			if _, err := fs.FinishCommit(t.Context(), "r", open.ID, FinishOptions{Strategy: Theirs}); err != nil {
+			if _, err := fs.FinishCommit(t.Context(), openRef("r", open.ID), FinishOptions{Strategy: Theirs}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		want = append(want, open.ID.String()) // of y
-		s, err := fs.Resolve(t.Context(), ref)
+		s, err := fs.Open(t.Context(), ref, ActList, "")
 		if err != nil {
 			t.Fatal(err)
 		}

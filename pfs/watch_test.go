@@ -127,7 +127,7 @@ func follow(t testing.TB, w *Watch) (<-chan commits.ID, <-chan error) {
 func TestWatchKinds(t *testing.T) {
 	t.Parallel()
 	fs := newFS(t)
-	fs.maxDirect = 1 // commits of more files are layers
+	fs.sys.engine.LayerAbove = 1 // commits of more files are layers
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, main, "a", "1")
 	ctx := t.Context()
@@ -149,16 +149,16 @@ func TestWatchKinds(t *testing.T) {
 			for i := range 3 {
 				mustPut(t, fs, Ref{Repo: "r", Base: revision.Expr{Base: o.ID.String()}}, fmt.Sprint("f", i), "x")
 			}
-			_, err = fs.FinishCommit(ctx, "r", o.ID, FinishOptions{})
+			_, err = fs.FinishCommit(ctx, openRef("r", o.ID), FinishOptions{})
 			return err
 		}},
 		{"reset", func() error { // to a commit that the head leads to
-			if _, err := fs.CreateBranch(ctx, "r", "ahead", &main, ""); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "ahead", BranchOptions{From: &main}); err != nil {
 				return err
 			}
 			ahead := Ref{Repo: "r", Branch: "ahead"}
 			mustPut(t, fs, ahead, "h", "x")
-			_, err := fs.ResetBranch(ctx, "r", "master", ahead, WriteOptions{})
+			_, err := resetBranch(ctx, fs, "r", "master", ahead, WriteOptions{})
 			return err
 		}},
 		{"put after a reset", func() error { mustPut(t, fs, main, "a", "3"); return nil }},
@@ -185,11 +185,11 @@ func TestWatchEnds(t *testing.T) {
 	reset := func(fs *FS, to string) error {
 		x, err := revision.Parse(to)
 		if err == nil {
-			_, err = fs.ResetBranch(ctx, "r", "master", Ref{Repo: "r", Base: x}, WriteOptions{})
+			_, err = resetBranch(ctx, fs, "r", "master", Ref{Repo: "r", Base: x}, WriteOptions{})
 		}
 		return err
 	}
-	drop := func(fs *FS) error { return fs.DeleteBranch(ctx, "r", "master", DeleteBranchOptions{}) }
+	drop := func(fs *FS) error { return deleteBranch(ctx, fs, "r", "master", BranchDeletion{}) }
 	for _, tt := range []struct {
 		name string
 		do   func(*FS) error
@@ -203,26 +203,26 @@ func TestWatchEnds(t *testing.T) {
 		}, nil},
 		{"deleted", drop, ErrNoSuchBranch},
 		{"replaced", func(fs *FS) error {
-			_, err := fs.CreateBranch(ctx, "r", "copy", &main, "")
+			_, err := fs.CreateBranch(ctx, "r", "copy", BranchOptions{From: &main})
 			err = errors.Join(err, drop(fs))
-			_, err2 := fs.CreateBranch(ctx, "r", "master", &Ref{Repo: "r", Branch: "copy"}, "")
+			_, err2 := fs.CreateBranch(ctx, "r", "master", BranchOptions{From: &Ref{Repo: "r", Branch: "copy"}})
 			return errors.Join(err, err2)
 		}, ErrNoSuchBranch},
 		{"deleted and restored", func(fs *FS) error {
 			err := drop(fs)
-			_, err2 := fs.RestoreBranch(ctx, "r", "master", "")
+			_, err2 := fs.RestoreBranch(ctx, "r", "master")
 			return errors.Join(err, err2)
 		}, nil},
-		{"repo deleted", func(fs *FS) error { return fs.DeleteRepo(ctx, "r", true) }, ErrNoSuchBranch},
-		{"shut down", func(fs *FS) error { fs.EndWatches(); return nil }, ErrClosed},
-		{"closed", (*FS).Close, ErrClosed},
+		{"repo deleted", func(fs *FS) error { return deleteRepo(ctx, fs, "r", DeleteOptions{Force: true}) }, ErrNoSuchBranch},
+		{"shut down", func(fs *FS) error { fs.sys.EndWatches(); return nil }, ErrClosed},
+		{"closed", func(fs *FS) error { return fs.sys.Close() }, ErrClosed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			fs := newFS(t)
 			mustRepo(t, fs, "r")
 			mustPut(t, fs, main, "a", "0")
-			if _, err := fs.CreateBranch(ctx, "r", "other", &main, ""); err != nil {
+			if _, err := fs.CreateBranch(ctx, "r", "other", BranchOptions{From: &main}); err != nil {
 				t.Fatal(err)
 			}
 			mustPut(t, fs, Ref{Repo: "r", Branch: "other"}, "a", "1")
@@ -257,7 +257,7 @@ func TestWatchRefused(t *testing.T) {
 	fs := newFS(t)
 	mustRepo(t, fs, "r")
 	mustPut(t, fs, main, "a", "0")
-	if _, err := fs.CreateBranch(t.Context(), "r", "other", &main, ""); err != nil {
+	if _, err := fs.CreateBranch(t.Context(), "r", "other", BranchOptions{From: &main}); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := mustPut(t, fs, Ref{Repo: "r", Branch: "other"}, "a", "1")
@@ -265,7 +265,7 @@ func TestWatchRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := func(s string) Expr { return Expr{Base: s} }
+	x := func(s string) revision.Expr { return revision.Expr{Base: s} }
 	for _, tt := range []struct {
 		ref  Ref
 		opt  WatchOptions
@@ -289,7 +289,7 @@ func TestWatchRefused(t *testing.T) {
 func TestWatchMany(t *testing.T) {
 	t.Parallel()
 	fs := newFS(t)
-	fs.maxDirect = 2
+	fs.sys.engine.LayerAbove = 2
 	mustRepo(t, fs, "r")
 	ctx, stop := context.WithCancel(t.Context())
 	var writers, watchers sync.WaitGroup
@@ -304,7 +304,7 @@ func TestWatchMany(t *testing.T) {
 	writers.Wait()
 	stop()
 	watchers.Wait()
-	s, err := fs.Resolve(t.Context(), main)
+	s, err := fs.Open(t.Context(), main, ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,12 +344,12 @@ func writeAnyhow(t *testing.T, fs *FS, rnd *rand.Rand, who int) {
 			err = errors.Join(err, b.Close())
 		case 2:
 			ahead := Ref{Repo: "r", Branch: fmt.Sprint("ahead-", who, "-", i)}
-			b, err2 := fs.CreateBranch(ctx, "r", ahead.Branch, &main, "")
+			b, err2 := fs.CreateBranch(ctx, "r", ahead.Branch, BranchOptions{From: &main})
 			if err = err2; err != nil || b.N == 0 {
 				break
 			}
 			mustPut(t, fs, ahead, path, "x")
-			_, err = fs.ResetBranch(ctx, "r", "master", ahead, WriteOptions{IfHead: b.Head.String()})
+			_, err = resetBranch(ctx, fs, "r", "master", ahead, WriteOptions{IfHead: b.Head.String()})
 			if errors.Is(err, ErrPrecondition) {
 				err = nil // somebody else was faster
 			}
@@ -410,13 +410,13 @@ func benchWatched(b *testing.B, watchers int, branch string) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	fs, err := Open(b.Context(), s, Options{})
+	fs, err := openRoot(b.Context(), s, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer fs.Close()
+	defer fs.sys.Close()
 	mustRepo(b, fs, "r")
-	if _, err := fs.CreateBranch(b.Context(), "r", "quiet", nil, ""); err != nil {
+	if _, err := fs.CreateBranch(b.Context(), "r", "quiet", BranchOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(b.Context())
