@@ -39,7 +39,7 @@ func (s *testServer) permit(t *testing.T, user, repo, branch string, permissions
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, nil, func(set *pfs.Settings) error {
+	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, pfs.ActOwn, func(set *pfs.Settings) error {
 		for _, p := range permissions {
 			set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: p})
 		}
@@ -80,7 +80,7 @@ func TestPagesOfTheVisible(t *testing.T) {
 	s.mustDo(t, "root", "POST repos", `{"name":"big"}`, nil)
 	for i := range branches {
 		name := fmt.Sprintf("b%04d", i)
-		if _, err := s.fs.CreateBranch(t.Context(), "big", name, nil, ""); err != nil {
+		if _, err := s.fs.CreateBranch(t.Context(), "big", name, pfs.BranchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if i%250 == 249 || i == branches-1 {
@@ -250,7 +250,7 @@ func TestWriteToNamesake(t *testing.T) {
 		}
 	}
 	for i := range 200 {
-		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		must(s.fs.CreateBranch(ctx, "r", "b", pfs.BranchOptions{From: &pfs.Ref{Repo: "r"}}))
 		s.grant(t, "ann", "r", "b")
 		done := make(chan bool)
 		go func() {
@@ -264,8 +264,8 @@ func TestWriteToNamesake(t *testing.T) {
 			}
 			s.do(t, "ann", target, body, nil)
 		}()
-		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
-		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		must(s.fs.DeleteBranch(ctx, "r", "b", pfs.BranchDeletion{}))
+		must(s.fs.CreateBranch(ctx, "r", "b", pfs.BranchOptions{From: &pfs.Ref{Repo: "r"}}))
 		<-done
 		b, err := s.fs.Branch(ctx, "r", "b")
 		must(nil, err)
@@ -274,6 +274,6 @@ func TestWriteToNamesake(t *testing.T) {
 		if b.Head != head.Head || len(open) > 0 {
 			t.Fatalf("round %d: the new branch is at %s, with %d open commits", i, b.Head, len(open))
 		}
-		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
+		must(s.fs.DeleteBranch(ctx, "r", "b", pfs.BranchDeletion{}))
 	}
 }
