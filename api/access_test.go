@@ -277,3 +277,55 @@ func TestWriteToNamesake(t *testing.T) {
 		must(s.fs.DeleteBranch(ctx, "r", "b", pfs.BranchDeletion{}))
 	}
 }
+
+// TestKeyOfOneBranch: a key for one branch means that where no branch is said,
+// and nothing else can be had with it.
+func TestKeyOfOneBranch(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, repo := range []string{"r", "other"} {
+		s.mustDo(t, "root", "POST repos", `{"name":"`+repo+`"}`, nil)
+		s.mustDo(t, "root", "PUT repos/"+repo+"/file?path=f", "x", nil)
+		s.mustDo(t, "root", "POST repos/"+repo+"/branches", `{"name":"dev","from":"master"}`, nil)
+	}
+	var first, second v1.Written
+	s.mustDo(t, "root", "PUT repos/r/file?path=g&ref=dev", "x", &first)
+	s.mustDo(t, "root", "PUT repos/r/file?path=g", "y", &second)
+	var key v1.Key
+	s.mustDo(t, "root", "POST keys", `{"user":"root","repo":"r","branch":"dev"}`, &key)
+	for _, tt := range []struct {
+		target, body string
+		status       int
+		branch       string
+	}{
+		{"GET repos/r", "", 200, ""},
+		{"GET repos/r/resolve", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=HEAD^", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=dev", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + first.Commit, "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + first.Commit[:12] + "^", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + second.Commit, "", 403, ""},
+		{"GET repos/r/resolve?ref=master", "", 403, ""},
+		{"GET repos/other/resolve", "", 403, ""},
+		{"GET repos/other/resolve?ref=dev", "", 403, ""},
+		{"GET repos/absent/resolve", "", 404, ""},
+		{"GET repos/r/file?path=g", "", 200, ""},
+		{"PUT repos/r/file?path=h&if_head=HEAD", "x", 200, ""},
+		{"PUT repos/r/file?path=h&if_head=HEAD^", "x", 412, ""},
+		{"PUT repos/r/file?path=h&ref=master", "x", 403, ""},
+		{"POST repos/r/delete", `{"ref":"","paths":["h"]}`, 200, ""},
+		{"POST repos/r/branches/dev/reset", `{"to":"HEAD^"}`, 403, ""},
+	} {
+		resp, b := s.do(t, key.AccessKey, tt.target, tt.body, nil)
+		var at v1.Snapshot
+		if err := json.Unmarshal(b, &at); err != nil {
+			at.Branch = ""
+		}
+		if resp.StatusCode != tt.status || at.Branch != tt.branch {
+			t.Errorf("%s %s: %s %s, want %d and branch %q", tt.target, tt.body, resp.Status, b, tt.status, tt.branch)
+		}
+	}
+	if got := s.names(t, "root", "repos/r/commits", 10); len(got) != 2 {
+		t.Errorf("master has the commits %v", got)
+	}
+}

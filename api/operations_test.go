@@ -56,12 +56,16 @@ func (s *testServer) authenticate(r *http.Request) (api.Caller, error) {
 	return api.Caller{Caller: who, Body: r.Body, Length: r.ContentLength}, err
 }
 
-// holder is who has a user's key, which is made when it is first needed.
+// holder is who has an access key, or a user's, which is made when it is first
+// needed.
 func (s *testServer) holder(ctx context.Context, user string) (pfs.Caller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if user == pfs.RootUser {
 		return pfs.Root, nil
+	}
+	if strings.HasPrefix(user, "CARET") {
+		return pfs.Holder(user), nil
 	}
 	if s.keys[user] == "" {
 		k, err := s.fs.CreateKey(ctx, pfs.Key{User: user})
