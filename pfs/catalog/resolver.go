@@ -41,13 +41,13 @@ func ResolveIn(tx objstore.Reader, repo RepoRow, ref Ref) (*Snapshot, error) {
 	}
 	if ref.Version.Base != "" {
 		if err := r.toVersion(ref.Version.Base); err != nil {
-			return nil, err
+			return nil, &VersionError{err}
 		}
-		// A version of a bucket is read, whatever it is called.
+		// A version of something is read, whatever it is called.
 		r.Writable = false
 	}
 	if err := r.follow(ref.Version.Steps); err != nil {
-		return nil, err
+		return nil, &VersionError{err}
 	}
 	if err := r.describe(); err != nil {
 		return nil, err
