@@ -101,42 +101,56 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	return c, publish(tx, &c)
 }
 
-// Fold moves up to limit states of the lineage's oldest layer behind the path
-// after into the lineage, fewer if the transaction is full. It returns the path
-// to continue after; done says that the layer is gone. No reader sees a
-// difference.
-func Fold(tx objstore.Writer, lineage LineageID, after string, limit int) (next string, done bool, err error) {
+// FoldMark says how far folding has come: what the commit Layer changed is in
+// the lineage up to and including the path After. The zero value is the
+// beginning.
+type FoldMark struct {
+	Layer ID
+	After string
+}
+
+// Fold moves up to limit states of the lineage's oldest layer into the lineage,
+// fewer if the transaction is full, and returns where the next call goes on; done
+// says that no layer is left. No reader sees a difference.
+//
+// It begins behind from, or, if the oldest layer is not from's, at the beginning
+// of that layer: somebody else may have folded the other one meanwhile.
+func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next FoldMark, done bool, err error) {
 	l, err := ReadLineage(tx, lineage)
 	if err != nil || len(l.Layers) == 0 {
-		return "", true, err
+		return FoldMark{}, true, err
 	}
 	layer := l.Layers[0]
+	if from.Layer != layer.ID {
+		from = FoldMark{Layer: layer.ID}
+	}
 	var batch []Change
-	err = Staged(tx, layer.ID, after, func(ch Change) (bool, error) {
+	err = Staged(tx, layer.ID, from.After, func(ch Change) (bool, error) {
 		batch = append(batch, ch)
 		return len(batch) < limit, nil
 	})
 	if err != nil {
-		return "", false, err
+		return from, false, err
 	}
 	for i := range batch {
 		if tx.Full() {
-			return batch[i-1].Path, false, nil
+			return from, false, nil
 		}
 		ch := &batch[i]
 		ch.N = layer.N
 		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.edits(layer.ID)); err != nil {
-			return "", false, err
+			return from, false, err
 		}
 		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {
-			return "", false, err
+			return from, false, err
 		}
+		from.After = ch.Path
 	}
 	if len(batch) == limit {
-		return batch[limit-1].Path, false, nil
+		return from, false, nil
 	}
 	l.Layers = l.Layers[1:]
-	return "", true, tx.Set(lineageKey(keyLineage, lineage), l.encode())
+	return FoldMark{}, len(l.Layers) == 0, tx.Set(lineageKey(keyLineage, lineage), l.encode())
 }
 
 // DropStaged removes rows of the open commit id until the transaction is

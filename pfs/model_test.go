@@ -591,7 +591,7 @@ func (m *machine) Fold(t *rapid.T) {
 	s, err := m.fs.Resolve(m.ctx, m.ref(m.branch()))
 	m.must(err)
 	m.must(m.fs.rows.Update(m.ctx, "", func(tx objstore.Writer) error {
-		_, _, err := commits.Fold(tx, s.line, "", 1)
+		_, _, err := commits.Fold(tx, s.line, commits.FoldMark{}, 1)
 		return err
 	}))
 }

@@ -116,28 +116,20 @@ func (fs *FS) foldLoop() {
 // fold folds the layers of a line in until there are none, in transactions
 // small enough that writers sharing their syncs do not notice.
 func (fs *FS) fold(ctx context.Context, line commits.LineageID) error {
-	after := ""
-	for more := true; more; {
-		next, done := "", false
+	var mark commits.FoldMark
+	for done := false; !done; {
+		var next commits.FoldMark
 		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
-			// This may run again, so it begins at after each time.
-			more = true
-			if next, done, err = commits.Fold(tx, line, after, fs.foldPage); err != nil || !done {
+			// This may run again, so it begins at mark each time.
+			if next, done, err = commits.Fold(tx, line, mark, fs.foldPage); err != nil || !done {
 				return err
 			}
-			l, err := commits.ReadLineage(tx, line)
-			if err != nil {
-				return err
-			}
-			if more = len(l.Layers) > 0; !more {
-				return tx.Delete(foldingKey(line))
-			}
-			return nil
+			return tx.Delete(foldingKey(line))
 		})
 		if err != nil {
 			return err
 		}
-		after = next
+		mark = next
 	}
 	return nil
 }
