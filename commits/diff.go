@@ -136,7 +136,7 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}) error {
 	rows := objstore.Scan(tx, objstore.Prefix(changeKey(id, prefix)))
 	for rows.Next() {
-		paths[string(rows.Key()[1+len(id):])] = struct{}{}
+		paths[changedPath(rows.Key())] = struct{}{}
 	}
 	return rows.Err()
 }

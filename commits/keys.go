@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"caret/objstore"
 )
 
 // The first byte of every key of this package; FORMAT.md lists them all.
@@ -49,6 +51,19 @@ func entryKey(lineage LineageID, path string) []byte {
 func changeKey(id ID, path string) []byte {
 	return append(append([]byte{keyChange}, id[:]...), path...)
 }
+
+// changesAfter is the range of the change keys of commit id behind the path
+// after, all of them if it is empty.
+func changesAfter(id ID, after string) objstore.Range {
+	r := objstore.Prefix(changeKey(id, ""))
+	if after != "" {
+		r.Start = append(changeKey(id, after), 0)
+	}
+	return r
+}
+
+// changedPath is the path of a change key.
+func changedPath(key []byte) string { return string(key[1+len(ID{}):]) }
 
 // versionPrefix begins the keys of all replaced states of path. A path may
 // hold zero bytes, so they are escaped and the path is ended by two of them:

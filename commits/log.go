@@ -158,13 +158,9 @@ func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, 
 		}
 		return nil
 	}
-	r := objstore.Prefix(changeKey(c.ID, ""))
-	if after != "" {
-		r.Start = append(changeKey(c.ID, after), 0)
-	}
-	cur := objstore.Scan(tx, r)
+	cur := objstore.Scan(tx, changesAfter(c.ID, after))
 	for cur.Next() {
-		if more, err := visit(string(cur.Key()[1+len(c.ID):])); err != nil || !more {
+		if more, err := visit(changedPath(cur.Key())); err != nil || !more {
 			return err
 		}
 	}
@@ -188,5 +184,5 @@ func Touches(tx objstore.Reader, c Commit, path string) (bool, error) {
 	if !cur.Next() {
 		return false, cur.Err()
 	}
-	return match(string(cur.Key()[1+len(c.ID):])), nil
+	return match(changedPath(cur.Key())), nil
 }

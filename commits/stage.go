@@ -1,7 +1,6 @@
 package commits
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -40,11 +39,7 @@ func ReadStaged(tx objstore.Reader, id ID, path string) (State, error) {
 // Staged calls fn for the staged changes of id behind the path after, in
 // order, until fn returns false.
 func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, error)) error {
-	r := objstore.Prefix(changeKey(id, ""))
-	if after != "" {
-		r.Start = append(changeKey(id, after), 0)
-	}
-	c := objstore.Scan(tx, r)
+	c := objstore.Scan(tx, changesAfter(id, after))
 	for c.Next() {
 		if len(c.Value()) == 0 {
 			continue
@@ -53,7 +48,7 @@ func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, erro
 		if err != nil {
 			return err
 		}
-		more, err := fn(Change{Path: string(c.Key()[1+len(id):]), State: s})
+		more, err := fn(Change{Path: changedPath(c.Key()), State: s})
 		if err != nil || !more {
 			return err
 		}
@@ -73,7 +68,7 @@ func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	var s StagedSum
 	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
 	for c.Next() {
-		h.add(string(c.Key()[1+len(id):]), c.Value())
+		h.add(changedPath(c.Key()), c.Value())
 		s.Files++
 	}
 	s.Hash = h.sum()
@@ -153,17 +148,20 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 	return FoldMark{}, len(l.Layers) == 0, tx.Set(lineageKey(keyLineage, lineage), l.encode())
 }
 
-// DropStaged removes rows of the open commit id until the transaction is
-// full, and says whether that was all.
-func DropStaged(tx objstore.Writer, id ID) (bool, error) {
-	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
+// DropStaged removes the rows of the open commit id behind the path after until
+// the transaction is full, and returns the path to go on after; done says that
+// none are left. To begin again at "" does no harm, but steps over all that was
+// removed before, which stores keep for a while.
+func DropStaged(tx objstore.Writer, id ID, after string) (next string, done bool, err error) {
+	c := objstore.Scan(tx, changesAfter(id, after))
 	for c.Next() {
 		if tx.Full() {
-			return false, nil
+			return after, false, nil
 		}
-		if err := tx.Delete(bytes.Clone(c.Key())); err != nil {
-			return false, err
+		if err := tx.Delete(c.Key()); err != nil {
+			return after, false, err
 		}
+		after = changedPath(c.Key())
 	}
-	return true, c.Err()
+	return "", true, c.Err()
 }

@@ -323,7 +323,7 @@ func (f *finish) direct(tx objstore.Writer, meta commits.Meta) (commits.Commit, 
 	if err != nil {
 		return commits.Commit{}, err
 	}
-	if done, err := commits.DropStaged(tx, f.id); err != nil || !done {
+	if _, done, err := commits.DropStaged(tx, f.id, ""); err != nil || !done {
 		return commits.Commit{}, errors.Join(err, objstore.ErrTooLarge)
 	}
 	return commits.Append(tx, f.line, changes, meta)

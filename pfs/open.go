@@ -203,9 +203,12 @@ func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
 	if err := fs.dropUploads(ctx, id); err != nil {
 		return err
 	}
+	after := ""
 	for done := false; !done; {
+		var next string
 		err := fs.rows.Update(ctx, "", func(tx objstore.Writer) (err error) {
-			if done, err = commits.DropStaged(tx, id); err != nil || !done {
+			// This may run again, so it begins behind after each time.
+			if next, done, err = commits.DropStaged(tx, id, after); err != nil || !done {
 				return err
 			}
 			return tx.Delete(droppingKey(id))
@@ -213,6 +216,7 @@ func (fs *FS) dropStaged(ctx context.Context, id commits.ID) error {
 		if err != nil {
 			return err
 		}
+		after = next
 	}
 	return nil
 }
