@@ -124,28 +124,28 @@ func insert(tx objstore.Writer, l *Lineage, path string, n uint64, row []byte, e
 		return err
 	}
 	if err == nil {
-		at, state, err := cutN(cur)
+		was, err := parseRow(cur)
 		if err != nil {
 			return err
 		}
-		edited = edited || flagsOf(state)&flagEdited != 0
+		edited = edited || was.flags()&flagEdited != 0
 		switch {
-		case at == n:
+		case was.n == n:
 			return nil
-		case at > n:
+		case was.n > n:
 			return tx.Set(versionKey(l.ID, path, n), row)
 		}
-		if err := tx.Set(versionKey(l.ID, path, at), cur); err != nil {
+		if err := tx.Set(versionKey(l.ID, path, was.n), cur); err != nil {
 			return err
 		}
 	}
-	_, state, stateErr := cutN(row)
-	if stateErr != nil {
-		return stateErr
+	now, parseErr := parseRow(row)
+	if parseErr != nil {
+		return parseErr
 	}
 	if edited {
 		row = markEdited(row)
-	} else if flagsOf(state)&flagDeleted != 0 && l.Fork.N == 0 && len(l.Layers) == 0 {
+	} else if now.flags()&flagDeleted != 0 && l.Fork.N == 0 && len(l.Layers) == 0 {
 		// Nothing lies beneath that the newest row would have to hide, and
 		// listings of the head need not step over what is gone.
 		if err == nil {

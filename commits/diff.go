@@ -2,7 +2,6 @@ package commits
 
 import (
 	"bytes"
-	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -26,48 +25,85 @@ type Difference struct {
 }
 
 // Diff calls fn for the paths under prefix and behind after that differ
-// between old and now, in order, until it returns false. It takes time in
-// proportion to what was changed by commits that lead to one of the two and
-// not to the other, whatever there is besides.
+// between old and now, in order, until it returns false: ChangedPaths and Compare
+// in one.
 func (x *ForkCache) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn func(Difference) (bool, error)) error {
+	paths, err := x.ChangedPaths(tx, old, now, prefix)
+	if err != nil {
+		return err
+	}
+	if after != "" {
+		first, _ := slices.BinarySearch(paths, after+"\x00")
+		paths = paths[first:]
+	}
+	c, err := x.newComparison(tx, old, now)
+	if err != nil {
+		return err
+	}
+	_, err = inPages(paths, func(page []string) (bool, error) { return c.each(page, fn) })
+	return err
+}
+
+// ChangedPaths are the paths under prefix, in order, that may differ between old
+// and now. It takes time in proportion to what was changed by commits that lead
+// to one of the two and not to the other, whatever there is besides.
+func (x *ForkCache) ChangedPaths(tx objstore.Reader, old, now Side, prefix string) ([]string, error) {
 	changed := make(map[string]struct{})
 	for _, s := range [2][2]Side{{old, now}, {now, old}} {
 		if err := changedOutside(tx, s[0].Pos, s[1].Pos, prefix, changed); err != nil {
-			return err
+			return nil, err
 		}
 		if !s[0].Open.IsZero() {
 			if err := addPaths(tx, s[0].Open, prefix, changed); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	before, err := x.View(tx, old.Pos, old.Open)
+	return slices.Sorted(maps.Keys(changed)), nil
+}
+
+// Compare calls fn for those of paths that differ between old and now, in their
+// order, until it returns false. It looks up all paths at once, so a caller that
+// has very many gives some hundred at a time, each perhaps in a transaction of its
+// own.
+func (x *ForkCache) Compare(tx objstore.Reader, old, now Side, paths []string, fn func(Difference) (bool, error)) error {
+	c, err := x.newComparison(tx, old, now)
 	if err != nil {
 		return err
 	}
-	behind, err := x.View(tx, now.Pos, now.Open)
-	if err != nil {
-		return err
+	_, err = c.each(paths, fn)
+	return err
+}
+
+// comparison is of two views.
+type comparison struct{ old, now *View }
+
+func (x *ForkCache) newComparison(tx objstore.Reader, old, now Side) (c comparison, err error) {
+	if c.old, err = x.View(tx, old.Pos, old.Open); err == nil {
+		c.now, err = x.View(tx, now.Pos, now.Open)
 	}
-	for _, path := range slices.Sorted(maps.Keys(changed)) {
-		if path <= after && after != "" {
-			continue
-		}
-		d := Difference{Path: path}
-		if d.Old, err = before.File(path); err != nil {
-			return err
-		}
-		if d.New, err = behind.File(path); err != nil {
-			return err
-		}
-		if SameFile(d.Old, d.New) {
+	return c, err
+}
+
+// each calls fn for those of paths that differ, and says whether it wants more.
+func (c *comparison) each(paths []string, fn func(Difference) (bool, error)) (bool, error) {
+	old, err := c.old.Files(paths)
+	if err != nil {
+		return false, err
+	}
+	now, err := c.now.Files(paths)
+	if err != nil {
+		return false, err
+	}
+	for i, path := range paths {
+		if SameFile(old[i], now[i]) {
 			continue // changed, and changed back
 		}
-		if more, err := fn(d); err != nil || !more {
-			return err
+		if more, err := fn(Difference{Path: path, Old: old[i], New: now[i]}); err != nil || !more {
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // changedOutside adds to paths those under prefix that commits which lead to p
@@ -139,15 +175,6 @@ func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{
 		paths[changedPath(rows.Key())] = struct{}{}
 	}
 	return rows.Err()
-}
-
-// File is the file at path, nil if there is none.
-func (v *View) File(path string) (*State, error) {
-	s, err := v.Lookup(path)
-	if errors.Is(err, ErrNoPath) {
-		return nil, nil
-	}
-	return s.File(), err
 }
 
 // File is the file that the state is, nil if it is a deletion.

@@ -30,10 +30,10 @@ type history struct {
 // snapshot is the newest state of each path.
 type snapshot map[string]commits.State
 
-// newHistory begins with an empty lineage, on which some 8 paths will change.
+// newHistory begins with an empty lineage, on which 4 paths will change.
 func newHistory(t *rapid.T) *history {
 	h := &history{T: t, rows: memory.New().Rows()}
-	for i := range 8 {
+	for i := range 4 {
 		h.paths = append(h.paths, []string{fmt.Sprint("p", i), fmt.Sprintf("d/%d", i), fmt.Sprintf("p\x00%d", i)}[i%3])
 	}
 	slices.Sort(h.paths)
@@ -57,15 +57,16 @@ func (h *history) view(fn func(objstore.Reader) error) {
 
 func (h *history) int(what string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(h.T, what) }
 
-// lineage draws one.
+// lineage draws one, rather a young one.
 func (h *history) lineage() commits.LineageID {
-	return commits.LineageID(h.int("lineage", 1, len(h.shows)))
+	return commits.LineageID(len(h.shows) - h.int("lineage", 0, len(h.shows)-1))
 }
 
 // pos draws a commit, an inherited one perhaps; N may be 0.
 func (h *history) pos() commits.Pos {
 	id := h.lineage()
-	return commits.Pos{Lineage: id, N: uint64(h.int("n", 0, len(h.shows[id-1])-1))}
+	last := len(h.shows[id-1]) - 1
+	return commits.Pos{Lineage: id, N: uint64(last - h.int("back", 0, last))}
 }
 
 // at is what the commit at p shows.
@@ -138,6 +139,42 @@ func (h *history) commit(lineage commits.LineageID, most int, layer bool) {
 		}
 		return err
 	})
+}
+
+// fold folds a few states of a lineage's layers in.
+func (h *history) fold(lineage commits.LineageID) {
+	limit := h.int("fold", 1, 4)
+	h.update(func(tx objstore.Writer) error {
+		_, _, err := commits.Fold(tx, lineage, commits.FoldMark{}, limit)
+		return err
+	})
+}
+
+// grow lets lineages grow and leave one another.
+func (h *history) grow(steps int) {
+	for range steps {
+		switch h.int("step", 0, 9) { // low numbers come most
+		case 0, 1, 2:
+			h.commit(h.lineage(), 4, false)
+		case 3, 4, 5:
+			h.commit(h.lineage(), len(h.paths), true)
+		case 6:
+			h.fold(h.lineage())
+		default:
+			h.fork(h.pos())
+		}
+	}
+}
+
+// open stages changes on top of the commit at p, and says what is shown then.
+func (h *history) open(p commits.Pos) (commits.ID, snapshot) {
+	id, shows := h.meta().ID, maps.Clone(h.at(p))
+	changes := h.changes(shows, id, 4)
+	for _, ch := range changes {
+		shows[ch.Path] = ch.State
+	}
+	h.update(func(tx objstore.Writer) error { return stage(tx, id, changes) })
+	return id, shows
 }
 
 func stage(tx objstore.Writer, id commits.ID, changes []commits.Change) error {

@@ -60,13 +60,17 @@ func (l *Lineage) encode() []byte {
 
 // ReadLineage reads the row of a lineage.
 func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
-	l := Lineage{ID: id}
 	b, err := tx.Get(lineageKey(keyLineage, id))
 	if err != nil {
-		return l, fmt.Errorf("lineage %d: %w", id, err)
+		return Lineage{ID: id}, fmt.Errorf("lineage %d: %w", id, err)
 	}
+	return decodeLineage(id, b)
+}
+
+func decodeLineage(id LineageID, b []byte) (Lineage, error) {
+	l := Lineage{ID: id}
 	var layer Layer
-	err = fields(b, func(f protowire.Number, v uint64, data []byte) error {
+	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
 		switch f {
 		case lineageRepo:
 			l.Repo = v
@@ -88,6 +92,20 @@ func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
 		return l, fmt.Errorf("%w: row of lineage %d: %w", objstore.ErrCorrupt, id, err)
 	}
 	return l, nil
+}
+
+// decodeTip reads the row of a lineage and that of its head, nil where there is
+// none.
+func decodeTip(id LineageID, lineage, head []byte) (Lineage, Head, error) {
+	if lineage == nil || head == nil {
+		return Lineage{}, Head{}, fmt.Errorf("lineage %d: %w", id, objstore.ErrNotFound)
+	}
+	l, err := decodeLineage(id, lineage)
+	if err != nil {
+		return l, Head{}, err
+	}
+	h, err := decodeHead(head)
+	return l, h, err
 }
 
 // CreateLineage writes a new lineage that leaves another one at fork, or begins

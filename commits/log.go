@@ -2,6 +2,7 @@ package commits
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"caret/objstore"
@@ -54,76 +55,6 @@ func Log(tx objstore.Reader, p Pos, fn func(Commit) (bool, error)) error {
 	return nil
 }
 
-// History calls fn for the states of path as of p, newest first, deletions
-// included, until it returns false.
-func (v *View) History(path string, fn func(State) (bool, error)) error {
-	segs, err := v.segments()
-	if err != nil {
-		return err
-	}
-	for _, g := range segs {
-		// At the head a deletion may have left nothing but replaced states,
-		// which a plain read need not look for.
-		g.head = false
-		more, err := g.history(v.tx, path, fn)
-		if err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
-// history merges the three places where a lineage keeps states of a path.
-func (g *segment) history(tx objstore.Reader, path string, fn func(State) (bool, error)) (bool, error) {
-	emit := func(state []byte, n uint64) (bool, error) {
-		s, err := decodeState(state)
-		if err != nil {
-			return false, err
-		}
-		s.N = n
-		return fn(s)
-	}
-	newest, n, err := g.lookup(tx, path)
-	if err != nil || n == 0 {
-		return err == nil, err
-	}
-	if more, err := emit(newest, n); err != nil || !more {
-		return false, err
-	}
-	for n > 1 {
-		older := segment{Lineage: g.Lineage, n: n - 1}
-		// Layers are few and short-lived; the rest is one scan.
-		if len(g.Layers) > 0 {
-			state, at, err := older.lookup(tx, path)
-			if err != nil || at == 0 {
-				return err == nil, err
-			}
-			if more, err := emit(state, at); err != nil || !more {
-				return false, err
-			}
-			n = at
-			continue
-		}
-		return g.replacedBefore(tx, path, n-1, emit)
-	}
-	return true, nil
-}
-
-// replacedBefore walks the replaced states of path at or before n.
-func (g *segment) replacedBefore(tx objstore.Reader, path string, n uint64, emit func([]byte, uint64) (bool, error)) (bool, error) {
-	c := objstore.Scan(tx, objstore.Range{Start: versionKey(g.ID, path, n), End: versionEnd(g.ID, path)})
-	for c.Next() {
-		at, state, err := cutN(c.Value())
-		if err != nil {
-			return false, err
-		}
-		if more, err := emit(state, at); err != nil || !more {
-			return false, err
-		}
-	}
-	return true, c.Err()
-}
-
 // Changes calls fn for the paths that the commit changed, behind the path
 // after, in order, with the state it gave them, until fn returns false.
 func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, error)) error {
@@ -131,40 +62,80 @@ func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, 
 	if err != nil {
 		return err
 	}
-	g := segment{Lineage: lineage, n: c.Pos.N}
-	visit := func(path string) (bool, error) {
-		row, n, err := g.lookup(tx, path)
-		if err != nil {
-			return false, err
-		}
-		s, err := decodeState(row)
-		if err != nil {
-			return false, err
-		}
-		s.N = n
-		if s.N != c.Pos.N {
-			return false, fmt.Errorf("%w: commit %s says it changed %q, but the state there is of commit %d", objstore.ErrCorrupt, c.ID, path, s.N)
-		}
-		return fn(Change{Path: path, State: s})
-	}
 	if len(c.paths) > 0 {
-		for _, p := range c.paths {
-			if p <= after && after != "" {
-				continue
-			}
-			if more, err := visit(p); err != nil || !more {
-				return err
+		first := 0
+		if after != "" {
+			first, _ = slices.BinarySearch(c.paths, after+"\x00")
+		}
+		_, err := inPages(c.paths[first:], func(page []string) (bool, error) { return changes(tx, &lineage, &c, page, fn) })
+		return err
+	}
+	rows := objstore.Scan(tx, changesAfter(c.ID, after))
+	var page []string
+	for size, more := firstPaths, true; more; size = min(size*pathsGrow, maxPaths) {
+		for page = page[:0]; len(page) < size && more; {
+			if more = rows.Next(); more {
+				page = append(page, changedPath(rows.Key()))
 			}
 		}
-		return nil
-	}
-	cur := objstore.Scan(tx, changesAfter(c.ID, after))
-	for cur.Next() {
-		if more, err := visit(changedPath(cur.Key())); err != nil || !more {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		if goOn, err := changes(tx, &lineage, &c, page, fn); err != nil || !goOn {
 			return err
 		}
 	}
-	return cur.Err()
+	return nil
+}
+
+// changes calls fn for paths that commit c on lineage l changed, and says whether
+// fn wants more. The state that c left is the newest, or was replaced, or is still
+// in c's own rows, so that one call of the store finds all of them.
+func changes(tx objstore.Reader, l *Lineage, c *Commit, paths []string, fn func(Change) (bool, error)) (bool, error) {
+	const places = 3
+	var keys [][]byte
+	for _, p := range paths {
+		keys = append(keys, entryKey(l.ID, p), versionKey(l.ID, p, c.Pos.N), changeKey(c.ID, p))
+	}
+	if len(keys) == 0 {
+		return true, nil
+	}
+	rows, err := tx.GetMany(keys)
+	if err != nil {
+		return false, err
+	}
+	layered := slices.Contains(l.Layers, Layer{N: c.Pos.N, ID: c.ID})
+	for i, p := range paths {
+		s, err := stateOf(c, rows[i*places:(i+1)*places], layered)
+		if err != nil {
+			return false, fmt.Errorf("commit %s, path %q: %w", c.ID, p, err)
+		}
+		if more, err := fn(Change{Path: p, State: s}); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// stateOf is the state that c left: one of the newest of the path, the one that
+// was replaced, and the one in c's own rows, if it is a layer.
+func stateOf(c *Commit, rows [][]byte, layered bool) (State, error) {
+	if own := rows[2]; layered && len(own) > 0 {
+		return encodedState{c.Pos.N, own}.decode()
+	}
+	for _, row := range rows[:2] {
+		if row == nil {
+			continue
+		}
+		e, err := parseRow(row)
+		if err != nil {
+			return State{}, err
+		}
+		if e.n == c.Pos.N {
+			return e.decode()
+		}
+	}
+	return State{}, fmt.Errorf("%w: it says that it changed the path, but no state of it is there", objstore.ErrCorrupt)
 }
 
 // Touches says whether the commit changed path, or, if path ends in a slash,
@@ -180,9 +151,6 @@ func Touches(tx objstore.Reader, c Commit, path string) (bool, error) {
 		}
 		return false, nil
 	}
-	cur := objstore.Scan(tx, objstore.Prefix(changeKey(c.ID, path)))
-	if !cur.Next() {
-		return false, cur.Err()
-	}
-	return match(changedPath(cur.Key())), nil
+	page, err := tx.Page(objstore.Prefix(changeKey(c.ID, path)), 1)
+	return len(page) > 0 && match(changedPath(page[0].Key)), err
 }

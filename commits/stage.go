@@ -1,7 +1,6 @@
 package commits
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/zeebo/blake3"
@@ -26,14 +25,39 @@ func Unstage(tx objstore.Writer, id ID, path string) error {
 
 // ReadStaged is what the open commit id says of path; ErrNoPath if nothing.
 func ReadStaged(tx objstore.Reader, id ID, path string) (State, error) {
-	b, err := tx.Get(changeKey(id, path))
-	if errors.Is(err, objstore.ErrNotFound) || err == nil && len(b) == 0 {
-		return State{}, fmt.Errorf("%w: %q", ErrNoPath, path)
-	}
+	list, err := StagedMany(tx, id, []string{path})
 	if err != nil {
 		return State{}, err
 	}
-	return decodeState(b)
+	if list[0] == nil {
+		return State{}, fmt.Errorf("%w: %q", ErrNoPath, path)
+	}
+	return *list[0], nil
+}
+
+// StagedMany is what the open commit id says of paths, in their order, nil where
+// it says nothing. It takes one call of the store.
+func StagedMany(tx objstore.Reader, id ID, paths []string) ([]*State, error) {
+	keys := make([][]byte, len(paths))
+	for i, p := range paths {
+		keys[i] = changeKey(id, p)
+	}
+	rows, err := tx.GetMany(keys)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*State, len(paths))
+	for i, b := range rows {
+		if len(b) == 0 {
+			continue
+		}
+		s, err := decodeState(b)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = &s
+	}
+	return list, nil
 }
 
 // Staged calls fn for the staged changes of id behind the path after, in

@@ -117,7 +117,7 @@ func (x *Versions) number(id ID) (uint64, error) {
 		return 0, err
 	}
 	for _, g := range segs {
-		if g.ID == p.Lineage && p.N <= g.n {
+		if g.ID == p.Lineage && p.N <= g.end.N {
 			return p.N, nil
 		}
 	}
@@ -148,8 +148,8 @@ func (v *View) edited(path string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		_, state, err := cutN(row)
-		if err != nil || flagsOf(state)&flagEdited != 0 {
+		e, err := parseRow(row)
+		if err != nil || e.flags()&flagEdited != 0 {
 			return true, err
 		}
 	}
@@ -175,7 +175,7 @@ func (x *Versions) Next() bool {
 			return false
 		}
 		path, n := string(best.path), best.n
-		w.row = append(w.row[:0], best.state...)
+		w.encodedState = best.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && s.n == n && string(s.path) == path {
@@ -194,13 +194,10 @@ func (x *Versions) Next() bool {
 
 // take makes the walker's row the current version, if it is listed.
 func (x *Versions) take(path string, n uint64) bool {
-	s, err := decodeState(x.w.row)
+	s, err := x.w.decode()
 	if err != nil {
 		x.w.fail(err)
 		return false
-	}
-	if n != stagedN {
-		s.N = n
 	}
 	for _, id := range s.Removed {
 		x.known[id] = true

@@ -11,28 +11,26 @@ import (
 //	for w.Next() { use(w.Path()); s, err := w.State() }
 //	err := w.Err()
 type Walker struct {
-	sources []source
-	path    string
-	n       uint64
-	row     []byte // encoded state
-	err     error
+	sources      []source
+	path         string
+	encodedState // at path
+	err          error
 }
 
 // source is one ordered run of states, each path once, newest N that counts.
 // valid is false at its end.
 type source struct {
-	c       *objstore.Cursor
-	kind    byte
-	lineage LineageID
-	key     func(path string) []byte // the first key of path
-	strip   int                      // bytes in front of the path
-	bound   uint64                   // states with a greater N do not count
-	fixed   uint64                   // the N of every row, if not 0
-	started bool
-	valid   bool
-	path    []byte
-	n       uint64
-	state   []byte
+	c            *objstore.Cursor
+	kind         byte
+	lineage      LineageID
+	key          func(path string) []byte // the first key of path
+	strip        int                      // bytes in front of the path
+	bound        uint64                   // states with a greater N do not count
+	fixed        uint64                   // the N of every row, if not 0
+	started      bool
+	valid        bool
+	path         []byte
+	encodedState // at path
 }
 
 // Walk begins before the first path with prefix.
@@ -57,7 +55,7 @@ func (v *View) walk(prefix string, all bool) *Walker {
 	for i := range segs {
 		g := &segs[i]
 		entry := func(path string) []byte { return entryKey(g.ID, path) }
-		add(source{kind: keyEntry, lineage: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
+		add(source{kind: keyEntry, lineage: g.ID, key: entry, strip: 9, bound: g.end.N}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
 		if all || !g.head {
 			// Without its two end bytes a version prefix covers all paths that
 			// begin with prefix.
@@ -65,10 +63,10 @@ func (v *View) walk(prefix string, all bool) *Walker {
 				k := versionPrefix(g.ID, path)
 				return k[:len(k)-2]
 			}
-			add(source{kind: keyVersion, lineage: g.ID, key: version, strip: 9, bound: g.n}, version(prefix), objstore.PrefixEnd(version(prefix)))
+			add(source{kind: keyVersion, lineage: g.ID, key: version, strip: 9, bound: g.end.N}, version(prefix), objstore.PrefixEnd(version(prefix)))
 		}
 		for _, y := range g.Layers {
-			if y.N <= g.n {
+			if y.N <= g.end.N {
 				layer(y.ID, y.N)
 			}
 		}
@@ -113,15 +111,14 @@ func (w *Walker) Next() bool {
 		if best == nil {
 			return false
 		}
-		w.path, w.n = string(best.path), best.n
-		w.row = append(w.row[:0], best.state...)
+		w.path, w.encodedState = string(best.path), best.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && string(s.path) == w.path {
 				w.fail(s.skipPath())
 			}
 		}
-		if flagsOf(w.row)&flagDeleted == 0 {
+		if w.flags()&flagDeleted == 0 {
 			return w.err == nil
 		}
 	}
@@ -158,13 +155,7 @@ func (w *Walker) fail(err error) {
 func (w *Walker) Path() string { return w.path }
 
 // State decodes the state Next moved to.
-func (w *Walker) State() (State, error) {
-	s, err := decodeState(w.row)
-	if w.n != stagedN {
-		s.N = w.n
-	}
-	return s, err
-}
+func (w *Walker) State() (State, error) { return w.decode() }
 
 // Err is what ended the walk early.
 func (w *Walker) Err() error { return w.err }
@@ -203,16 +194,14 @@ func (s *source) load() (bool, error) {
 		s.path = append(s.path[:0], key[s.strip:]...)
 	}
 	if s.fixed > 0 {
-		s.n = s.fixed
-		s.state = append(s.state[:0], row...)
+		s.encodedState = encodedState{s.fixed, row}
 		return len(row) > 0, nil // an empty row has been folded in
 	}
-	n, state, err := cutN(row)
-	if err != nil || n > s.bound {
+	e, err := parseRow(row)
+	if err != nil || e.n > s.bound {
 		return false, err
 	}
-	s.n = n
-	s.state = append(s.state[:0], state...)
+	s.encodedState = e
 	return true, nil
 }
 
