@@ -47,7 +47,7 @@ func (h *history) changedBy(tx objstore.Reader, p commits.Pos, after string, lim
 			want = append(want, path)
 		}
 	}
-	err = commits.Changes(tx, c, after, func(ch commits.Change) (bool, error) {
+	err = commits.ChangesHint(tx, c, after, limit%3, func(ch commits.Change) (bool, error) {
 		got = append(got, ch.Path)
 		return len(got) < limit, same(&ch.State, h.at(p), ch.Path)
 	})

@@ -40,7 +40,7 @@ func (x *ForkCache) Diff(tx objstore.Reader, old, now Side, prefix, after string
 	if err != nil {
 		return err
 	}
-	_, err = inPages(paths, func(page []string) (bool, error) { return c.each(page, fn) })
+	_, err = inPages(paths, 0, func(page []string) (bool, error) { return c.each(page, fn) })
 	return err
 }
 
@@ -49,12 +49,13 @@ func (x *ForkCache) Diff(tx objstore.Reader, old, now Side, prefix, after string
 // to one of the two and not to the other, whatever there is besides.
 func (x *ForkCache) ChangedPaths(tx objstore.Reader, old, now Side, prefix string) ([]string, error) {
 	changed := make(map[string]struct{})
+	a := newAncestry(tx, x)
 	for _, s := range [2][2]Side{{old, now}, {now, old}} {
-		if err := changedOutside(tx, s[0].Pos, s[1].Pos, prefix, changed); err != nil {
+		if err := a.changedOutside(s[0].Pos, s[1].Pos, prefix, changed); err != nil {
 			return nil, err
 		}
 		if !s[0].Open.IsZero() {
-			if err := addPaths(tx, s[0].Open, prefix, changed); err != nil {
+			if err := addPaths(tx, s[0].Open, prefix, changed, 0); err != nil {
 				return nil, err
 			}
 		}
@@ -111,29 +112,26 @@ func (c *comparison) each(paths []string, fn func(Difference) (bool, error)) (bo
 // between them: what each has changed is relative to its first parent.
 // Otherwise all those that were merged count too, as a path may have got its
 // state from one of them without that a merge had to change it.
-func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[string]struct{}) error {
-	reached, known := make(Frontier), make(Frontier)
-	for from, f := range map[Pos]Frontier{p: reached, q: known} {
-		chain, err := lineages(tx, from)
-		if err != nil {
-			return err
-		}
-		for _, c := range chain {
-			f.add(c)
-		}
+func (a *ancestry) changedOutside(p, q Pos, prefix string, paths map[string]struct{}) error {
+	reached, err := a.firstParents(p)
+	if err != nil {
+		return err
+	}
+	known, err := a.firstParents(q)
+	if err != nil {
+		return err
 	}
 	if !reached.Has(q) && !known.Has(p) {
-		var err error
-		if reached, err = ReadFrontier(tx, p); err != nil {
+		if reached, err = a.frontier(p); err != nil {
 			return err
 		}
-		if known, err = ReadFrontier(tx, q); err != nil {
+		if known, err = a.frontier(q); err != nil {
 			return err
 		}
 	}
 	for lineage, n := range reached {
 		if n > known[lineage] {
-			if _, err := changedOn(tx, Pos{Lineage: lineage, N: n}, known[lineage], prefix, paths, math.MaxInt); err != nil {
+			if _, err := changedOn(a.tx, Pos{Lineage: lineage, N: n}, known[lineage], prefix, paths, math.MaxInt); err != nil {
 				return err
 			}
 		}
@@ -141,36 +139,44 @@ func changedOutside(tx objstore.Reader, p, q Pos, prefix string, paths map[strin
 	return nil
 }
 
+// firstParents is all that leads to p by first parents.
+func (a *ancestry) firstParents(p Pos) (Frontier, error) {
+	chain, err := a.chain(p)
+	f := make(Frontier)
+	for _, q := range chain {
+		f.add(q)
+	}
+	return f, err
+}
+
 // changedOn adds to paths those under prefix that commits of end's lineage behind
 // number after and up to end changed. It gives up, and says so, at more than
 // limit commits or paths.
 func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
-	commits := 0
-	all = true
-	err = Log(tx, end, func(c Commit) (bool, error) {
-		if c.Pos.Lineage != end.Lineage || c.Pos.N <= after {
-			return false, nil
-		}
-		if commits++; commits > limit || len(paths) > limit-c.Files {
-			all = false
+	rows := scanRecords(tx, end, after, int(min(end.N-after, 1<<20))+1)
+	for commits := 1; rows.next(); commits++ {
+		c := &rows.commit
+		if commits > limit || len(paths) > limit-c.Files {
 			return false, nil
 		}
 		if len(c.paths) == 0 {
-			return true, addPaths(tx, c.ID, prefix, paths)
+			if err := addPaths(tx, c.ID, prefix, paths, c.Files+1); err != nil {
+				return false, err
+			}
 		}
 		for _, p := range c.paths {
 			if strings.HasPrefix(p, prefix) {
 				paths[p] = struct{}{}
 			}
 		}
-		return true, nil
-	})
-	return all, err
+	}
+	return true, rows.fail()
 }
 
-// addPaths adds the paths under prefix that have rows under the id of a commit.
-func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}) error {
-	rows := objstore.Scan(tx, objstore.Prefix(changeKey(id, prefix)))
+// addPaths adds the paths under prefix that have rows under the id of a commit, some
+// hint of them.
+func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) error {
+	rows := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, prefix)), hint)
 	for rows.Next() {
 		paths[changedPath(rows.Key())] = struct{}{}
 	}

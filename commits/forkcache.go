@@ -42,6 +42,9 @@ func NewForkCache() *ForkCache {
 }
 
 func (x *ForkCache) lookup(p Pos) *stretch {
+	if x == nil {
+		return nil
+	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.known[p]
@@ -59,7 +62,7 @@ func (x *ForkCache) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 	if _, writes := tx.(objstore.Writer); writes {
 		return nil, nil
 	}
-	chain, err := lineages(tx, p)
+	chain, err := newAncestry(tx, x).chain(p)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,10 @@ type history struct {
 	*rapid.T
 	rows  objstore.Rows
 	paths []string
-	// shows[i][n] is what commit n on lineage i+1 shows, deletions included.
+	// shows[i][n] is what commit n on lineage i+1 shows, deletions included, and
+	// made[i][n] what was said of it.
 	shows [][]snapshot
+	made  [][]commits.Meta
 	ids   uint32
 }
 
@@ -79,11 +81,11 @@ func (h *history) at(p commits.Pos) snapshot {
 
 // fork begins a lineage at p.
 func (h *history) fork(p commits.Pos) {
-	shows := []snapshot{{}}
+	shows, made := []snapshot{{}}, []commits.Meta{{}}
 	if p.N > 0 {
-		shows = slices.Clone(h.shows[p.Lineage-1][:p.N+1])
+		shows, made = slices.Clone(h.shows[p.Lineage-1][:p.N+1]), slices.Clone(h.made[p.Lineage-1][:p.N+1])
 	}
-	h.shows = append(h.shows, shows)
+	h.shows, h.made = append(h.shows, shows), append(h.made, made)
 	h.update(func(tx objstore.Writer) error {
 		return commits.CreateLineage(tx, commits.LineageID(len(h.shows)), 1, p)
 	})
@@ -91,9 +93,12 @@ func (h *history) fork(p commits.Pos) {
 
 func (h *history) meta() commits.Meta {
 	h.ids++
-	var id commits.ID
-	binary.BigEndian.PutUint32(id[:], h.ids)
-	return commits.Meta{ID: id, Time: time.Unix(int64(h.ids), 0)}
+	return commits.Meta{ID: idOf(h.ids), Time: time.Unix(int64(h.ids), 0)}
+}
+
+func idOf(n uint32) (id commits.ID) {
+	binary.BigEndian.PutUint32(id[:], n)
+	return id
 }
 
 // changes draws changes of up to most paths, as commit id makes them on top of
@@ -125,20 +130,24 @@ func (h *history) commit(lineage commits.LineageID, most int, layer bool) {
 		next[ch.Path] = ch.State
 	}
 	*shows = append(*shows, next)
-	h.update(func(tx objstore.Writer) error {
-		if !layer {
-			_, err := commits.Append(tx, lineage, slices.Clone(changes), meta)
-			return err
-		}
-		if err := stage(tx, meta.ID, changes); err != nil {
-			return err
-		}
-		sum, err := commits.SumStaged(tx, meta.ID)
-		if err == nil {
-			_, err = commits.AppendLayer(tx, lineage, sum, meta)
-		}
+	h.made[lineage-1] = append(h.made[lineage-1], meta)
+	h.update(func(tx objstore.Writer) error { return put(tx, lineage, changes, meta, layer) })
+}
+
+// put makes a commit in a transaction.
+func put(tx objstore.Writer, lineage commits.LineageID, changes []commits.Change, meta commits.Meta, layer bool) error {
+	if !layer {
+		_, err := commits.Append(tx, lineage, slices.Clone(changes), meta)
 		return err
-	})
+	}
+	if err := stage(tx, meta.ID, changes); err != nil {
+		return err
+	}
+	sum, err := commits.SumStaged(tx, meta.ID)
+	if err == nil {
+		_, err = commits.AppendLayer(tx, lineage, sum, meta)
+	}
+	return err
 }
 
 // fold folds a few states of a lineage's layers in.

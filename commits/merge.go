@@ -30,16 +30,17 @@ const maxForks = 1000
 
 // NewMerge prepares to merge theirs into ours.
 func (x *ForkCache) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
-	bases, err := Bases(tx, ours, theirs)
+	a := newAncestry(tx, x)
+	bases, err := a.bases(ours, theirs)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := lineages(tx, theirs)
+	chain, err := a.chain(theirs)
 	if err != nil {
 		return nil, err
 	}
-	own, err := Owner(tx, Pos{Lineage: theirs.Lineage, N: min(ours.N, theirs.N)})
-	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours && len(chain) < maxForks, forks: x}, err
+	leads := onChain(chain, min(ours.N, theirs.N)) == ours
+	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: leads && len(chain) < maxForks, forks: x}, nil
 }
 
 // UpToDate says that theirs leads to ours: there is nothing to merge.
@@ -49,7 +50,7 @@ func (m *Merge) UpToDate() bool { return len(m.Bases) == 1 && m.Bases[0] == m.Th
 // changed on their side since it parted from ours.
 func (m *Merge) Candidates(tx objstore.Reader) ([]string, error) {
 	paths := make(map[string]struct{})
-	if err := changedOutside(tx, m.Theirs, m.Ours, "", paths); err != nil {
+	if err := newAncestry(tx, m.forks).changedOutside(m.Theirs, m.Ours, "", paths); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(paths)), nil
@@ -81,7 +82,7 @@ func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedP
 	if err != nil {
 		return err
 	}
-	for page := range slices.Chunk(candidates, maxPaths) {
+	for page := range slices.Chunk(candidates, maxPage) {
 		merged, err := unequal(ours, theirs, page)
 		if err != nil {
 			return err
@@ -234,7 +235,7 @@ func (a *ancestor) files(paths []string) ([]common, error) {
 // have them in common.
 func (a *ancestor) sharedFiles(i int, paths []string, which []int) ([]common, error) {
 	if a.shared == nil {
-		below, err := basesInTurn(a.tx, a.bases)
+		below, err := newAncestry(a.tx, a.forks).basesInTurn(a.bases)
 		if err != nil {
 			return nil, err
 		}

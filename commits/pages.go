@@ -1,22 +1,33 @@
 package commits
 
-// Paths are looked up in pages, as a call of the store takes many, and who calls
-// may want few: they begin small and grow.
+// What is looked up by key goes in pages: a call of the store takes many keys, and
+// whoever asks may want few. So pages begin small and grow.
 const (
-	firstPaths = 32
-	pathsGrow  = 4
-	maxPaths   = 512
+	firstPage = 32
+	pageGrows = 4
+	maxPage   = 512
 )
 
-// inPages calls fn for paths in pages until it returns false, and says whether it
-// never did.
-func inPages(paths []string, fn func([]string) (bool, error)) (all bool, err error) {
-	for size := firstPaths; len(paths) > 0; size = min(size*pathsGrow, maxPaths) {
-		n := min(size, len(paths))
-		if more, err := fn(paths[:n]); err != nil || !more {
+// pageOf is the size of the first page for a caller that wants some n; 0 is unknown.
+func pageOf(n int) int {
+	if n <= 0 {
+		return firstPage
+	}
+	return min(n, maxPage)
+}
+
+// nextPage is the size of a page behind one of size.
+func nextPage(size int) int { return min(size*pageGrows, maxPage) }
+
+// inPages calls fn for all of list in pages until it returns false, and says whether
+// it never did.
+func inPages[T any](list []T, hint int, fn func([]T) (bool, error)) (all bool, err error) {
+	for size := pageOf(hint); len(list) > 0; size = nextPage(size) {
+		n := min(size, len(list))
+		if more, err := fn(list[:n]); err != nil || !more {
 			return false, err
 		}
-		paths = paths[n:]
+		list = list[n:]
 	}
 	return true, nil
 }

@@ -2,6 +2,7 @@ package commits
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/zeebo/blake3"
 
@@ -63,7 +64,11 @@ func StagedMany(tx objstore.Reader, id ID, paths []string) ([]*State, error) {
 // Staged calls fn for the staged changes of id behind the path after, in
 // order, until fn returns false.
 func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, error)) error {
-	c := objstore.Scan(tx, changesAfter(id, after))
+	return staged(tx, id, after, 0, fn)
+}
+
+func staged(tx objstore.Reader, id ID, after string, hint int, fn func(Change) (bool, error)) error {
+	c := objstore.ScanHint(tx, changesAfter(id, after), hint)
 	for c.Next() {
 		if len(c.Value()) == 0 {
 			continue
@@ -90,7 +95,7 @@ type StagedSum struct {
 func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	h := changesHash{h: blake3.New()}
 	var s StagedSum
-	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
+	c := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, "")), math.MaxInt)
 	for c.Next() {
 		h.add(changedPath(c.Key()), c.Value())
 		s.Files++
@@ -103,11 +108,7 @@ func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 // rows of constant number; sum is of SumStaged, and nothing may have been
 // staged since.
 func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta) (Commit, error) {
-	l, err := ReadLineage(tx, lineage)
-	if err != nil {
-		return Commit{}, err
-	}
-	head, err := ReadHead(tx, lineage)
+	l, head, _, err := readTip(tx, lineage)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -144,10 +145,14 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 		from = FoldMark{Layer: layer.ID}
 	}
 	var batch []Change
-	err = Staged(tx, layer.ID, from.After, func(ch Change) (bool, error) {
+	err = staged(tx, layer.ID, from.After, limit, func(ch Change) (bool, error) {
 		batch = append(batch, ch)
 		return len(batch) < limit, nil
 	})
+	if err != nil {
+		return from, false, err
+	}
+	newest, err := tx.GetMany(entryKeys(lineage, batch))
 	if err != nil {
 		return from, false, err
 	}
@@ -157,7 +162,7 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 		}
 		ch := &batch[i]
 		ch.N = layer.N
-		if err := insert(tx, &l, ch.Path, layer.N, encodeRow(&ch.State), ch.edits(layer.ID)); err != nil {
+		if err := insert(tx, &l, ch.Path, newest[i], encodeRow(&ch.State), ch.edits(layer.ID)); err != nil {
 			return from, false, err
 		}
 		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {
