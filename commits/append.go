@@ -138,6 +138,11 @@ func insert(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edi
 		case was.n == now.n:
 			return nil
 		case was.n > now.n:
+			if edited {
+				if err := tx.Set(key, markEdited(newest)); err != nil {
+					return err
+				}
+			}
 			return tx.Set(versionKey(l.ID, path, now.n), row)
 		}
 		if err := tx.Set(versionKey(l.ID, path, was.n), newest); err != nil {
