@@ -12,14 +12,15 @@ import (
 //	for c.Next() { use(c.Key(), c.Value()) }
 //	err := c.Err()
 type Cursor struct {
-	tx   Reader
-	in   Range // what is still to be read
-	all  Range
-	page []Row // of which the first is the current row
-	at   bool  // there is a current row
-	size int   // of the next page
-	end  bool  // nothing is behind page
-	err  error
+	tx    Reader
+	in    Range // what is still to be read
+	all   Range
+	page  []Row // of which the first is the current row
+	at    bool  // there is a current row
+	size  int   // of the next page
+	begun bool  // a page was read
+	end   bool  // nothing is behind page
+	err   error
 }
 
 // Pages grow, as who goes on reads much.
@@ -30,8 +31,15 @@ const (
 )
 
 // Scan returns a cursor over the rows of r, before its first row.
-func Scan(tx Reader, r Range) *Cursor {
-	return &Cursor{tx: tx, in: r, all: r, size: firstPage}
+func Scan(tx Reader, r Range) *Cursor { return ScanHint(tx, r, 0) }
+
+// ScanHint is Scan for a caller that will read some n rows: the first page has
+// that many, wherever a Seek has put its beginning. 0 is unknown.
+func ScanHint(tx Reader, r Range, n int) *Cursor {
+	if n <= 0 {
+		n = firstPage
+	}
+	return &Cursor{tx: tx, in: r, all: r, size: min(n, maxPage)}
 }
 
 // Next moves to the next row of the range and says whether there is one.
@@ -56,7 +64,7 @@ func (c *Cursor) read() bool {
 		c.err = err
 		return false
 	}
-	c.page, c.end = page, len(page) < c.size
+	c.page, c.end, c.begun = page, len(page) < c.size, true
 	c.size = min(c.size*pageGrows, maxPage)
 	if n := len(page); n > 0 {
 		c.in = c.all.behind(page[n-1].Key)
@@ -97,7 +105,10 @@ func (c *Cursor) Seek(key []byte) {
 		c.page, c.at = c.page[i:], false
 		return
 	}
-	c.page, c.at, c.end, c.size = nil, false, false, firstPage
+	if c.begun {
+		c.size = firstPage
+	}
+	c.page, c.at, c.end = nil, false, false
 	c.in = c.all.from(key)
 }
 

@@ -277,7 +277,7 @@ func (v *View) checkEmpty(s *Snapshot, branches int) error {
 	if err != nil {
 		return err
 	}
-	w := states.Walk("")
+	w := states.WalkHint("", 1)
 	if w.Next() {
 		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, s.Branch, s.Repo)
 	}

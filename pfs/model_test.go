@@ -589,7 +589,7 @@ func (m *machine) Fold(t *rapid.T) {
 	m.t = t
 	lineage := branchLineage(t, m.fs, m.repo, m.branch())
 	m.must(m.fs.sys.db.Update(m.ctx, "", func(tx objstore.Writer) error {
-		_, _, err := commits.Fold(tx, lineage, "", 1)
+		_, _, err := commits.Fold(tx, lineage, commits.FoldMark{}, 1)
 		return err
 	}))
 }
