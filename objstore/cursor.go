@@ -59,19 +59,9 @@ func (c *Cursor) read() bool {
 	c.page, c.end = page, len(page) < c.size
 	c.size = min(c.size*pageGrows, maxPage)
 	if n := len(page); n > 0 {
-		c.in = c.all.behind(page[n-1].Key)
+		c.in = c.all.Behind(page[n-1].Key)
 	}
 	return len(page) > 0
-}
-
-// behind is the part of r that follows key in the direction of the walk.
-func (r Range) behind(key []byte) Range {
-	if r.Reverse {
-		r.End = key
-	} else {
-		r.Start = append(slices.Clip(key), 0)
-	}
-	return r
 }
 
 // from is the part of r from key, included, in the direction of the walk.
