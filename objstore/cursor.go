@@ -13,12 +13,14 @@ import (
 //	err := c.Err()
 type Cursor struct {
 	tx   Reader
-	in   Range // what is still to be read
 	all  Range
-	page []Row // of which the first is the current row
-	at   bool  // there is a current row
-	size int   // of the next page
-	end  bool  // nothing is behind page
+	in   Range  // what is still to be read, if last is nil
+	last []byte // else that is what is behind last
+	page []Row  // of which the first is the current row
+	at   bool   // there is a current row
+	size int    // of the next page
+	used int    // rows since the last Seek
+	end  bool   // nothing is behind page
 	err  error
 }
 
@@ -43,6 +45,7 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	c.at = true
+	c.used++
 	return true
 }
 
@@ -50,6 +53,9 @@ func (c *Cursor) Next() bool {
 func (c *Cursor) read() bool {
 	if c.end || c.err != nil {
 		return false
+	}
+	if c.last != nil {
+		c.in = c.all.Behind(c.last)
 	}
 	page, err := c.tx.Page(c.in, c.size)
 	if err != nil {
@@ -59,7 +65,7 @@ func (c *Cursor) read() bool {
 	c.page, c.end = page, len(page) < c.size
 	c.size = min(c.size*pageGrows, maxPage)
 	if n := len(page); n > 0 {
-		c.in = c.all.Behind(page[n-1].Key)
+		c.last = page[n-1].Key
 	}
 	return len(page) > 0
 }
@@ -88,7 +94,12 @@ func (c *Cursor) Seek(key []byte) {
 		return
 	}
 	c.page, c.at, c.end, c.size = nil, false, false, firstPage
-	c.in = c.all.from(key)
+	if c.used > 0 {
+		// Who used few rows after the last Seek goes from group to group.
+		c.size = min(c.used, firstPage)
+	}
+	c.used = 0
+	c.in, c.last = c.all.from(key), nil
 }
 
 // Key and Value are those of the current row.

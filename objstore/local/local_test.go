@@ -99,22 +99,42 @@ func TestLockAndFormat(t *testing.T) {
 	}
 	s.Close()
 	format := filepath.Join(dir, "FORMAT")
-	if err := os.WriteFile(format, []byte("caret 2\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for text, want := range map[string]error{"caret 3\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt} {
+		if err := os.WriteFile(format, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := local.Open(dir, local.Options{}); !errors.Is(err, want) {
+			t.Errorf("format %q: %v", text, err)
+		}
 	}
-	if _, err := local.Open(dir, local.Options{}); !errors.Is(err, objstore.ErrNewerFormat) {
-		t.Errorf("a newer format: %v", err)
-	}
-	if err := os.WriteFile(format, []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := local.Open(dir, local.Options{}); !errors.Is(err, objstore.ErrCorrupt) {
-		t.Errorf("no format: %v", err)
-	}
+}
+
+// TestVersion1: a directory of version 1 opens, and is then one of version 2,
+// which an older caret refuses.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, local.Options{})
+	h := put(t, s, []byte("content"))
+	s.Close()
+	format := filepath.Join(dir, "FORMAT")
 	if err := os.WriteFile(format, []byte("caret 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open(t, dir, local.Options{})
+	f := faults{left: 1}
+	if _, err := local.Open(dir, local.Options{Fault: f.fault}); !errors.Is(err, errDisk) || f.hit != "format.write" {
+		t.Errorf("opened without being marked: %v, %s", err, f.hit)
+	}
+	if b, err := os.ReadFile(format); string(b) != "caret 1\n" {
+		t.Errorf("after a failure it is marked %q, %v", b, err)
+	}
+	s = open(t, dir, local.Options{})
+	if b, err := os.ReadFile(format); string(b) != "caret 2\n" {
+		t.Errorf("marked %q, %v", b, err)
+	}
+	if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestEmptyFiles: what a cut at the wrong moment leaves of badger's files
@@ -196,7 +216,7 @@ func TestFaults(t *testing.T) {
 		for n := 1; ; n++ {
 			f := &faults{left: n, fatal: fatal}
 			dir := t.TempDir()
-			acked, failed := workload(t, dir, f)
+			acked, number, failed := workload(t, dir, f)
 			if f.hit == "" {
 				if n < 10 {
 					t.Errorf("the workload has only %d operations", n)
@@ -207,7 +227,7 @@ func TestFaults(t *testing.T) {
 			if !failed && f.hit != "pack.read" {
 				t.Errorf("%s failed as operation %d and nobody was told", f.hit, n)
 			}
-			checkAcked(t, dir, acked, fmt.Sprintf("%s as operation %d", f.hit, n))
+			checkAcked(t, dir, acked, number, fmt.Sprintf("%s as operation %d", f.hit, n))
 		}
 		for _, p := range []string{"pack.create", "pack.write", "pack.sync", "dir.sync", "rows.commit", "format.write"} {
 			if !points[p] {
@@ -218,8 +238,8 @@ func TestFaults(t *testing.T) {
 }
 
 // workload writes rows that each need a blob, and returns those that were
-// acknowledged.
-func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Hash, failed bool) {
+// acknowledged, and the last number of a sequence.
+func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Hash, number uint64, failed bool) {
 	t.Helper()
 	acked = map[string]objstore.Hash{}
 	s, err := local.Open(dir, local.Options{Reserve: -1, PackSize: 10000, Fault: f.fault})
@@ -227,7 +247,7 @@ func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Ha
 		if !errors.Is(err, errDisk) {
 			t.Errorf("open: %v", err)
 		}
-		return acked, true
+		return acked, 0, true
 	}
 	defer s.Close()
 	for i := range 8 {
@@ -241,6 +261,12 @@ func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Ha
 		}
 		if err == nil {
 			acked[name] = h
+			var n uint64
+			if n, err = s.Rows().Number(t.Context(), "n", number+1000); err == nil {
+				number = n
+			}
+		}
+		if err == nil {
 			continue
 		}
 		failed = true
@@ -253,13 +279,16 @@ func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Ha
 			t.Errorf("read %s: %v", name, err)
 		}
 	}
-	return acked, failed
+	return acked, number, failed
 }
 
-func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, what string) {
+func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, number uint64, what string) {
 	t.Helper()
 	s := open(t, dir, local.Options{})
 	defer s.Close()
+	if n, err := s.Rows().Number(t.Context(), "n", 0); n <= number || err != nil {
+		t.Errorf("%s: number %d, %v follows %d", what, n, err, number)
+	}
 	err := s.Rows().View(t.Context(), func(tx objstore.Reader) error {
 		for i := range 8 {
 			name := fmt.Sprint(i)
@@ -282,6 +311,35 @@ func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, what s
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOutcomes: what is told of a commit that failed, and of those after it.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	for point, unknown := range map[string]bool{"pack.sync": false, "rows.commit": true} {
+		on := true
+		s := open(t, t.TempDir(), local.Options{Fault: func(at string) error {
+			if on && at == point {
+				return errDisk
+			}
+			return nil
+		}})
+		if _, err := s.Blobs().Put(t.Context(), make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		set := func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }
+		err := update(s, set)
+		if !errors.Is(err, errDisk) || errors.Is(err, objstore.ErrUnknownOutcome) != unknown {
+			t.Errorf("%s: %v", point, err)
+		}
+		on = false
+		if err := update(s, set); !errors.Is(err, objstore.ErrFailed) || !errors.Is(err, errDisk) {
+			t.Errorf("after %s: %v", point, err)
+		}
+		if _, err := s.Rows().Number(t.Context(), "n", 0); !errors.Is(err, objstore.ErrFailed) {
+			t.Errorf("number after %s: %v", point, err)
+		}
 	}
 }
 

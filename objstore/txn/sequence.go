@@ -16,8 +16,9 @@ const (
 	MaxBlock = 1024
 )
 
-// maxNumber keeps sums of numbers and blocks from overflowing.
-const maxNumber = math.MaxUint64 - 2*MaxBlock
+// maxNumber is so far from the largest there is that reserving blocks never
+// comes to that.
+const maxNumber = math.MaxInt64
 
 // sequences are those that numbers were asked of.
 type sequences struct {
