@@ -87,7 +87,10 @@ func (s *Store) commit(t *badger.Txn) error {
 	if err := s.fault("rows.commit"); err != nil {
 		return err
 	}
-	return t.Commit()
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	return s.fault("rows.committed")
 }
 
 // noSpace lets a full disk be recognized.

@@ -16,6 +16,13 @@ func TestConformance(t *testing.T) {
 	objstoretest.Run(t, func(testing.TB) (objstore.Store, objstoretest.Reopen) { return memory.New(), nil })
 }
 
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	objstoretest.RunOutcomes(t, func(_ testing.TB, outcome objstoretest.Outcome) (objstore.Store, objstoretest.Reopen) {
+		return memory.NewWith(memory.Options{Outcome: outcome}), nil
+	})
+}
+
 // panics returns the text of the panic that fn ends with.
 func panics(t *testing.T, fn func()) (text string) {
 	t.Helper()
