@@ -13,13 +13,15 @@ import (
 //	err := c.Err()
 type Cursor struct {
 	tx    Reader
-	in    Range // what is still to be read
 	all   Range
-	page  []Row // of which the first is the current row
-	at    bool  // there is a current row
-	size  int   // of the next page
-	begun bool  // a page was read
-	end   bool  // nothing is behind page
+	in    Range  // what is still to be read, if last is nil
+	last  []byte // else that is what is behind last
+	page  []Row  // of which the first is the current row
+	at    bool   // there is a current row
+	size  int    // of the next page
+	used  int    // rows since the last Seek
+	begun bool   // a page was read
+	end   bool   // nothing is behind page
 	err   error
 }
 
@@ -51,6 +53,7 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	c.at = true
+	c.used++
 	return true
 }
 
@@ -58,6 +61,9 @@ func (c *Cursor) Next() bool {
 func (c *Cursor) read() bool {
 	if c.end || c.err != nil {
 		return false
+	}
+	if c.last != nil {
+		c.in = c.all.Behind(c.last)
 	}
 	page, err := c.tx.Page(c.in, c.size)
 	if err != nil {
@@ -67,19 +73,9 @@ func (c *Cursor) read() bool {
 	c.page, c.end, c.begun = page, len(page) < c.size, true
 	c.size = min(c.size*pageGrows, maxPage)
 	if n := len(page); n > 0 {
-		c.in = c.all.behind(page[n-1].Key)
+		c.last = page[n-1].Key
 	}
 	return len(page) > 0
-}
-
-// behind is the part of r that follows key in the direction of the walk.
-func (r Range) behind(key []byte) Range {
-	if r.Reverse {
-		r.End = key
-	} else {
-		r.Start = append(slices.Clip(key), 0)
-	}
-	return r
 }
 
 // from is the part of r from key, included, in the direction of the walk.
@@ -105,11 +101,15 @@ func (c *Cursor) Seek(key []byte) {
 		c.page, c.at = c.page[i:], false
 		return
 	}
-	if c.begun {
+	if c.begun { // else the first page is what the caller asked for
 		c.size = firstPage
+		if c.used > 0 {
+			// Who used few rows after the last Seek goes from group to group.
+			c.size = min(c.used, firstPage)
+		}
 	}
-	c.page, c.at, c.end = nil, false, false
-	c.in = c.all.from(key)
+	c.page, c.at, c.end, c.used = nil, false, false, 0
+	c.in, c.last = c.all.from(key), nil
 }
 
 // Key and Value are those of the current row.
