@@ -556,8 +556,10 @@ func (m *machine) Finish(t *rapid.T) {
 	var both []string
 	for _, c := range m.model.branches[o.branch][o.base:] {
 		for _, p := range c.paths {
+			// As in a merge, what was changed and changed back is not changed.
 			f, staged := o.staged[p]
-			if staged && !slices.Contains(both, p) && !sameModel(f, m.model.branches[o.branch].state().file(p)) {
+			now := m.model.branches[o.branch].state().file(p)
+			if staged && !slices.Contains(both, p) && !sameModel(f, now) && !sameModel(o.state.file(p), now) {
 				both = append(both, p)
 			}
 		}
