@@ -553,6 +553,24 @@ func (m *machine) Finish(t *rapid.T) {
 		}
 		return
 	}
+	both := m.conflicts(o)
+	c, err := m.fs.FinishCommit(m.ctx, openRef(m.repo, id), FinishOptions{Strategy: strategy})
+	if len(both) > 0 && strategy == "" {
+		var conflict *ConflictError
+		if !errors.As(err, &conflict) || conflict.Total != len(both) {
+			t.Fatalf("finish with %d conflicts: %v", len(both), err)
+		}
+		return
+	}
+	m.must(err)
+	if c.ID != id {
+		t.Fatalf("open commit %s became %s", id, c.ID)
+	}
+	m.finished(id, o, strategy)
+}
+
+// conflicts are the paths that both an open commit and its branch have changed.
+func (m *machine) conflicts(o *modelOpen) []string {
 	var both []string
 	for _, c := range m.model.branches[o.branch][o.base:] {
 		for _, p := range c.paths {
@@ -564,22 +582,15 @@ func (m *machine) Finish(t *rapid.T) {
 			}
 		}
 	}
-	c, err := m.fs.FinishCommit(m.ctx, openRef(m.repo, id), FinishOptions{Strategy: strategy})
-	if len(both) > 0 && strategy == "" {
-		var conflict *ConflictError
-		if !errors.As(err, &conflict) || conflict.Total != len(both) {
-			t.Fatalf("finish with %d conflicts: %v", len(both), err)
-		}
-		return
-	}
-	m.must(err)
+	return both
+}
+
+// finished records that an open commit was finished.
+func (m *machine) finished(id commits.ID, o *modelOpen, strategy string) {
 	if strategy == Ours {
-		for _, p := range both {
+		for _, p := range m.conflicts(o) {
 			delete(o.staged, p)
 		}
-	}
-	if c.ID != id {
-		t.Fatalf("open commit %s became %s", id, c.ID)
 	}
 	m.commit(o.branch, id, o.staged)
 	delete(m.model.open, id)
