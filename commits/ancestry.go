@@ -1,10 +1,8 @@
 package commits
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"caret/objstore"
 )
@@ -28,51 +26,143 @@ func (f Frontier) join(g Frontier) {
 // ReadFrontier finds what leads to p, in time proportional to the lineages and
 // merges on the way.
 func ReadFrontier(tx objstore.Reader, p Pos) (Frontier, error) {
+	return newAncestry(tx, nil).frontier(p)
+}
+
+// ancestry reads how lineages grew from one another and were merged, and no row of
+// that twice. It is for one transaction.
+type ancestry struct {
+	tx     objstore.Reader
+	cache  *ForkCache
+	forks  map[LineageID]Pos
+	merges map[LineageID]*mergeRows
+}
+
+// mergeRows are the merges on a lineage as far as they were read.
+type mergeRows struct {
+	end  uint64 // the number of the last commit that was looked at
+	list []mergeRow
+}
+
+// mergeRow says what the merge commit n brought.
+type mergeRow struct {
+	n       uint64
+	brought []Pos
+}
+
+func newAncestry(tx objstore.Reader, cache *ForkCache) *ancestry {
+	return &ancestry{tx: tx, cache: cache, forks: make(map[LineageID]Pos), merges: make(map[LineageID]*mergeRows)}
+}
+
+func (a *ancestry) fork(id LineageID) (Pos, error) {
+	if p, ok := a.forks[id]; ok {
+		return p, nil
+	}
+	l, err := ReadLineage(a.tx, id)
+	if err == nil {
+		a.forks[id] = l.Fork
+	}
+	return l.Fork, err
+}
+
+// chain is p and the fork points on the way from it to the first commit, each
+// named by the lineage that made it.
+func (a *ancestry) chain(p Pos) ([]Pos, error) {
+	var list []Pos
+	for p.N > 0 && p.Lineage != 0 {
+		if s := a.cache.lookup(p); s != nil {
+			for ; s != nil; s = s.under {
+				list = append(list, s.end)
+			}
+			break
+		}
+		fork, err := a.fork(p.Lineage)
+		if err != nil {
+			return nil, err
+		}
+		if p.N > fork.N {
+			list = append(list, p)
+		}
+		p = Pos{Lineage: fork.Lineage, N: min(p.N, fork.N)}
+	}
+	return list, nil
+}
+
+// origin is the commit at p named by the lineage that made it; zero for N 0.
+func (a *ancestry) origin(p Pos) (Pos, error) {
+	chain, err := a.chain(p)
+	return onChain(chain, p.N), err
+}
+
+// onChain is the commit n, which is no younger than the first of chain.
+func onChain(chain []Pos, n uint64) Pos {
+	for _, p := range slices.Backward(chain) {
+		if n > 0 && n <= p.N {
+			return Pos{Lineage: p.Lineage, N: n}
+		}
+	}
+	return Pos{}
+}
+
+// frontier is all that leads to p.
+func (a *ancestry) frontier(p Pos) (Frontier, error) {
 	f := make(Frontier)
-	chain, err := lineages(tx, p)
+	chain, err := a.chain(p)
 	if err != nil {
 		return nil, err
 	}
 	for _, q := range chain {
 		f.add(q)
-		if err := merges(tx, q, f); err != nil {
+		if err := a.addMerges(q, f); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
-// lineages are p and the fork points on the way from it to the first commit,
-// each named by the lineage that made it.
-func lineages(tx objstore.Reader, p Pos) ([]Pos, error) {
-	var list []Pos
-	for p.N > 0 && p.Lineage != 0 {
-		l, err := ReadLineage(tx, p.Lineage)
-		if err != nil {
-			return nil, err
-		}
-		if p.N > l.Fork.N {
-			list = append(list, p)
-		}
-		p = Pos{Lineage: l.Fork.Lineage, N: min(p.N, l.Fork.N)}
+// addMerges adds to f what the merges on p's lineage up to p brought.
+func (a *ancestry) addMerges(p Pos, f Frontier) error {
+	m := a.merges[p.Lineage]
+	if m == nil {
+		m = &mergeRows{}
+		a.merges[p.Lineage] = m
 	}
-	return list, nil
+	if m.end < p.N {
+		if err := m.read(a.tx, p); err != nil {
+			return err
+		}
+	}
+	for _, row := range m.list {
+		if row.n > p.N {
+			break
+		}
+		for _, q := range row.brought {
+			f.add(q)
+		}
+	}
+	return nil
 }
 
-// merges adds to f what the merges on p's lineage up to p brought.
-func merges(tx objstore.Reader, p Pos, f Frontier) error {
-	c := objstore.Scan(tx, objstore.Range{Start: lineageKey(keyMerge, p.Lineage), End: mergeKey(Pos{Lineage: p.Lineage, N: p.N + 1})})
-	for c.Next() {
-		for b := c.Value(); len(b) > 0; {
+// read reads on to the merges up to p.
+func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
+	rows := objstore.Scan(tx, objstore.Range{
+		Start: mergeKey(Pos{Lineage: p.Lineage, N: m.end + 1}),
+		End:   mergeKey(Pos{Lineage: p.Lineage, N: p.N + 1}),
+	})
+	for rows.Next() {
+		row := mergeRow{n: lastN(rows.Key())}
+		for b := rows.Value(); len(b) > 0; {
 			var q Pos
 			var err error
 			if q, b, err = cutPos(b); err != nil {
 				return err
 			}
-			f.add(q)
+			row.brought = append(row.brought, q)
 		}
+		m.list = append(m.list, row)
 	}
-	return c.Err()
+	m.end = p.N
+	return rows.Err()
 }
 
 // setMerge writes what a merge commit brought: the commits that lead to its
@@ -81,13 +171,14 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 	if len(c.Parents) < 2 {
 		return nil
 	}
+	a := newAncestry(tx, nil)
 	known := make(Frontier)
 	if c.Pos.N > 1 {
-		first, err := Owner(tx, Pos{Lineage: c.Pos.Lineage, N: c.Pos.N - 1})
+		first, err := a.origin(before(c.Pos))
 		if err != nil {
 			return err
 		}
-		if known, err = ReadFrontier(tx, first); err != nil {
+		if known, err = a.frontier(first); err != nil {
 			return err
 		}
 	}
@@ -97,7 +188,7 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 		if err != nil {
 			return err
 		}
-		f, err := ReadFrontier(tx, p)
+		f, err := a.frontier(p)
 		if err != nil {
 			return err
 		}
@@ -110,123 +201,4 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 		}
 	}
 	return tx.Set(mergeKey(c.Pos), row)
-}
-
-// Bases are the newest commits that lead to both a and b, as git has its merge
-// bases: none of them leads to another. There is one but for branches that
-// were merged crosswise, and none for those without common history.
-//
-// https://git-scm.com/docs/git-merge-base
-func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
-	toA, err := ReadFrontier(tx, a)
-	if err != nil {
-		return nil, err
-	}
-	toB, err := ReadFrontier(tx, b)
-	if err != nil {
-		return nil, err
-	}
-	return basesOf(tx, toA, toB, a, b)
-}
-
-// basesInTurn are, for each of list but the first, the Bases of it and a
-// commit that would merge all before it.
-func basesInTurn(tx objstore.Reader, list []Pos) ([][]Pos, error) {
-	var all [][]Pos
-	before := make(Frontier)
-	for i, p := range list {
-		f, err := ReadFrontier(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			bases, err := basesOf(tx, before, f, p)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, bases)
-		}
-		before.join(f)
-	}
-	return all, nil
-}
-
-// basesOf are the newest commits that both frontiers have, oldest first; near
-// is where to look first.
-func basesOf(tx objstore.Reader, toA, toB Frontier, near ...Pos) ([]Pos, error) {
-	order, err := likely(tx, toB, near)
-	if err != nil {
-		return nil, err
-	}
-	var found []Pos
-	var leads []Frontier // to each that was found
-	covered := make(Frontier)
-	for _, lineage := range order {
-		p := Pos{Lineage: lineage, N: min(toA[lineage], toB[lineage])}
-		if p.N == 0 || covered.Has(p) {
-			continue
-		}
-		f, err := ReadFrontier(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		found, leads = append(found, p), append(leads, f)
-		covered.join(f)
-	}
-	var bases []Pos
-	for i, p := range found {
-		leadsOn := false
-		for k, f := range leads {
-			leadsOn = leadsOn || k != i && f.Has(p)
-		}
-		if !leadsOn {
-			bases = append(bases, p)
-		}
-	}
-	return bases, byTime(tx, bases)
-}
-
-// byTime puts commits in the order in which they were made, so that what
-// merging them gives does not depend on who asks.
-func byTime(tx objstore.Reader, list []Pos) error {
-	if len(list) < 2 {
-		return nil
-	}
-	made := make(map[Pos]time.Time, len(list))
-	for _, p := range list {
-		c, err := readRecord(tx, p)
-		if err != nil {
-			return err
-		}
-		made[p] = c.Time
-	}
-	slices.SortFunc(list, func(p, q Pos) int {
-		return cmp.Or(made[p].Compare(made[q]), cmp.Compare(p.Lineage, q.Lineage))
-	})
-	return nil
-}
-
-// likely are the lineages of f, those that near have grown from first: the newest
-// common commit is mostly on one of them.
-func likely(tx objstore.Reader, f Frontier, near []Pos) ([]LineageID, error) {
-	var order []LineageID
-	seen := make(map[LineageID]bool)
-	for _, p := range near {
-		chain, err := lineages(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		for _, q := range chain {
-			if !seen[q.Lineage] {
-				seen[q.Lineage] = true
-				order = append(order, q.Lineage)
-			}
-		}
-	}
-	for _, lineage := range slices.Backward(slices.Sorted(maps.Keys(f))) {
-		if !seen[lineage] {
-			order = append(order, lineage)
-		}
-	}
-	return order, nil
 }

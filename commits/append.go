@@ -37,15 +37,11 @@ type Meta struct {
 // deleting what is not there leaves one more deletion in the path's history. The changes must fit a
 // transaction; larger commits are staged and made a layer.
 func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) (Commit, error) {
-	l, err := ReadLineage(tx, lineage)
-	if err != nil {
-		return Commit{}, err
-	}
-	head, err := ReadHead(tx, lineage)
-	if err != nil {
-		return Commit{}, err
-	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	l, head, newest, err := readTip(tx, lineage, entryKeys(lineage, changes)...)
+	if err != nil {
+		return Commit{}, err
+	}
 	c := newCommit(&l, &head, meta)
 	sum := changesHash{h: blake3.New()}
 	size := 0
@@ -56,7 +52,7 @@ func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) 
 			ch.Commit = c.ID
 		}
 		row := encodeRow(&ch.State)
-		if err := insert(tx, &l, ch.Path, ch.N, row, ch.edits(c.ID)); err != nil {
+		if err := insert(tx, &l, ch.Path, newest[i], row, ch.edits(c.ID)); err != nil {
 			return Commit{}, fmt.Errorf("path %q: %w", ch.Path, err)
 		}
 		sum.add(ch.Path, row[len(binary.AppendUvarint(nil, ch.N)):])
@@ -75,6 +71,15 @@ func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) 
 		}
 	}
 	return c, publish(tx, &c)
+}
+
+// entryKeys are the keys of the newest states of what changes.
+func entryKeys(lineage LineageID, changes []Change) [][]byte {
+	keys := make([][]byte, len(changes))
+	for i := range changes {
+		keys[i] = entryKey(lineage, changes[i].Path)
+	}
+	return keys
 }
 
 // newCommit begins the record of the commit that follows head.
@@ -114,48 +119,51 @@ func encodeRow(s *State) []byte {
 	return appendState(binary.AppendUvarint(make([]byte, 0, 160), s.N), s)
 }
 
-// insert makes row the state of path as of commit n of l, wherever n lies
-// among the states that are there. It may be repeated. edited says that the
-// path's versions are not all of its rows from here on.
-func insert(tx objstore.Writer, l *Lineage, path string, n uint64, row []byte, edited bool) error {
-	key := entryKey(l.ID, path)
-	cur, err := tx.Get(key)
-	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+// insert makes row a state of path on l, wherever its commit lies among those of the
+// states that are there; newest is the row of the newest of them, nil if there is none.
+// It may be repeated. edited says that the path's versions are not all of its rows from
+// here on.
+func insert(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edited bool) error {
+	now, err := parseRow(row)
+	if err != nil {
 		return err
 	}
-	if err == nil {
-		at, state, err := cutN(cur)
+	key := entryKey(l.ID, path)
+	if newest != nil {
+		was, err := parseRow(newest)
 		if err != nil {
 			return err
 		}
-		edited = edited || flagsOf(state)&flagEdited != 0
 		switch {
-		case at == n:
+		case was.n == now.n:
 			return nil
-		case at > n:
-			return tx.Set(versionKey(l.ID, path, n), row)
+		case was.n > now.n:
+			if edited {
+				if err := tx.Set(key, markEdited(newest)); err != nil {
+					return err
+				}
+			}
+			return tx.Set(versionKey(l.ID, path, now.n), row)
 		}
-		if err := tx.Set(versionKey(l.ID, path, at), cur); err != nil {
+		if err := tx.Set(versionKey(l.ID, path, was.n), newest); err != nil {
+			return err
+		}
+		edited = edited || was.flags()&flagEdited != 0
+	}
+	if edited {
+		return tx.Set(key, markEdited(row))
+	}
+	if now.flags()&flagDeleted == 0 || l.Fork.N > 0 || len(l.Layers) > 0 {
+		return tx.Set(key, row)
+	}
+	// Nothing lies beneath that the newest row would have to hide, and listings of
+	// the head need not step over what is gone.
+	if newest != nil {
+		if err := tx.Delete(key); err != nil {
 			return err
 		}
 	}
-	_, state, stateErr := cutN(row)
-	if stateErr != nil {
-		return stateErr
-	}
-	if edited {
-		row = markEdited(row)
-	} else if flagsOf(state)&flagDeleted != 0 && l.Fork.N == 0 && len(l.Layers) == 0 {
-		// Nothing lies beneath that the newest row would have to hide, and
-		// listings of the head need not step over what is gone.
-		if err == nil {
-			if err := tx.Delete(key); err != nil {
-				return err
-			}
-		}
-		return tx.Set(versionKey(l.ID, path, n), row)
-	}
-	return tx.Set(key, row)
+	return tx.Set(versionKey(l.ID, path, now.n), row)
 }
 
 // changesHash is the hash of a commit's changes in the order of their paths.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -151,10 +152,11 @@ func flagsOf(state []byte) byte {
 
 // markEdited sets flagEdited in an encoded row.
 func markEdited(row []byte) []byte {
-	_, state, err := cutN(row)
+	e, err := parseRow(row)
 	if err != nil {
 		return row // made here, so it has one
 	}
+	state := e.state
 	head := row[: len(row)-len(state) : len(row)-len(state)]
 	if flags := flagsOf(state); flags != 0 {
 		return append(append(head, state[0], flags|flagEdited), state[2:]...)
@@ -287,11 +289,31 @@ func (a *Attrs) text(f protowire.Number) *string {
 	return nil
 }
 
-// cutN takes N off the front of a state row.
-func cutN(row []byte) (n uint64, state []byte, err error) {
+// encodedState is a state that has not been decoded, and the number of the commit
+// that left it; stagedN if it is staged.
+type encodedState struct {
+	n     uint64
+	state []byte
+}
+
+// stagedN makes what is staged newer than every commit.
+const stagedN = math.MaxUint64
+
+// parseRow takes a state row of a lineage apart.
+func parseRow(row []byte) (encodedState, error) {
 	n, k := binary.Uvarint(row)
 	if k <= 0 {
-		return 0, nil, fmt.Errorf("%w: state row has no number", objstore.ErrCorrupt)
+		return encodedState{}, fmt.Errorf("%w: state row has no number", objstore.ErrCorrupt)
 	}
-	return n, row[k:], nil
+	return encodedState{n, row[k:]}, nil
+}
+
+func (e encodedState) flags() byte { return flagsOf(e.state) }
+
+func (e encodedState) decode() (State, error) {
+	s, err := decodeState(e.state)
+	if e.n != stagedN {
+		s.N = e.n
+	}
+	return s, err
 }

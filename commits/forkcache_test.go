@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,8 +21,8 @@ type linesTest struct {
 	*testing.T
 	*rand.Rand
 	rows  objstore.Rows
-	forks *commits.ForkCache
-	heads []uint64 // of lineage i+1
+	forks []*commits.ForkCache // which remember all, little, next to nothing, and nothing
+	heads []uint64             // of lineage i+1
 	ids   uint32
 }
 
@@ -28,10 +30,12 @@ type linesTest struct {
 // every diff made, as without it.
 func TestLines(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(8) {
-		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), forks: commits.NewForkCache()}
+	for seed := range uint64(4) {
+		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), forks: []*commits.ForkCache{
+			commits.NewForkCache(), commits.NewSmallForkCache(few * commits.StretchBytes), commits.NewSmallForkCache(1), nil,
+		}}
 		l.leave(commits.Pos{})
-		for range 150 {
+		for range 100 {
 			switch l.IntN(9) {
 			case 0, 1, 2, 3, 4:
 				lineage := l.near()
@@ -95,7 +99,7 @@ func (l *linesTest) commit(tx objstore.Writer, lineage commits.LineageID) error 
 	if err != nil {
 		return err
 	}
-	v, err := l.forks.View(tx, commits.Pos{Lineage: lineage, N: head.N}, commits.ID{})
+	v, err := l.forks[0].View(tx, commits.Pos{Lineage: lineage, N: head.N}, commits.ID{})
 	if err != nil {
 		return err
 	}
@@ -157,9 +161,8 @@ func (l *linesTest) fail() {
 // what is remembered.
 func (l *linesTest) same(tx objstore.Reader) error {
 	a, b := l.somewhere(), l.somewhere()
-	var states [2][]commits.State
-	var diffs [2][]commits.Difference
-	for i, x := range []*commits.ForkCache{l.forks, nil} {
+	states, diffs := make([][]commits.State, len(l.forks)), make([][]commits.Difference, len(l.forks))
+	for i, x := range l.forks {
 		v, err := x.View(tx, a, commits.ID{})
 		if err != nil {
 			return err
@@ -179,11 +182,110 @@ func (l *linesTest) same(tx objstore.Reader) error {
 			return err
 		}
 	}
-	if !reflect.DeepEqual(states[0], states[1]) {
-		return fmt.Errorf("at %v: %v, without memory %v", a, states[0], states[1])
-	}
-	if !reflect.DeepEqual(diffs[0], diffs[1]) {
-		return fmt.Errorf("from %v to %v: %v, without memory %v", a, b, diffs[0], diffs[1])
+	last := len(l.forks) - 1 // that which remembers nothing
+	for i, x := range l.forks[:last] {
+		if !reflect.DeepEqual(states[i], states[last]) {
+			return fmt.Errorf("at %v: %v, without memory %v", a, states[i], states[last])
+		}
+		if !reflect.DeepEqual(diffs[i], diffs[last]) {
+			return fmt.Errorf("from %v to %v: %v, without memory %v", a, b, diffs[i], diffs[last])
+		}
+		most := []int{math.MaxInt, few * commits.StretchBytes, 1}[i]
+		if counted, reached := x.Bytes(); counted != reached || counted > most {
+			return fmt.Errorf("memory %d holds %d bytes and counts %d, of %d", i, reached, counted, most)
+		}
 	}
 	return nil
+}
+
+// few is how many stretches the memory holds that is to forget.
+const few = 10
+
+// TestForkCacheForgets what was used least recently, and keeps what is used.
+func TestForkCacheForgets(t *testing.T) {
+	t.Parallel()
+	f := newFar(t)
+	f.commit(1, 1, false, "a")
+	f.fork(2, commits.Pos{Lineage: 1, N: 1})
+	f.commit(2, 1, false, "b")
+	const branches = 50
+	for i := range commits.LineageID(branches) { // each with a branch of its own
+		f.fork(3+2*i, commits.Pos{Lineage: 2, N: 2})
+		f.commit(3+2*i, 1, false, "c")
+		f.fork(4+2*i, commits.Pos{Lineage: 3 + 2*i, N: 3})
+		f.commit(4+2*i, 1, false, "d")
+	}
+	x := commits.NewSmallForkCache(few * commits.StretchBytes)
+	read := func(branch commits.LineageID) int {
+		var c calls
+		err := f.rows.View(t.Context(), func(tx objstore.Reader) error {
+			c = calls{}
+			v, err := x.View(countingReader{tx, &c}, commits.Pos{Lineage: 4 + 2*branch, N: 4}, commits.ID{})
+			if err == nil {
+				_, err = v.Lookup("a")
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.total()
+	}
+	const known = 2 // what is on the branch, and on the first lineage
+	for i := range commits.LineageID(branches) {
+		read(i)
+		if n := read(i); n > known {
+			t.Errorf("branch %d was read and takes %d calls", i, n)
+		}
+		if n := read(0); n > known {
+			t.Errorf("branch 0 is read all the time and takes %d calls after %d others", n, i)
+		}
+		if counted, reached := x.Bytes(); counted != reached || counted > few*commits.StretchBytes {
+			t.Fatalf("the memory holds %d bytes and counts %d", reached, counted)
+		}
+	}
+	if n := read(1); n <= known {
+		t.Errorf("branch 1 was read long ago and is still known")
+	}
+}
+
+// TestForkCacheAtOnce: several read with a memory that forgets most of it.
+func TestForkCacheAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFar(t)
+	f.commit(1, 1, false, "p1")
+	const depth = 20
+	for i := commits.LineageID(2); i <= depth; i++ {
+		f.fork(i, commits.Pos{Lineage: i - 1, N: uint64(i - 1)})
+		f.commit(i, 1, false, fmt.Sprint("p", i))
+	}
+	x := commits.NewSmallForkCache(depth * commits.StretchBytes)
+	var wg sync.WaitGroup
+	for reader := range uint64(4) {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(reader, 0))
+			for range 200 {
+				lineage := 2 + r.IntN(depth-1)
+				path := 1 + r.IntN(depth)
+				err := f.rows.View(t.Context(), func(tx objstore.Reader) error {
+					v, err := x.View(tx, commits.Pos{Lineage: commits.LineageID(lineage), N: uint64(lineage)}, commits.ID{})
+					if err != nil {
+						return err
+					}
+					s, err := v.File(fmt.Sprint("p", path))
+					if found := s != nil; found != (path <= lineage) {
+						t.Errorf("path %d on lineage %d: %v", path, lineage, s)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if counted, reached := x.Bytes(); counted != reached || counted > depth*commits.StretchBytes {
+		t.Errorf("the memory holds %d bytes and counts %d", reached, counted)
+	}
 }

@@ -30,16 +30,17 @@ const maxForks = 1000
 
 // NewMerge prepares to merge theirs into ours.
 func (x *ForkCache) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
-	bases, err := Bases(tx, ours, theirs)
+	a := newAncestry(tx, x)
+	bases, err := a.bases(ours, theirs)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := lineages(tx, theirs)
+	chain, err := a.chain(theirs)
 	if err != nil {
 		return nil, err
 	}
-	own, err := Owner(tx, Pos{Lineage: theirs.Lineage, N: min(ours.N, theirs.N)})
-	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: own == ours && len(chain) < maxForks, forks: x}, err
+	leads := onChain(chain, min(ours.N, theirs.N)) == ours
+	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: leads && len(chain) < maxForks, forks: x}, nil
 }
 
 // UpToDate says that theirs leads to ours: there is nothing to merge.
@@ -49,7 +50,7 @@ func (m *Merge) UpToDate() bool { return len(m.Bases) == 1 && m.Bases[0] == m.Th
 // changed on their side since it parted from ours.
 func (m *Merge) Candidates(tx objstore.Reader) ([]string, error) {
 	paths := make(map[string]struct{})
-	if err := changedOutside(tx, m.Theirs, m.Ours, "", paths); err != nil {
+	if err := newAncestry(tx, m.forks).changedOutside(m.Theirs, m.Ours, "", paths); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(paths)), nil
@@ -66,8 +67,8 @@ type MergedPath struct {
 	Left *State
 }
 
-// Resolve calls fn for those of the candidates that the sides do not have in
-// the same state, and that theirs changed.
+// Resolve calls fn for those of the candidates, in their order, that the sides do
+// not have in the same state, and that theirs changed.
 func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedPath) error) error {
 	ours, err := m.forks.View(tx, m.Ours, ID{})
 	if err != nil {
@@ -77,115 +78,178 @@ func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedP
 	if err != nil {
 		return err
 	}
-	base := ancestor{forks: m.forks, tx: tx}
-	if err := base.open(m.Bases); err != nil {
+	base, err := newAncestor(m.forks, tx, m.Bases)
+	if err != nil {
 		return err
 	}
-	for _, path := range candidates {
-		p := MergedPath{Path: path}
-		if p.Ours, err = ours.File(path); err != nil {
-			return err
-		}
-		if p.Theirs, err = theirs.File(path); err != nil {
-			return err
-		}
-		if SameFile(p.Ours, p.Theirs) {
-			continue
-		}
-		was, err := base.file(path)
+	for page := range slices.Chunk(candidates, maxPage) {
+		merged, err := unequal(ours, theirs, page)
 		if err != nil {
 			return err
 		}
-		if was.is(p.Theirs) {
-			continue
+		if merged, err = base.sort(merged); err != nil {
+			return err
 		}
-		p.Base, p.Conflict = was.state, !was.is(p.Ours)
-		if p.Conflict {
-			if p.Left, err = ours.Newest(path); err != nil {
+		if err := findLeft(ours, merged); err != nil {
+			return err
+		}
+		for _, p := range merged {
+			if err := fn(p); err != nil {
 				return err
 			}
 		}
-		if err := fn(p); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// unequal are those of paths that the sides do not have in the same state.
+func unequal(ours, theirs *View, paths []string) ([]MergedPath, error) {
+	a, err := ours.Files(paths)
+	if err != nil {
+		return nil, err
+	}
+	b, err := theirs.Files(paths)
+	if err != nil {
+		return nil, err
+	}
+	var list []MergedPath
+	for i, path := range paths {
+		if !SameFile(a[i], b[i]) {
+			list = append(list, MergedPath{Path: path, Ours: a[i], Theirs: b[i]})
+		}
+	}
+	return list, nil
+}
+
+// findLeft sets what ours left of the paths in conflict.
+func findLeft(ours *View, list []MergedPath) error {
+	var paths []string
+	var conflicts []*MergedPath
+	for i := range list {
+		if p := &list[i]; p.Conflict {
+			paths, conflicts = append(paths, p.Path), append(conflicts, p)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	left, err := ours.NewestMany(paths)
+	for i, s := range left {
+		conflicts[i].Left = s
+	}
+	return err
 }
 
 // ancestor is the state that two commits have in common: that of their one
 // base, or what merging their bases gives.
 type ancestor struct {
-	forks *ForkCache
-	tx    objstore.Reader
-	bases []Pos
-	views []*View
-	below [][]Pos     // [i]: the bases of base i+1 and all before it, found when they are needed
-	under []*ancestor // [i]: what they have in common
+	forks  *ForkCache
+	tx     objstore.Reader
+	bases  []Pos
+	views  []*View     // of the bases
+	shared []*ancestor // [i]: what base i+1 and those before it have in common; nil until it is needed
 }
 
-func (a *ancestor) open(bases []Pos) error {
-	a.bases, a.under = bases, make([]*ancestor, len(bases))
+func newAncestor(forks *ForkCache, tx objstore.Reader, bases []Pos) (*ancestor, error) {
+	a := &ancestor{forks: forks, tx: tx, bases: bases}
 	for _, p := range bases {
-		v, err := a.forks.View(a.tx, p, ID{})
+		v, err := forks.View(tx, p, ID{})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.views = append(a.views, v)
 	}
-	return nil
+	return a, nil
 }
 
-// common is a path as an ancestor has it; mixed is a conflict there, which is
-// like no state.
+// sort sets the bases of paths and says which are in conflict. Those that theirs
+// did not change drop out.
+func (a *ancestor) sort(list []MergedPath) ([]MergedPath, error) {
+	paths := make([]string, len(list))
+	for i := range list {
+		paths[i] = list[i].Path
+	}
+	was, err := a.files(paths)
+	if err != nil {
+		return nil, err
+	}
+	changed := list[:0]
+	for i, p := range list {
+		if was[i].matches(p.Theirs) {
+			continue
+		}
+		p.Base, p.Conflict = was[i].state, !was[i].matches(p.Ours)
+		changed = append(changed, p)
+	}
+	return changed, nil
+}
+
+// common is a path as an ancestor has it; mixed is a conflict there, which
+// matches no state.
 type common struct {
-	state *State
+	state *State // nil is no file
 	mixed bool
 }
 
-func (c common) is(s *State) bool { return !c.mixed && SameFile(c.state, s) }
+func (c common) matches(s *State) bool { return !c.mixed && SameFile(c.state, s) }
 
-func (c common) same(d common) bool { return !d.mixed && c.is(d.state) }
+func (c common) equals(d common) bool { return !d.mixed && c.matches(d.state) }
 
-func (a *ancestor) file(path string) (common, error) {
-	var acc common
+// files are paths as the ancestor has them: the bases are merged one after the
+// other, each against what it has in common with those before it.
+func (a *ancestor) files(paths []string) ([]common, error) {
+	merged := make([]common, len(paths))
 	for i, v := range a.views {
-		s, err := v.File(path)
+		states, err := v.Files(paths)
 		if err != nil {
-			return acc, err
+			return nil, err
 		}
-		if i == 0 {
-			acc.state = s
+		var unlike []int
+		for k, s := range states {
+			if i == 0 {
+				merged[k].state = s
+			} else if !merged[k].matches(s) {
+				unlike = append(unlike, k)
+			}
+		}
+		if len(unlike) == 0 {
 			continue
 		}
-		if acc.is(s) {
-			continue
+		was, err := a.sharedFiles(i-1, paths, unlike)
+		if err != nil {
+			return nil, err
 		}
-		was, err := a.beneath(i-1, path)
-		switch next := (common{state: s}); {
-		case err != nil:
-			return acc, err
-		case was.same(acc):
-			acc = next
-		case !was.same(next):
-			acc = common{mixed: true}
+		for j, k := range unlike {
+			switch next := (common{state: states[k]}); {
+			case was[j].equals(merged[k]):
+				merged[k] = next
+			case !was[j].equals(next):
+				merged[k] = common{mixed: true}
+			}
 		}
 	}
-	return acc, nil
+	return merged, nil
 }
 
-// beneath is the path in what base i+1 has in common with those before it.
-func (a *ancestor) beneath(i int, path string) (common, error) {
-	if a.below == nil {
-		var err error
-		if a.below, err = basesInTurn(a.tx, a.bases); err != nil {
-			return common{}, err
+// sharedFiles are those of paths that which says, as base i+1 and those before it
+// have them in common.
+func (a *ancestor) sharedFiles(i int, paths []string, which []int) ([]common, error) {
+	if a.shared == nil {
+		below, err := newAncestry(a.tx, a.forks).basesInTurn(a.bases)
+		if err != nil {
+			return nil, err
+		}
+		for _, bases := range below {
+			b, err := newAncestor(a.forks, a.tx, bases)
+			if err != nil {
+				return nil, err
+			}
+			a.shared = append(a.shared, b)
 		}
 	}
-	if a.under[i] == nil {
-		a.under[i] = &ancestor{forks: a.forks, tx: a.tx}
-		if err := a.under[i].open(a.below[i]); err != nil {
-			return common{}, err
-		}
+	some := make([]string, len(which))
+	for j, k := range which {
+		some[j] = paths[k]
 	}
-	return a.under[i].file(path)
+	return a.shared[i].files(some)
 }

@@ -1,8 +1,10 @@
 package commits
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"caret/objstore"
 )
@@ -18,6 +20,13 @@ const firstWalk = 512
 // So both are tried in turns, with twice the effort each time, and the whole
 // takes no more than a few times what the better way would.
 func (x *ForkCache) LogUnder(tx objstore.Reader, p Pos, path string, fn func(Commit) (bool, error)) error {
+	if !strings.HasSuffix(path, "/") {
+		v, err := x.View(tx, p, ID{})
+		if err != nil {
+			return err
+		}
+		return v.logOfPath(path, fn)
+	}
 	for effort := firstWalk; ; effort *= 2 {
 		rest, err := walkUnder(tx, p, path, effort, fn)
 		if err != nil || rest.N == 0 {
@@ -27,12 +36,12 @@ func (x *ForkCache) LogUnder(tx objstore.Reader, p Pos, path string, fn func(Com
 		if err != nil {
 			return err
 		}
-		numbers, all, err := v.numbersUnder(path, effort)
+		found, all, err := v.commitsUnder(path, effort)
 		if err != nil {
 			return err
 		}
 		if all {
-			return readAll(tx, rest, numbers, fn)
+			return readFrom(tx, rest, found, fn)
 		}
 		p = rest
 	}
@@ -42,7 +51,11 @@ func (x *ForkCache) LogUnder(tx objstore.Reader, p Pos, path string, fn func(Com
 // if nowhere.
 func walkUnder(tx objstore.Reader, p Pos, path string, limit int, fn func(Commit) (bool, error)) (rest Pos, err error) {
 	seen := 0
-	err = Log(tx, p, func(c Commit) (bool, error) {
+	hint := 0
+	if limit > firstWalk { // there was little so far
+		hint = limit
+	}
+	err = LogHint(tx, p, hint, func(c Commit) (bool, error) {
 		if seen++; seen > limit {
 			rest = c.Pos
 			return false, nil
@@ -55,36 +68,63 @@ func walkUnder(tx objstore.Reader, p Pos, path string, limit int, fn func(Commit
 	return rest, err
 }
 
-// numbersUnder are the numbers of all commits that changed something under
-// path, unless that takes more than limit rows.
-func (v *View) numbersUnder(path string, limit int) (numbers map[uint64]bool, all bool, err error) {
-	w := v.walk(path, true)
-	numbers = make(map[uint64]bool)
+// commitsUnder are all commits that changed something under path, each named by the
+// lineage that made it, unless finding them takes more than limit rows.
+func (v *View) commitsUnder(path string, limit int) (found map[Pos]bool, all bool, err error) {
+	w := v.walk(path, true, limit)
+	found = make(map[Pos]bool)
 	for i := range w.sources {
 		s := &w.sources[i]
 		for w.fail(s.advance()); w.err == nil && s.valid; w.fail(s.advance()) {
 			if limit--; limit < 0 {
 				return nil, false, nil
 			}
-			numbers[s.n] = true
+			found[Pos{Lineage: s.lineage, N: s.n}] = true
 		}
 	}
-	return numbers, true, w.err
+	return found, true, w.err
 }
 
-// readAll calls fn for the commits up to p with those numbers, newest first.
-func readAll(tx objstore.Reader, p Pos, numbers map[uint64]bool, fn func(Commit) (bool, error)) error {
-	for _, n := range slices.Backward(slices.Sorted(maps.Keys(numbers))) {
-		if n > p.N {
-			continue
+// readFrom calls fn for those of the commits that are no younger than p, newest
+// first. They all lead to p.
+func readFrom(tx objstore.Reader, p Pos, commits map[Pos]bool, fn func(Commit) (bool, error)) error {
+	maps.DeleteFunc(commits, func(q Pos, _ bool) bool { return q.N > p.N })
+	list := slices.SortedFunc(maps.Keys(commits), func(a, b Pos) int { return cmp.Compare(b.N, a.N) })
+	r := newRecordReader(tx)
+	_, err := inPages(list, 0, func(page []Pos) (bool, error) { return r.each(page, fn) })
+	return err
+}
+
+// logOfPath is LogUnder of one path: its states know their commits.
+func (v *View) logOfPath(path string, fn func(Commit) (bool, error)) error {
+	r := newRecordReader(v.tx)
+	var page []Pos
+	size, more := pageOf(0), true
+	err := v.history(path, 0, func(g *segment, e encodedState) (bool, error) {
+		if page = append(page, Pos{Lineage: g.ID, N: e.n}); len(page) < size {
+			return true, nil
 		}
-		c, err := Read(tx, Pos{Lineage: p.Lineage, N: n})
-		if err != nil {
-			return err
-		}
+		var err error
+		more, err = r.each(page, fn)
+		page, size = page[:0], nextPage(size)
+		return more, err
+	})
+	if err == nil && more {
+		_, err = r.each(page, fn)
+	}
+	return err
+}
+
+// each calls fn for the commits at list, and says whether it wants more.
+func (r *recordReader) each(list []Pos, fn func(Commit) (bool, error)) (bool, error) {
+	commits, err := r.read(list)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range commits {
 		if more, err := fn(c); err != nil || !more {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }

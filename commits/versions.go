@@ -2,8 +2,6 @@ package commits
 
 import (
 	"errors"
-
-	"caret/objstore"
 )
 
 // Version is a path as one commit left it, as far as it is listed.
@@ -32,8 +30,12 @@ type Versions struct {
 }
 
 // Versions begins before the first path with prefix.
-func (v *View) Versions(prefix string) *Versions {
-	return &Versions{view: v, w: v.walk(prefix, true), known: make(map[ID]bool)}
+func (v *View) Versions(prefix string) *Versions { return v.VersionsHint(prefix, 0) }
+
+// VersionsHint is Versions for a caller that wants some n of them, from the beginning
+// or from a first Seek; 0 is unknown.
+func (v *View) VersionsHint(prefix string, n int) *Versions {
+	return &Versions{view: v, w: v.walk(prefix, true, n), known: make(map[ID]bool)}
 }
 
 // Err is what ended the walk early.
@@ -117,7 +119,7 @@ func (x *Versions) number(id ID) (uint64, error) {
 		return 0, err
 	}
 	for _, g := range segs {
-		if g.ID == p.Lineage && p.N <= g.n {
+		if g.ID == p.Lineage && p.N <= g.end.N {
 			return p.N, nil
 		}
 	}
@@ -126,44 +128,50 @@ func (x *Versions) number(id ID) (uint64, error) {
 
 // edited says whether path has versions that are not simply its rows.
 func (v *View) edited(path string) (bool, error) {
-	if !v.open.IsZero() {
-		if yes, err := editedIn(v.tx, v.open, path); yes || err != nil {
-			return yes, err
-		}
-	}
 	segs, err := v.segments()
 	if err != nil {
 		return false, err
 	}
+	var layers []ID // and what is staged
+	if !v.open.IsZero() {
+		layers = append(layers, v.open)
+	}
+	var keys [][]byte
 	for _, g := range segs {
+		keys = append(keys, entryKey(g.ID, path))
 		for _, y := range g.Layers {
-			if yes, err := editedIn(v.tx, y.ID, path); yes || err != nil {
-				return yes, err
-			}
+			layers = append(layers, y.ID)
 		}
-		row, err := v.tx.Get(entryKey(g.ID, path))
-		if errors.Is(err, objstore.ErrNotFound) {
+	}
+	for _, id := range layers {
+		keys = append(keys, changeKey(id, path))
+	}
+	if len(keys) == 0 {
+		return false, nil
+	}
+	rows, err := v.tx.GetMany(keys)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows[:len(segs)] {
+		if row == nil {
 			continue
 		}
-		if err != nil {
-			return false, err
+		e, err := parseRow(row)
+		if err != nil || e.flags()&flagEdited != 0 {
+			return true, err
 		}
-		_, state, err := cutN(row)
-		if err != nil || flagsOf(state)&flagEdited != 0 {
+	}
+	for i, row := range rows[len(segs):] {
+		if len(row) == 0 {
+			continue
+		}
+		s, err := decodeState(row)
+		if ch := (Change{Path: path, State: s}); err != nil || ch.edits(layers[i]) {
 			return true, err
 		}
 	}
 	return false, nil
-}
-
-// editedIn says that of what stands in rows of commit id alone.
-func editedIn(tx objstore.Reader, id ID, path string) (bool, error) {
-	s, err := ReadStaged(tx, id, path)
-	if errors.Is(err, ErrNoPath) {
-		return false, nil
-	}
-	ch := Change{Path: path, State: s}
-	return err == nil && ch.edits(id), err
 }
 
 // Next moves to the next version.
@@ -175,7 +183,7 @@ func (x *Versions) Next() bool {
 			return false
 		}
 		path, n := string(best.path), best.n
-		w.row = append(w.row[:0], best.state...)
+		w.encodedState = best.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && s.n == n && string(s.path) == path {
@@ -194,13 +202,10 @@ func (x *Versions) Next() bool {
 
 // take makes the walker's row the current version, if it is listed.
 func (x *Versions) take(path string, n uint64) bool {
-	s, err := decodeState(x.w.row)
+	s, err := x.w.decode()
 	if err != nil {
 		x.w.fail(err)
 		return false
-	}
-	if n != stagedN {
-		s.N = n
 	}
 	for _, id := range s.Removed {
 		x.known[id] = true

@@ -1,6 +1,8 @@
 package commits
 
 import (
+	"slices"
+
 	"caret/objstore"
 )
 
@@ -11,69 +13,81 @@ import (
 //	for w.Next() { use(w.Path()); s, err := w.State() }
 //	err := w.Err()
 type Walker struct {
-	sources []source
-	path    string
-	n       uint64
-	row     []byte // encoded state
-	err     error
+	sources      []source
+	path         string
+	encodedState // at path
+	err          error
 }
 
-// source is one ordered run of states, each path once, newest N that counts.
-// valid is false at its end.
+// source is one ordered run of states, of each path the newest first.
 type source struct {
-	c       *objstore.Cursor
+	rows    *objstore.Cursor
 	kind    byte
+	head    []byte // what the keys begin with, before the path
 	lineage LineageID
-	key     func(path string) []byte // the first key of path
-	strip   int                      // bytes in front of the path
-	bound   uint64                   // states with a greater N do not count
-	fixed   uint64                   // the N of every row, if not 0
+	bound   uint64 // states with a greater N do not count
+	layer   uint64 // the N of every row, if not 0: of a layer, or what is staged
 	started bool
-	valid   bool
-	path    []byte
-	n       uint64
-	state   []byte
+	// What advance moved to, if it is valid: else the source is at its end.
+	valid bool
+	path  []byte
+	encodedState
+}
+
+// first is where the rows of path begin, and those of longer paths that begin with
+// it.
+func (s *source) first(path string) []byte {
+	key := slices.Clip(s.head)
+	if s.kind == keyVersion {
+		return appendEscaped(key, path)
+	}
+	return append(key, path...)
 }
 
 // Walk begins before the first path with prefix.
-func (v *View) Walk(prefix string) *Walker { return v.walk(prefix, false) }
+func (v *View) Walk(prefix string) *Walker { return v.WalkHint(prefix, 0) }
+
+// WalkHint is Walk for a caller that wants some n paths, from the beginning or from
+// a first Seek; 0 is unknown.
+func (v *View) WalkHint(prefix string, n int) *Walker { return v.walk(prefix, false, n) }
 
 // walk walks the newest states, or with all what they replaced too.
-func (v *View) walk(prefix string, all bool) *Walker {
+func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	w := &Walker{}
-	add := func(s source, first []byte, end []byte) {
-		s.c = objstore.Scan(v.tx, objstore.Range{Start: first, End: end})
-		w.sources = append(w.sources, s)
-	}
-	layer := func(id ID, n uint64) {
-		key := func(path string) []byte { return changeKey(id, path) }
-		add(source{kind: keyChange, key: key, strip: 1 + len(id), bound: n, fixed: n}, key(prefix), objstore.PrefixEnd(key(prefix)))
-	}
 	if !v.open.IsZero() {
-		layer(v.open, stagedN)
+		w.addLayer(0, v.open, stagedN)
 	}
 	segs, err := v.segments()
 	w.fail(err)
 	for i := range segs {
 		g := &segs[i]
-		entry := func(path string) []byte { return entryKey(g.ID, path) }
-		add(source{kind: keyEntry, lineage: g.ID, key: entry, strip: 9, bound: g.n}, entry(prefix), objstore.PrefixEnd(entry(prefix)))
+		w.sources = append(w.sources, source{kind: keyEntry, head: lineageKey(keyEntry, g.ID), lineage: g.ID, bound: g.end.N})
 		if all || !g.head {
-			// Without its two end bytes a version prefix covers all paths that
-			// begin with prefix.
-			version := func(path string) []byte {
-				k := versionPrefix(g.ID, path)
-				return k[:len(k)-2]
-			}
-			add(source{kind: keyVersion, lineage: g.ID, key: version, strip: 9, bound: g.n}, version(prefix), objstore.PrefixEnd(version(prefix)))
+			w.sources = append(w.sources, source{kind: keyVersion, head: lineageKey(keyVersion, g.ID), lineage: g.ID, bound: g.end.N})
 		}
 		for _, y := range g.Layers {
-			if y.N <= g.n {
-				layer(y.ID, y.N)
+			if y.N <= g.end.N {
+				w.addLayer(g.ID, y.ID, y.N)
 			}
 		}
 	}
+	if n := len(w.sources); hint > 0 {
+		if n > 2 {
+			hint = 2 * hint / n // each has a part of them
+		}
+		hint++ // sources are one row ahead
+	}
+	for i := range w.sources {
+		s := &w.sources[i]
+		first := s.first(prefix)
+		s.rows = objstore.ScanHint(v.tx, objstore.Range{Start: first, End: objstore.PrefixEnd(first)}, hint)
+	}
 	return w
+}
+
+// addLayer adds the rows that stand under the id of a commit.
+func (w *Walker) addLayer(lineage LineageID, id ID, n uint64) {
+	w.sources = append(w.sources, source{kind: keyChange, head: changeKey(id, ""), lineage: lineage, bound: n, layer: n})
 }
 
 // Seek makes the following Next move to the first path at or after path.
@@ -83,7 +97,7 @@ func (w *Walker) Seek(path string) {
 		if s.started && s.valid && string(s.path) >= path || s.started && !s.valid {
 			continue
 		}
-		s.c.Seek(s.key(path))
+		s.rows.Seek(s.first(path))
 		s.started = true
 		w.fail(s.advance())
 	}
@@ -100,7 +114,7 @@ func (w *Walker) seekBelow(path string, n uint64) {
 			continue
 		}
 		if s.kind == keyVersion {
-			s.c.Seek(versionKey(s.lineage, path, n-1))
+			s.rows.Seek(versionKey(s.lineage, path, n-1))
 		}
 		w.fail(s.advance())
 	}
@@ -113,15 +127,14 @@ func (w *Walker) Next() bool {
 		if best == nil {
 			return false
 		}
-		w.path, w.n = string(best.path), best.n
-		w.row = append(w.row[:0], best.state...)
+		w.path, w.encodedState = string(best.path), best.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && string(s.path) == w.path {
 				w.fail(s.skipPath())
 			}
 		}
-		if flagsOf(w.row)&flagDeleted == 0 {
+		if w.flags()&flagDeleted == 0 {
 			return w.err == nil
 		}
 	}
@@ -158,21 +171,14 @@ func (w *Walker) fail(err error) {
 func (w *Walker) Path() string { return w.path }
 
 // State decodes the state Next moved to.
-func (w *Walker) State() (State, error) {
-	s, err := decodeState(w.row)
-	if w.n != stagedN {
-		s.N = w.n
-	}
-	return s, err
-}
+func (w *Walker) State() (State, error) { return w.decode() }
 
 // Err is what ended the walk early.
 func (w *Walker) Err() error { return w.err }
 
-// advance moves to the next row that counts; rows of one path come newest
-// first.
+// advance moves to the next row that counts.
 func (s *source) advance() error {
-	for skipped := 1; s.c.Next(); skipped++ {
+	for skipped := 1; s.rows.Next(); skipped++ {
 		ok, err := s.load()
 		if err != nil || ok {
 			s.valid = ok
@@ -180,39 +186,33 @@ func (s *source) advance() error {
 		}
 		if s.kind == keyVersion && skipped%nearRows == 0 {
 			// A long history of what came later: go to where it counts.
-			s.c.Seek(versionKey(s.lineage, string(s.path), s.bound))
+			s.rows.Seek(versionKey(s.lineage, string(s.path), s.bound))
 		}
 	}
 	s.valid = false
-	return s.c.Err()
+	return s.rows.Err()
 }
 
 // load reads the row under the cursor and says whether it counts.
 func (s *source) load() (bool, error) {
-	key, row := s.c.Key(), s.c.Value()
-	if s.kind == keyVersion {
-		path, n, err := parseVersionKey(key)
-		if err != nil {
-			return false, err
-		}
-		s.path = append(s.path[:0], path...)
-		if n > s.bound {
-			return false, nil
-		}
-	} else {
-		s.path = append(s.path[:0], key[s.strip:]...)
-	}
-	if s.fixed > 0 {
-		s.n = s.fixed
-		s.state = append(s.state[:0], row...)
+	key, row := s.rows.Key(), s.rows.Value()
+	s.path = key[len(s.head):]
+	if s.layer > 0 {
+		s.encodedState = encodedState{s.layer, row}
 		return len(row) > 0, nil // an empty row has been folded in
 	}
-	n, state, err := cutN(row)
-	if err != nil || n > s.bound {
+	if s.kind == keyVersion {
+		path, n, err := parseVersionKey(key)
+		s.path = path
+		if err != nil || n > s.bound {
+			return false, err
+		}
+	}
+	e, err := parseRow(row)
+	if err != nil || e.n > s.bound {
 		return false, err
 	}
-	s.n = n
-	s.state = append(s.state[:0], state...)
+	s.encodedState = e
 	return true, nil
 }
 
@@ -230,7 +230,6 @@ func (s *source) skipPath() error {
 			return err
 		}
 	}
-	k := append(s.key(at), 0, 1) // behind all versions of the path, before every longer one
-	s.c.Seek(k)
+	s.rows.Seek(append(s.first(at), 0, 1)) // behind all versions of the path, before every longer one
 	return s.advance()
 }

@@ -8,27 +8,28 @@ import (
 )
 
 // headerACL is the ACL that the request's headers ask for, nil if none do.
-func (r *request) headerACL(object bool, bucketOwner string) (*pfs.ACL, error) {
-	grants, given, err := acl.FromHeaders(r.Header, object, r.who.ID, bucketOwner)
+func (r *request) headerACL(v *pfs.View, object bool, bucketOwner string) (*pfs.ACL, error) {
+	me := v.Caller().ID
+	grants, given, err := acl.FromHeaders(r.Header, object, me, bucketOwner)
 	if err != nil || !given {
 		return nil, err
 	}
-	if err := r.knownUsers(grants); err != nil {
+	if err := knownUsers(v, grants); err != nil {
 		return nil, err
 	}
 	if grants == nil {
 		grants = []pfs.Grant{}
 	}
-	return &pfs.ACL{Owner: r.who.ID, Grants: grants}, nil
+	return &pfs.ACL{Owner: me, Grants: grants}, nil
 }
 
 // knownUsers refuses grants to nobody.
-func (r *request) knownUsers(grants []pfs.Grant) error {
+func knownUsers(v *pfs.View, grants []pfs.Grant) error {
 	for _, g := range grants {
-		if g.Group != "" || g.User == r.who.ID {
+		if g.Group != "" || g.User == v.Caller().ID {
 			continue
 		}
-		if _, err := r.g.fs.UserByID(r.Context(), g.User); err != nil {
+		if _, err := v.User(g.User); err != nil {
 			return err
 		}
 	}
@@ -47,87 +48,63 @@ func hasACLHeader(h http.Header) bool {
 	return false
 }
 
-// fileACL is the ACL of an object that is written: what the headers ask for,
-// or, if somebody else than the bucket's owner writes it, that the writer has
-// full control. nil is the default.
-func (r *request) fileACL(ref pfs.Ref) (*pfs.ACL, error) {
-	if !hasACLHeader(r.Header) && (r.who.Admin || r.who.Anonymous()) {
-		return nil, nil
-	}
-	s, err := r.g.fs.Resolve(r.Context(), ref)
-	if err != nil {
-		return nil, bucketError(err)
-	}
+// currentACL is the ACL of the bucket or the object that is asked for, and who
+// owns the bucket.
+func (r *request) currentACL(s *pfs.Snapshot) (a pfs.ACL, bucketOwner string, err error) {
 	set, err := s.Settings(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	a, err := r.headerACL(true, set.ACL.Owner)
-	if err != nil || a != nil || r.who.ID == set.ACL.Owner {
-		return a, err
-	}
-	return &pfs.ACL{Owner: r.who.ID}, nil
-}
-
-// currentACL is the ACL of the bucket or the object that is asked for.
-func (r *request) currentACL(s *pfs.Snapshot) (pfs.ACL, error) {
-	if r.key == "" {
-		set, err := s.Settings(r.Context())
-		return set.ACL, err
+	if err != nil || r.key == "" {
+		return set.ACL, set.ACL.Owner, err
 	}
 	if _, err := s.Stat(r.Context(), r.key); err != nil {
-		return pfs.ACL{}, r.gone(s, err)
+		return pfs.ACL{}, "", err
 	}
-	return s.FileACL(r.Context(), r.key)
+	a, err = s.FileACL(r.Context(), r.key)
+	return a, set.ACL.Owner, err
 }
 
 // getACL is GetBucketAcl and GetObjectAcl.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html
 func (r *request) getACL() error {
-	s, err := r.own()
-	if err != nil {
+	var doc any
+	err := r.look(func(v *pfs.View, s *pfs.Snapshot) error {
+		a, _, err := r.currentACL(s)
+		if err == nil {
+			doc = acl.Format(a, func(id string) string { return display(v, id) })
+		}
 		return err
-	}
-	a, err := r.currentACL(s)
+	})
 	if err != nil {
-		return err
+		return r.gone(err)
 	}
-	return r.reply(acl.Format(a, r.display))
+	return r.reply(doc)
 }
 
 // putACL is PutBucketAcl and PutObjectAcl. An object's ACL is that of a
 // version, in every commit that has it: access is not part of history.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html
 func (r *request) putACL() error {
-	s, err := r.own()
+	var old pfs.ACL
+	var bucketOwner string
+	err := r.look(func(_ *pfs.View, s *pfs.Snapshot) (err error) {
+		old, bucketOwner, err = r.currentACL(s)
+		return err
+	})
+	if err != nil {
+		return r.gone(err)
+	}
+	grants, err := r.askedGrants(old.Owner, bucketOwner)
 	if err != nil {
 		return err
 	}
-	old, err := r.currentACL(s)
+	ref, err := refVersion(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
 	if err != nil {
 		return err
 	}
-	set, err := s.Settings(r.Context())
-	if err != nil {
-		return err
-	}
-	grants, err := r.askedGrants(old.Owner, set.ACL.Owner)
-	if err != nil {
-		return err
-	}
-	ref, err := r.ref()
-	if err != nil {
-		return err
-	}
-	a := pfs.ACL{Owner: old.Owner, Grants: grants}
 	if r.key != "" {
-		var info pfs.Info
-		if info, err = s.Stat(r.Context(), r.key); err == nil {
-			err = r.g.fs.SetFileACL(r.Context(), ref, s, r.key, info.Commit, a)
-		}
+		err = r.fs.SetFileACL(r.Context(), ref, r.key, grants)
 	} else {
-		err = r.g.fs.ChangeSettings(r.Context(), ref, s, func(s *pfs.Settings) error {
-			s.ACL = a
+		err = r.fs.ChangeSettings(r.Context(), ref, pfs.ActWriteACP, func(s *pfs.Settings) error {
+			s.ACL = pfs.ACL{Owner: s.ACL.Owner, Grants: grants}
 			return nil
 		})
 	}
@@ -163,5 +140,5 @@ func (r *request) askedGrants(owner, bucketOwner string) ([]pfs.Grant, error) {
 	if grants == nil {
 		grants = []pfs.Grant{}
 	}
-	return grants, r.knownUsers(grants)
+	return grants, r.fs.View(r.Context(), func(v *pfs.View) error { return knownUsers(v, grants) })
 }

@@ -154,7 +154,7 @@ func (s server) makeBucket(t *testing.T, repo, owner, canned string) {
 	if _, err := s.fs.CreateRepo(ctx, pfs.Repo{Name: repo, Owner: owner}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.fs.CreateBranch(ctx, repo, "secret", nil, ""); err != nil {
+	if _, err := s.fs.CreateBranch(ctx, repo, "secret", pfs.BranchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	grants, err := acl.Canned(canned, false, owner, owner)
@@ -162,7 +162,7 @@ func (s server) makeBucket(t *testing.T, repo, owner, canned string) {
 		t.Fatal(err)
 	}
 	ref := pfs.Ref{Repo: repo}
-	err = s.fs.ChangeSettings(ctx, ref, nil, func(set *pfs.Settings) error {
+	err = s.fs.ChangeSettings(ctx, ref, pfs.ActOwn, func(set *pfs.Settings) error {
 		set.ACL = pfs.ACL{Owner: owner, Grants: grants}
 		return nil
 	})
@@ -231,7 +231,7 @@ func TestAccessCoversHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := *put(t, c, *b, "k", "one").VersionId
-	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", &pfs.Ref{Repo: "sales"}, ""); err != nil {
+	if _, err := s.fs.CreateBranch(t.Context(), "sales", "secret", pfs.BranchOptions{From: &pfs.Ref{Repo: "sales"}}); err != nil {
 		t.Fatal(err)
 	}
 	second := *put(t, c, *b, "k", "two").VersionId

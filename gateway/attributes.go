@@ -37,13 +37,9 @@ func checksumOf(info *pfs.Info) objectChecksum {
 // getAttributes is GetObjectAttributes.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
 func (r *request) getAttributes() error {
-	s, err := r.own()
+	_, info, err := r.stat()
 	if err != nil {
 		return err
-	}
-	info, err := s.Stat(r.Context(), r.key)
-	if err != nil {
-		return r.gone(s, err)
 	}
 	doc := struct {
 		XMLName      xml.Name

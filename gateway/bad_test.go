@@ -196,11 +196,11 @@ func TestBadInput(t *testing.T) {
 // checkEmpty: no commit was made and no upload begun.
 func (s server) checkEmpty(t *testing.T) {
 	t.Helper()
-	snap, err := s.fs.Resolve(t.Context(), pfs.Ref{Repo: "sales"})
+	snap, err := s.fs.Open(t.Context(), pfs.Ref{Repo: "sales"}, pfs.ActList, "")
 	if err != nil || snap.N != 0 {
 		t.Errorf("%d commits were made, %v", snap.N, err)
 	}
-	ups, err := s.fs.Uploads(t.Context(), pfs.Ref{Repo: "sales"}, pfs.UploadsOptions{Limit: 10})
+	ups, err := snap.Uploads(t.Context(), pfs.UploadsOptions{Limit: 10})
 	if err != nil || len(ups.Items) > 0 {
 		t.Errorf("uploads were begun: %+v, %v", ups, err)
 	}
@@ -378,7 +378,7 @@ func TestCommitHeaders(t *testing.T) {
 	if status != 200 || len(id) != 32 || h.Get("X-Caret-Commit") != id {
 		t.Fatalf("%d %v", status, h)
 	}
-	snap, err := s.fs.Resolve(t.Context(), pfs.Ref{Repo: "sales"})
+	snap, err := s.fs.Open(t.Context(), pfs.Ref{Repo: "sales"}, pfs.ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,22 +28,22 @@ type owner struct {
 	DisplayName string
 }
 
-// caller is who asks, as an owner.
-func (r *request) caller() owner { return owner{r.who.ID, r.display(r.who.ID)} }
+// ownerOf is a user as an owner; one that is gone has no name.
+func ownerOf(u pfs.User) owner { return owner{u.ID, cmp.Or(u.Display, u.Name)} }
 
 // display is the name that people know a user by.
-func (r *request) display(id string) string {
-	u, err := r.g.fs.UserByID(r.Context(), id)
+func display(v *pfs.View, id string) string {
+	u, err := v.User(id)
 	if err != nil {
 		return "" // a user that is gone
 	}
-	return cmp.Or(u.Display, u.Name)
+	return ownerOf(u).DisplayName
 }
 
 // owner is who owns what is listed.
 func (r *request) owner(s *pfs.Snapshot) (owner, error) {
-	set, err := s.Settings(r.Context())
-	return owner{set.ACL.Owner, r.display(set.ACL.Owner)}, err
+	u, err := s.Owner(r.Context())
+	return ownerOf(u), err
 }
 
 type bucketEntry struct {
@@ -57,7 +57,7 @@ func (r *request) listBuckets() error {
 	if r.URL.Path != "/" {
 		return errMethod
 	}
-	if r.who.Anonymous() {
+	if r.who.IsAnonymous() {
 		return errAccessDenied
 	}
 	limit := 10000
@@ -75,8 +75,14 @@ func (r *request) listBuckets() error {
 		Buckets           []bucketEntry `xml:"Buckets>Bucket"`
 		ContinuationToken string        `xml:",omitempty"`
 		Prefix            string        `xml:",omitempty"`
-	}{XMLName: document("ListAllMyBucketsResult"), Owner: r.caller(), Prefix: prefix}
-	list, err := r.buckets()
+	}{XMLName: document("ListAllMyBucketsResult"), Prefix: prefix}
+	var list []bucketEntry
+	err := r.fs.View(r.Context(), func(v *pfs.View) (err error) {
+		id := v.Caller().ID
+		doc.Owner = owner{id, display(v, id)}
+		list, err = buckets(v)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -93,51 +99,18 @@ func (r *request) listBuckets() error {
 	return r.reply(doc)
 }
 
-// sees says whether a branch is in the caller's list.
-func (r *request) sees(repo, branch string) (bool, error) {
-	if r.who.Unlimited() {
-		return true, nil
-	}
-	s, err := r.g.fs.Resolve(r.Context(), pfs.Ref{Repo: repo, Branch: branch})
-	if errors.Is(err, pfs.ErrNoSuchRepo) || errors.Is(err, pfs.ErrNoSuchBranch) {
-		return false, nil // it went meanwhile
-	}
-	if err != nil {
-		return false, err
-	}
-	return s.Sees(r.Context(), r.who)
-}
-
 // buckets are the branches that the caller sees as buckets, by name.
-func (r *request) buckets() ([]bucketEntry, error) {
-	repos, err := r.g.fs.Repos(r.Context(), "", 0)
-	if err != nil {
-		return nil, err
-	}
+func buckets(v *pfs.View) ([]bucketEntry, error) {
 	var list []bucketEntry
-	for _, repo := range repos {
-		branches, err := r.g.fs.Branches(r.Context(), repo.Name, "", 0)
-		if errors.Is(err, pfs.ErrNoSuchRepo) {
-			continue // it went meanwhile
+	err := v.VisibleBranches(func(repo pfs.Repo, b pfs.Branch) {
+		name := b.Name + "." + repo.Name
+		if repo.Bare && b.Default {
+			name = repo.Name
 		}
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range branches {
-			if sees, err := r.sees(repo.Name, b.Name); err != nil {
-				return nil, err
-			} else if !sees {
-				continue
-			}
-			name := b.Name + "." + repo.Name
-			if repo.Bare && b.Default {
-				name = repo.Name
-			}
-			list = append(list, bucketEntry{Name: name, CreationDate: formatTime(b.Created)})
-		}
-	}
+		list = append(list, bucketEntry{Name: name, CreationDate: formatTime(b.Created)})
+	})
 	slices.SortFunc(list, func(a, b bucketEntry) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list, err
 }
 
 // createBucket is CreateBucket: it makes a branch, and its repo if there is
@@ -148,9 +121,15 @@ func (r *request) createBucket() error {
 	if err != nil {
 		return err
 	}
-	// A key for one repo alone may still make branches there.
-	if err := r.who.MayCreate(); err != nil && r.g.fs.AuthorizeRepo(r.Context(), r.who, repo) != nil {
+	opt := pfs.BranchOptions{WithRepo: true}
+	err = r.fs.View(r.Context(), func(v *pfs.View) (err error) {
+		if err = v.MayCreateBranch(repo); err == nil {
+			opt.ACL, err = r.headerACL(v, false, v.Caller().ID)
+		}
 		return err
+	})
+	if err != nil {
+		return r.bucketTaken(err)
 	}
 	if err := r.refuseConditions("X-Amz-Object-Ownership"); err != nil {
 		return err
@@ -161,32 +140,8 @@ func (r *request) createBucket() error {
 	if err := r.checkLocation(); err != nil {
 		return err
 	}
-	access, err := r.headerACL(false, r.who.ID)
-	if err != nil {
-		return err
-	}
-	if err := r.makeBranch(repo, branch); err != nil {
-		return err
-	}
-	if access != nil || !r.who.Admin {
-		ref := pfs.Ref{Repo: repo, Branch: branch}
-		s, err := r.g.fs.Resolve(r.Context(), ref)
-		if err == nil { // it may have been somebody else's already
-			err = s.Authorize(r.Context(), r.who, pfs.ActOwn, "")
-		}
-		if err != nil {
-			return err
-		}
-		err = r.g.fs.ChangeSettings(r.Context(), ref, s, func(s *pfs.Settings) error {
-			s.ACL = pfs.ACL{Owner: r.who.ID}
-			if access != nil {
-				s.ACL = *access
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if _, err = r.fs.CreateBranch(r.Context(), repo, branch, opt); err != nil {
+		return r.bucketTaken(err)
 	}
 	if n := 32 + 1 + len(r.bucket); n > maxBucket {
 		r.g.log.Warn("commits of this branch have bucket names that many clients cannot use", "bucket", r.bucket, "length", n)
@@ -196,33 +151,13 @@ func (r *request) createBucket() error {
 	return nil
 }
 
-// makeBranch makes a branch, "" being the default one, and its repo if there
-// is none.
-func (r *request) makeBranch(repo, branch string) error {
-	_, err := r.g.fs.Repo(r.Context(), repo)
-	if errors.Is(err, pfs.ErrNoSuchRepo) {
-		if err := r.who.MayCreate(); err != nil {
-			return err
-		}
-		_, err = r.g.fs.CreateRepo(r.Context(), pfs.Repo{Name: repo, DefaultBranch: branch, Bare: branch == "", Owner: r.who.ID})
-		if err == nil || !errors.Is(err, pfs.ErrRepoExists) {
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	err = r.g.fs.AuthorizeRepo(r.Context(), r.who, repo)
-	if errors.Is(err, pfs.ErrDenied) && r.who.MayCreate() == nil {
+// bucketTaken tells whose a bucket is that is there already.
+func (r *request) bucketTaken(err error) error {
+	taken := errors.Is(err, pfs.ErrRepoExists)
+	switch {
+	case taken && errors.Is(err, pfs.ErrDenied):
 		return errTaken.with("The bucket %s belongs to somebody else.", r.bucket)
-	}
-	if err != nil {
-		return err
-	}
-	if branch == "" {
-		return errOwned.with("You have the bucket %s already.", r.bucket)
-	}
-	_, err = r.g.fs.CreateBranch(r.Context(), repo, branch, nil, r.who.Name)
-	if errors.Is(err, pfs.ErrBranchExists) {
+	case taken, errors.Is(err, pfs.ErrBranchExists):
 		return errOwned.with("You have the bucket %s already.", r.bucket)
 	}
 	return err
@@ -250,7 +185,7 @@ func (r *request) checkLocation() error {
 // headBucket is HeadBucket.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 func (r *request) headBucket() error {
-	_, err := r.own()
+	err := r.allowed()
 	if e := describe(err); err != nil && e.status == http.StatusBadRequest {
 		return &apiError{http.StatusNotFound, "NoSuchBucket", e.message} // HEAD has no other
 	}
@@ -265,15 +200,19 @@ func (r *request) headBucket() error {
 // bare bucket must be empty, as in plain S3.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
 func (r *request) deleteBucket() error {
-	s, err := r.own()
+	var s *pfs.Snapshot
+	err := r.look(func(_ *pfs.View, on *pfs.Snapshot) error {
+		s = on
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	if !s.Writable || s.Open || r.bucket != s.Repo && r.bucket != s.Branch+"."+s.Repo {
 		return errMethod.with("%s is a commit and cannot be deleted.", r.bucket)
 	}
-	opt := pfs.DeleteBranchOptions{Empty: !strings.Contains(r.bucket, ".")}
-	if err := r.g.fs.DeleteBranch(r.Context(), s.Repo, s.Branch, opt); err != nil {
+	opt := pfs.BranchDeletion{Empty: !strings.Contains(r.bucket, ".")}
+	if _, err := r.fs.DeleteBranch(r.Context(), s.Repo, s.Branch, opt); err != nil {
 		return err
 	}
 	r.w.WriteHeader(http.StatusNoContent)
@@ -283,7 +222,7 @@ func (r *request) deleteBucket() error {
 // getLocation is GetBucketLocation.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
 func (r *request) getLocation() error {
-	if _, err := r.own(); err != nil {
+	if err := r.allowed(); err != nil {
 		return err
 	}
 	region := r.g.opts.Region
@@ -299,7 +238,7 @@ func (r *request) getLocation() error {
 // getVersioning is GetBucketVersioning: history is always kept.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html
 func (r *request) getVersioning() error {
-	if _, err := r.own(); err != nil {
+	if err := r.allowed(); err != nil {
 		return err
 	}
 	return r.reply(struct {
@@ -311,7 +250,7 @@ func (r *request) getVersioning() error {
 // putVersioning is PutBucketVersioning: it takes what is the case.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html
 func (r *request) putVersioning() error {
-	if _, err := r.own(); err != nil {
+	if err := r.allowed(); err != nil {
 		return err
 	}
 	var doc struct {
@@ -333,7 +272,7 @@ func (r *request) putVersioning() error {
 
 // getRequestPayment is GetBucketRequestPayment.
 func (r *request) getRequestPayment() error {
-	if _, err := r.own(); err != nil {
+	if err := r.allowed(); err != nil {
 		return err
 	}
 	return r.reply(struct {

@@ -32,6 +32,12 @@ func (r *request) completeUpload() error {
 		XMLName xml.Name        `xml:"CompleteMultipartUpload"`
 		Parts   []completedPart `xml:"Part"`
 	}
+	id := r.query.Get("uploadId")
+	page, err := r.fs.Parts(r.Context(), ref, r.key, id, 0, pfs.MaxParts)
+	begun := err == nil
+	if err != nil && !errors.Is(err, pfs.ErrNoSuchUpload) {
+		return err // one that is gone may have been completed already
+	}
 	// The checksum headers of a Complete are the object's, not the body's.
 	want, err := wholeChecksum(r.Header)
 	if err != nil {
@@ -43,24 +49,19 @@ func (r *request) completeUpload() error {
 	if len(doc.Parts) == 0 {
 		return errMalformedXML.with("A CompleteMultipartUpload has at least one part.")
 	}
-	id := r.query.Get("uploadId")
-	if _, err := r.upload(ref); err != nil && !errors.Is(err, pfs.ErrNoSuchUpload) {
-		return err // one that is gone may have been completed already
-	}
-	u, stored, _, err := r.g.fs.Parts(r.Context(), ref, r.key, id, 0, pfs.MaxParts)
-	sum := pfs.Checksum{}
-	if err == nil {
-		if sum, err = joinedChecksum(u, stored, doc.Parts); err != nil {
+	u, sum := page.Upload, pfs.Checksum{}
+	if begun {
+		if sum, err = joinedChecksum(u, page.Parts, doc.Parts); err != nil {
 			return err
 		}
-		if err := r.checkWhole(want, sum, stored, doc.Parts); err != nil {
+		if err := r.checkWhole(want, sum, page.Parts, doc.Parts); err != nil {
 			return err
 		}
 	}
 	if extracts(&u.Attrs) {
 		return r.completeArchive(ref, u, doc.Parts)
 	}
-	done, err := r.g.fs.CompleteUpload(r.Context(), ref, r.key, id, chosen(u, doc.Parts), sum, r.writeOptions())
+	done, err := r.fs.CompleteUpload(r.Context(), ref, r.key, id, chosen(u, doc.Parts), sum, r.writeOptions())
 	if err != nil {
 		return err
 	}

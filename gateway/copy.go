@@ -13,15 +13,26 @@ import (
 // copyObject is CopyObject; it moves no content.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (r *request) copyObject() error {
-	to, err := r.writable()
+	opt := r.writeOptions()
+	var s *pfs.Snapshot
+	var info pfs.Info
+	var bucket string
+	to, err := r.target(func(v *pfs.View, on *pfs.Snapshot) (err error) {
+		if r.query.Has("versionId") {
+			return errNoVersion
+		}
+		if err := r.refuseUnsupported(); err != nil {
+			return err
+		}
+		if opt.ACL, err = r.askedACL(v, on); err == nil {
+			s, info, bucket, err = r.copySource(v)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := r.refuseUnsupported(); err != nil {
-		return err
-	}
-	s, info, bucket, err := r.copySource()
-	if err != nil {
+	if err := r.copyConditions(&info); err != nil {
 		return err
 	}
 	if a := r.Header.Get("X-Amz-Checksum-Algorithm"); a != "" && !strings.EqualFold(a, info.Attrs.Checksum.Algorithm) {
@@ -34,11 +45,7 @@ func (r *request) copyObject() error {
 	if !replaced && bucket == r.bucket && info.Path == r.key && s.Writable {
 		return errInvalidRequest.with("An object can be copied onto itself only with x-amz-metadata-directive: REPLACE.")
 	}
-	opt := r.writeOptions()
-	if opt.ACL, err = r.fileACL(to); err != nil {
-		return err
-	}
-	done, err := r.g.fs.Copy(r.Context(), info, to, r.key, &attrs, opt)
+	done, err := r.fs.Copy(r.Context(), info, to, r.key, &attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -93,29 +100,28 @@ func (r *request) directive(header string) (replace bool, err error) {
 }
 
 // copySource finds the object that x-amz-copy-source names, with any version
-// expression, and decides the conditions on it.
-func (r *request) copySource() (*pfs.Snapshot, pfs.Info, string, error) {
+// expression.
+func (r *request) copySource(v *pfs.View) (*pfs.Snapshot, pfs.Info, string, error) {
 	var info pfs.Info
 	bucket, key, version, given, err := parseCopySource(r.Header.Get("X-Amz-Copy-Source"))
 	if err != nil {
 		return nil, info, "", err
 	}
-	s, err := r.snapshot(bucket, version, given)
+	ref, err := refVersion(bucket, version, given)
+	if err != nil {
+		return nil, info, "", err
+	}
+	s, err := open(v, ref, pfs.ActRead, key)
 	if err != nil {
 		return nil, info, "", err
 	}
 	if want := r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); want != "" {
-		if err := r.expectOwner(bucket, want); err != nil {
+		if err := r.expectOwner(s, want); err != nil {
 			return nil, info, "", err
 		}
 	}
-	if err := s.Authorize(r.Context(), r.who, pfs.ActRead, key); err != nil {
-		return nil, info, "", err
-	}
-	if info, err = s.Stat(r.Context(), key); err != nil {
-		return nil, info, "", err
-	}
-	return s, info, bucket, r.copyConditions(&info)
+	info, err = s.Stat(r.Context(), key)
+	return s, info, bucket, err
 }
 
 // parseCopySource reads [/]BUCKET/KEY[?versionId=EXPR], URL-encoded.

@@ -10,8 +10,19 @@ import (
 // copyPart is UploadPartCopy. The source's bytes are read, to be hashed for
 // where they will lie, but what is stored already is not stored again.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
-func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
-	s, info, _, err := r.copySource()
+func (r *request) copyPart(to pfs.Ref, id string, number int) error {
+	var s *pfs.Snapshot
+	var info pfs.Info
+	err := r.fs.View(r.Context(), func(v *pfs.View) (err error) {
+		if _, err := v.Target(to, pfs.ActWrite, r.key); err != nil {
+			return bucketError(err)
+		}
+		s, info, _, err = r.copySource(v)
+		return err
+	})
+	if err == nil {
+		err = r.copyConditions(&info)
+	}
 	if err != nil {
 		return err
 	}
@@ -24,14 +35,14 @@ func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
 		return err
 	}
 	defer body.Close()
-	want := checksum.Wanted{Algorithm: checksum.Algorithm(u.Attrs.Checksum.Algorithm)}
-	sums := checksum.NewReader(body, want, nil)
-	defer sums.Close()
-	w, err := r.g.fs.NewPart(r.Context(), to, r.key, u.ID, number, length)
+	u, w, err := r.fs.NewPart(r.Context(), to, r.key, id, number, length)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
+	want := checksum.Wanted{Algorithm: checksum.Algorithm(u.Attrs.Checksum.Algorithm)}
+	sums := checksum.NewReader(body, want, nil)
+	defer sums.Close()
 	in, md5 := r.g.withMD5(sums)
 	if _, err := w.ReadFrom(in); err != nil {
 		return err
@@ -45,7 +56,7 @@ func (r *request) copyPart(to pfs.Ref, u pfs.Upload, number int) error {
 		sum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
 	}
 	sum.MD5 = md5()
-	stored, err := r.g.fs.PutPart(r.Context(), to, r.key, u.ID, number, part, sum)
+	stored, err := r.fs.PutPart(r.Context(), to, r.key, u.ID, number, part, sum)
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,19 @@ func (r *request) crossOrigin() (done bool, err error) {
 
 // corsConfig is the bucket's configuration, nil if it has none.
 func (r *request) corsConfig() (*cors.Config, error) {
-	s, err := r.snapshot(r.bucket, "", false)
+	ref, err := r.ref()
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.Settings(r.Context())
+	var set pfs.Settings
+	// Which origins may ask is for everybody to know who names the bucket.
+	err = r.g.sys.As(pfs.Root).View(r.Context(), func(v *pfs.View) error {
+		s, err := open(v, ref, pfs.ActInspect, "")
+		if err == nil {
+			set, err = s.Settings(r.Context())
+		}
+		return err
+	})
 	if err != nil || len(set.CORS) == 0 {
 		return nil, err
 	}
@@ -68,6 +76,9 @@ func (r *request) corsConfig() (*cors.Config, error) {
 // getCORS is GetBucketCors.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html
 func (r *request) getCORS() error {
+	if err := r.allowed(); err != nil {
+		return err
+	}
 	config, err := r.corsConfig()
 	if err != nil {
 		return err
@@ -81,6 +92,9 @@ func (r *request) getCORS() error {
 // putCORS is PutBucketCors.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 func (r *request) putCORS() error {
+	if err := r.allowed(); err != nil {
+		return err
+	}
 	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
 	body, err := r.body()
 	if err != nil {
@@ -99,11 +113,7 @@ func (r *request) putCORS() error {
 	if err != nil {
 		return err
 	}
-	on, err := r.own()
-	if err != nil {
-		return err
-	}
-	err = r.g.fs.ChangeSettings(r.Context(), ref, on, func(s *pfs.Settings) error {
+	err = r.fs.ChangeSettings(r.Context(), ref, r.need, func(s *pfs.Settings) error {
 		s.CORS = b
 		return nil
 	})

@@ -15,16 +15,13 @@ import (
 // the list of versions, as S3 does, in a commit of its own.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
 func (r *request) deleteObject() error {
-	ref, err := r.ref()
+	ref, err := r.target(nil)
 	if err != nil {
 		return err
 	}
 	item := pfs.Deletion{Path: r.key}
 	if r.query.Has("versionId") {
 		if item.Version, err = versionID(r.query.Get("versionId")); err != nil {
-			return err
-		}
-		if err := r.authorize(pfs.ActOwn); item.Version != nil && err != nil {
 			return err
 		}
 	}
@@ -35,7 +32,7 @@ func (r *request) deleteObject() error {
 	if item.Version != nil { // then they are about that version
 		item.If, opt.If = opt.If, pfs.Condition{}
 	}
-	done, err := r.g.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, opt)
+	done, err := r.fs.Delete(r.Context(), ref, []pfs.Deletion{item}, opt)
 	if err != nil {
 		return err
 	}
@@ -111,7 +108,7 @@ type deleteError struct {
 // deleteObjects is DeleteObjects: one commit for all of its keys.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 func (r *request) deleteObjects() error {
-	ref, err := r.ref()
+	ref, err := r.target(nil)
 	if err != nil {
 		return err
 	}
@@ -155,16 +152,9 @@ func (r *request) deleteObjects() error {
 		if err != nil {
 			return err
 		}
-		if item.Version != nil {
-			if err := r.authorize(pfs.ActOwn); err != nil {
-				e := describe(err)
-				result.Error = append(result.Error, deleteError{o.Key, o.VersionID, e.code, e.message})
-				continue
-			}
-		}
 		items, ids = append(items, item), append(ids, o.VersionID)
 	}
-	done, err := r.g.fs.Delete(r.Context(), ref, items, r.writeOptions())
+	done, err := r.fs.Delete(r.Context(), ref, items, r.writeOptions())
 	if err != nil {
 		return err
 	}

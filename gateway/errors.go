@@ -41,6 +41,7 @@ var (
 	errMethod           = &apiError{405, "MethodNotAllowed", "This method is not allowed here."}
 	errNotImplemented   = &apiError{501, "NotImplemented", "This operation is not implemented."}
 	errInvalidArgument  = &apiError{400, "InvalidArgument", "An argument is not valid."}
+	errNoVersion        = errInvalidArgument.with("A write takes no versionId.")
 	errInvalidRequest   = &apiError{400, "InvalidRequest", "The request is not valid."}
 	errInvalidRange     = &apiError{416, "InvalidRange", "The requested range cannot be satisfied."}
 	errPrecondition     = &apiError{412, "PreconditionFailed", "A condition of the request is not met."}
@@ -77,6 +78,7 @@ var errorTable = []struct {
 	{pfs.ErrNoSuchKey, 403, "InvalidAccessKeyId"},
 	{pfs.ErrUserExists, 409, "InvalidRequest"},
 	{pfs.ErrDenied, 403, "AccessDenied"},
+	{pfs.ErrKeyGone, 403, "InvalidAccessKeyId"},
 	{pfs.ErrAmbiguous, 400, "InvalidArgument"},
 	{pfs.ErrRepoExists, 409, "BucketAlreadyOwnedByYou"},
 	{pfs.ErrBranchExists, 409, "BucketAlreadyOwnedByYou"},
@@ -92,6 +94,7 @@ var errorTable = []struct {
 
 	{pfs.ErrNoSpace, 507, "InsufficientStorage"},
 	{pfs.ErrFailed, 503, "ServiceUnavailable"},
+	{pfs.ErrUnknownOutcome, 503, "ServiceUnavailable"},
 	{pfs.ErrClosed, 503, "ServiceUnavailable"},
 	{pfs.ErrTooLarge, 400, "EntityTooLarge"},
 	{pfs.ErrCorrupt, 500, "InternalError"},

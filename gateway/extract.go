@@ -25,9 +25,33 @@ func extracts(attrs *pfs.Attrs) bool { return strings.EqualFold(attrs.Meta[extra
 
 // extract stores the members of a tar, all of them in one commit or none.
 func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.WriteOptions) (pfs.CommitID, error) {
-	if opt.If != (pfs.Condition{}) {
-		return pfs.CommitID{}, errNotImplemented.with("Conditions on the members of an archive are not implemented.")
+	if err := checkExtract(opt); err != nil {
+		return pfs.CommitID{}, err
 	}
+	batch, err := r.fs.NewBatch(r.Context(), to, opt)
+	if err != nil {
+		return pfs.CommitID{}, err
+	}
+	defer func() {
+		if err := batch.Close(); err != nil {
+			r.g.log.Warn("drop what was staged of an archive", "err", err)
+		}
+	}()
+	if err := r.addMembers(attrs, body, batch); err != nil {
+		return pfs.CommitID{}, err
+	}
+	return batch.Finish(r.Context())
+}
+
+func checkExtract(opt pfs.WriteOptions) error {
+	if opt.If != (pfs.Condition{}) {
+		return errNotImplemented.with("Conditions on the members of an archive are not implemented.")
+	}
+	return nil
+}
+
+// addMembers adds the members of a tar that was uploaded with attrs to a batch.
+func (r *request) addMembers(attrs *pfs.Attrs, body io.Reader, batch *pfs.Batch) error {
 	prefix := attrs.Meta[prefixMeta]
 	if prefix == "" {
 		prefix = attrs.Meta[minioPrefix]
@@ -37,27 +61,18 @@ func (r *request) extract(to pfs.Ref, attrs *pfs.Attrs, body io.Reader, opt pfs.
 	}
 	members, err := archive.New(body, archive.Options{Prefix: prefix, Unterminated: true})
 	if err != nil {
-		return pfs.CommitID{}, err
+		return err
 	}
-	batch, err := r.g.fs.NewBatch(r.Context(), to, opt)
-	if err != nil {
-		return pfs.CommitID{}, err
-	}
-	defer func() {
-		if err := batch.Close(); err != nil {
-			r.g.log.Warn("what was staged of an archive stays until the open commit is aborted", "err", err)
-		}
-	}()
 	for {
 		m, err := members.Next()
 		if errors.Is(err, io.EOF) {
-			return batch.Finish(r.Context())
+			return nil
+		}
+		if err == nil {
+			err = r.addMember(batch, m)
 		}
 		if err != nil {
-			return pfs.CommitID{}, err
-		}
-		if err := r.addMember(batch, m); err != nil {
-			return pfs.CommitID{}, err
+			return err
 		}
 	}
 }
@@ -71,7 +86,7 @@ func (r *request) addMember(batch *pfs.Batch, m *archive.Member) error {
 			return err
 		}
 	}
-	w := r.g.fs.NewFile(r.Context(), m.Size)
+	w := r.fs.NewFile(r.Context(), m.Size)
 	defer w.Abort()
 	in, md5 := r.g.withMD5(m)
 	if _, err := w.ReadFrom(in); err != nil {
@@ -101,10 +116,12 @@ func (r *request) putArchive(to pfs.Ref, attrs *pfs.Attrs, b *bodyReader, opt pf
 
 // completeArchive is a CompleteMultipartUpload whose members are stored.
 func (r *request) completeArchive(to pfs.Ref, u pfs.Upload, parts []completedPart) error {
-	id, err := r.g.fs.CompleteInto(r.Context(), to, r.key, u.ID, chosen(u, parts), func(body io.Reader) (pfs.CommitID, error) {
-		opt := r.writeOptions()
-		opt.ACL = u.ACL
-		return r.extract(to, &u.Attrs, body, opt)
+	opt := r.writeOptions()
+	if err := checkExtract(opt); err != nil {
+		return err
+	}
+	id, err := r.fs.CompleteInto(r.Context(), to, r.key, u.ID, chosen(u, parts), opt, func(body io.Reader, batch *pfs.Batch) error {
+		return r.addMembers(&u.Attrs, body, batch)
 	})
 	if err != nil {
 		return err

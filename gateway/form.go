@@ -36,9 +36,6 @@ func (r *request) postObject() error {
 		return pfs.ErrPathTooLong
 	}
 	r.takeFields(form.Fields)
-	if err := r.authorize(pfs.ActWrite); err != nil {
-		return err
-	}
 	to, attrs, opt, err := r.newObject()
 	if err != nil {
 		return err
@@ -66,8 +63,8 @@ func (r *request) checkForm(form *postform.Form) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.is(key); err != nil || key == "" {
-		return form.File, err
+	if r.actAs(key); key == "" {
+		return form.File, nil
 	}
 	policy, err := postform.ParsePolicy(form.Fields.Get("policy"))
 	if err != nil {
@@ -109,7 +106,7 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions, f
 	}
 	sums := checksum.NewReader(file, want, nil)
 	defer sums.Close()
-	w := r.g.fs.NewFile(r.Context(), -1)
+	w := r.fs.NewFile(r.Context(), -1)
 	defer w.Abort()
 	in, md5 := r.g.withMD5(sums)
 	if _, err := w.ReadFrom(in); err != nil {
@@ -123,7 +120,7 @@ func (r *request) storeForm(to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions, f
 		attrs.Checksum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}
 	}
 	attrs.Checksum.MD5 = md5()
-	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
+	done, err := r.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
 	return &done, err
 }
 

@@ -193,18 +193,18 @@ func TestVirtualHost(t *testing.T) {
 // TestMD5: a server that is asked to shows the ETags of AWS.
 func TestMD5(t *testing.T) {
 	t.Parallel()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	sys, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer sys.Close()
 	secrets := func(context.Context, string) (string, error) { return secretKey, nil }
-	h := httptest.NewServer(gateway.New(fs, gateway.Options{
+	h := httptest.NewServer(gateway.New(sys, gateway.Options{
 		Verifier: sigv4.New(sigv4.Options{Region: "us-east-1", Secrets: secrets}), Secrets: secrets, Region: "us-east-1", MD5: true,
-		Caller: func(context.Context, string) (pfs.Caller, error) { return pfs.Root, nil },
+		Caller: func(string) pfs.Caller { return pfs.Root },
 	}))
 	defer h.Close()
-	c := server{h, fs, nil}.client()
+	c := server{h, sys, sys.As(pfs.Root), nil}.client()
 	ctx, b := t.Context(), aws.String(bucket)
 	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b}); err != nil {
 		t.Fatal(err)

@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,7 +30,7 @@ type Options struct {
 	// Secrets finds secrets for signatures of version 2 and for forms.
 	Secrets sigv4.Secrets
 	// Caller says who asks with an access key whose signature was right.
-	Caller func(ctx context.Context, accessKey string) (pfs.Caller, error)
+	Caller func(accessKey string) pfs.Caller
 	Region string // what GetBucketLocation answers
 	// Domain, if set, makes BUCKET.Domain a host name of the bucket.
 	Domain string
@@ -43,22 +43,22 @@ type Options struct {
 
 // Gateway is an http.Handler that speaks S3. Make one with New.
 type Gateway struct {
-	fs     *pfs.FS
+	sys    *pfs.System
 	opts   Options
 	v2     *sigv2.Verifier
 	log    *slog.Logger
 	router *mux.Router
 }
 
-// New returns an S3 gateway over fs.
-func New(fs *pfs.FS, opts Options) *Gateway {
+// New returns an S3 gateway over sys.
+func New(sys *pfs.System, opts Options) *Gateway {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	g := &Gateway{fs: fs, opts: opts, log: opts.Log, router: mux.NewRouter()}
+	g := &Gateway{sys: sys, opts: opts, log: opts.Log, router: mux.NewRouter()}
 	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.hostBucket})
 	g.router.SkipClean(true) // keys may hold "//" and ".."
 	g.router.NewRoute().Path("/").Handler(g.level(onService))
@@ -114,9 +114,8 @@ type request struct {
 	query       url.Values
 	signed      sigv4.Identity
 	who         pfs.Caller
-	// on is the state that the request names, once it has been looked up: what
-	// the caller is allowed to do is found out for it.
-	on *pfs.Snapshot
+	fs          *pfs.FS    // as who sees it
+	need        pfs.Action // that who must be allowed
 }
 
 // level serves the requests to the service, to buckets or to objects.
@@ -171,19 +170,15 @@ func (r *request) serve(on level) error {
 		return err
 	}
 	op, err := r.operation(on)
-	if err != nil && r.who.Anonymous() {
+	if err != nil && r.who.IsAnonymous() {
 		return errAccessDenied
 	}
 	if err != nil {
 		return err
 	}
-	if op.need != 0 {
-		if err := r.authorize(op.need); err != nil {
-			return err
-		}
-	}
+	r.need = op.need
 	if want := r.Header.Get("X-Amz-Expected-Bucket-Owner"); want != "" && op.need != 0 {
-		if err := r.expectOwner(r.bucket, want); err != nil {
+		if err := r.look(func(_ *pfs.View, s *pfs.Snapshot) error { return r.expectOwner(s, want) }); err != nil {
 			return err
 		}
 	}
@@ -192,14 +187,10 @@ func (r *request) serve(on level) error {
 
 // expectOwner refuses a bucket that is not whose the client thinks.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
-func (r *request) expectOwner(bucket, want string) error {
-	s, err := r.snapshot(bucket, "", false)
-	if err != nil {
-		return err
-	}
+func (r *request) expectOwner(s *pfs.Snapshot, want string) error {
 	set, err := s.Settings(r.Context())
 	if err == nil && set.ACL.Owner != want {
-		err = errAccessDenied.with("The bucket %s has another owner than expected.", bucket)
+		err = errAccessDenied.with("The bucket has another owner than expected.")
 	}
 	return err
 }
@@ -217,28 +208,17 @@ func (r *request) authenticate() (err error) {
 	} else if r.signed, err = r.g.opts.Verifier.Verify(r.Request); err != nil {
 		return err
 	}
-	return r.is(r.signed.AccessKey)
+	r.actAs(r.signed.AccessKey)
+	return nil
 }
 
-// is makes the owner of an access key the caller.
-func (r *request) is(accessKey string) (err error) {
+// actAs makes the holder of an access key the caller; "" is nobody's.
+func (r *request) actAs(accessKey string) {
+	r.who = pfs.Anonymous
 	if accessKey != "" {
-		r.who, err = r.g.opts.Caller(r.Context(), accessKey)
+		r.who = r.g.opts.Caller(accessKey)
 	}
-	return err
-}
-
-// authorize says why the caller may not do something with what the request
-// names.
-func (r *request) authorize(act pfs.Action) error {
-	if r.who.Unlimited() {
-		return nil
-	}
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
-	return s.Authorize(r.Context(), r.who, act, r.key)
+	r.fs = r.g.sys.As(r.who)
 }
 
 // writeXML writes a document.
@@ -295,41 +275,73 @@ func (r *request) readBody() ([]byte, error) {
 // ref is the state that the bucket names.
 func (r *request) ref() (pfs.Ref, error) { return ParseBucket(r.bucket) }
 
-// author is who makes the commits of a request.
-func (r *request) author() string { return r.who.Name }
-
-// snapshot is the state that the bucket, and the version from there on, mean.
-func (r *request) snapshot(bucket, version string, given bool) (*pfs.Snapshot, error) {
+// refVersion is the state that the bucket, and the version from there on, name.
+func refVersion(bucket, version string, given bool) (pfs.Ref, error) {
 	ref, err := ParseBucket(bucket)
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.g.fs.ResolveFor(r.Context(), r.who, ref)
-	if err != nil {
-		return nil, bucketError(err)
-	}
-	if !given {
-		return s, nil
+	if err != nil || !given {
+		return ref, err
 	}
 	x, err := versionID(version)
-	if err != nil || x == nil {
-		return s, err
+	if err == nil && x != nil {
+		ref.Version = *x
 	}
-	ref.Version = *x
-	s, err = r.g.fs.ResolveFor(r.Context(), r.who, ref)
-	return s, versionError(err)
+	return ref, err
 }
 
-// own is the snapshot that the request itself names.
-func (r *request) own() (*pfs.Snapshot, error) {
-	if r.on != nil { // what was authorized is what is read
-		return r.on, nil
+// open finds the state that ref means, with errors as S3 has them for the bucket
+// and for the version.
+func open(v *pfs.View, ref pfs.Ref, act pfs.Action, key string) (*pfs.Snapshot, error) {
+	s, err := v.Open(ref, act, key)
+	return s, refError(err)
+}
+
+// refError is an error about what a bucket's name, or a version id, leads to.
+func refError(err error) error {
+	var version *pfs.VersionError
+	if errors.As(err, &version) {
+		return versionError(err)
 	}
-	s, err := r.snapshot(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
-	if err == nil {
-		r.on = s
+	return bucketError(err)
+}
+
+// look runs fn, in one view, with the state that the request itself names, if the
+// caller may do with it what the operation needs.
+func (r *request) look(fn func(*pfs.View, *pfs.Snapshot) error) error {
+	ref, err := refVersion(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
+	if err != nil {
+		return err
 	}
-	return s, err
+	return r.fs.View(r.Context(), func(v *pfs.View) error {
+		s, err := open(v, ref, r.need, r.key)
+		if err != nil {
+			return err
+		}
+		return fn(v, s)
+	})
+}
+
+// allowed is look for operations that need no more.
+func (r *request) allowed() error {
+	return r.look(func(*pfs.View, *pfs.Snapshot) error { return nil })
+}
+
+// target refuses a write before its body is read; it is decided again when it
+// is made. fn, if not nil, runs in the same view.
+func (r *request) target(fn func(*pfs.View, *pfs.Snapshot) error) (pfs.Ref, error) {
+	ref, err := r.ref()
+	if err != nil {
+		return ref, err
+	}
+	return ref, r.fs.View(r.Context(), func(v *pfs.View) error {
+		s, err := v.Target(ref, pfs.ActWrite, r.key)
+		if err != nil {
+			return bucketError(err)
+		}
+		if fn == nil {
+			return nil
+		}
+		return fn(v, s)
+	})
 }
 
 // location is the time format of XML documents.

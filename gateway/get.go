@@ -16,13 +16,9 @@ import (
 // getObject is GetObject and HeadObject.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (r *request) getObject() error {
-	s, err := r.own()
+	s, info, err := r.stat()
 	if err != nil {
 		return err
-	}
-	info, err := s.Stat(r.Context(), r.key)
-	if err != nil {
-		return r.gone(s, err)
 	}
 	r.describeObject(s, &info)
 	if err := r.conditions(&info); err != nil {
@@ -49,6 +45,16 @@ func (r *request) getObject() error {
 	return r.send(s, &info, off, length, status)
 }
 
+// stat finds the object that the request names.
+func (r *request) stat() (s *pfs.Snapshot, info pfs.Info, err error) {
+	err = r.look(func(_ *pfs.View, on *pfs.Snapshot) (err error) {
+		s = on
+		info, err = s.Stat(r.Context(), r.key)
+		return err
+	})
+	return s, info, r.gone(err)
+}
+
 // showSum sets the headers of the checksum of what is sent: the object, or a
 // part of a composite. A range has none.
 func (r *request) showSum(info *pfs.Info, partial bool) {
@@ -64,14 +70,12 @@ func (r *request) showSum(info *pfs.Info, partial bool) {
 
 // gone adds to the news that there is no object that it was deleted, and by
 // which version, if so.
-func (r *request) gone(s *pfs.Snapshot, err error) error {
-	if !errors.Is(err, pfs.ErrNoSuchPath) {
+func (r *request) gone(err error) error {
+	var deleted *pfs.DeletedError
+	if !errors.As(err, &deleted) {
 		return err
 	}
-	last, lookErr := s.Newest(r.Context(), r.key)
-	if lookErr != nil || last == nil {
-		return errors.Join(lookErr, err)
-	}
+	last := &deleted.Last
 	h := r.w.Header()
 	h.Set("X-Amz-Delete-Marker", "true")
 	h.Set("X-Amz-Version-Id", last.Commit.String())

@@ -130,10 +130,11 @@ func newWire(t *testing.T, region string) *wire {
 	t.Helper()
 	s := &wire{clock: &ticker{now: started}, seen: map[string][]string{}}
 	store := memory.New()
-	fs, err := pfs.Open(t.Context(), store, pfs.Options{Now: s.clock.tick, Rand: s.clock})
+	sys, err := pfs.Open(t.Context(), store, pfs.Options{Now: s.clock.tick, Rand: s.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
+	fs := sys.As(pfs.Root)
 	s.fs = fs
 	if s.alice, err = fs.CreateUser(t.Context(), pfs.User{Name: "alice", Display: "Alice A."}); err != nil {
 		t.Fatal(err)
@@ -149,13 +150,13 @@ func newWire(t *testing.T, region string) *wire {
 		}
 		return "", sigv4.ErrUnknownKey
 	}
-	caller := func(_ context.Context, key string) (pfs.Caller, error) {
+	caller := func(key string) pfs.Caller {
 		if key == signers["alice"].key {
-			return pfs.Caller{ID: s.alice.ID, Name: s.alice.Name}, nil
+			return pfs.Caller{ID: s.alice.ID, Name: s.alice.Name}
 		}
-		return pfs.Root, nil
+		return pfs.Root
 	}
-	s.Server = httptest.NewServer(gateway.New(fs, gateway.Options{
+	s.Server = httptest.NewServer(gateway.New(sys, gateway.Options{
 		Verifier: sigv4.New(sigv4.Options{Region: region, Secrets: secrets, Now: s.clock.look}),
 		Secrets:  secrets, Caller: caller, Region: region, Domain: "s3.test", Now: s.clock.look,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -165,7 +166,7 @@ func newWire(t *testing.T, region string) *wire {
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		s.Close()
-		fs.Close()
+		sys.Close()
 		store.Close()
 	})
 	return s

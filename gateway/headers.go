@@ -134,7 +134,7 @@ func showChecksum(h http.Header, sum pfs.Checksum) {
 // writeOptions reads what the headers say of the commit to be made.
 func (r *request) writeOptions() pfs.WriteOptions {
 	opt := pfs.WriteOptions{
-		Author: r.author(), Message: r.Header.Get("X-Caret-Message"), IfHead: r.Header.Get("X-Caret-If-Head"), On: r.on, User: r.who.ID,
+		Message: r.Header.Get("X-Caret-Message"), IfHead: r.Header.Get("X-Caret-If-Head"),
 	}
 	if v := r.Header.Get("If-Match"); v != "" {
 		opt.If.IfMatch = parseMatch(v)

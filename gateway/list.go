@@ -70,19 +70,15 @@ func urlEncode(s string) string { return percent.Encode(s, "/*") }
 
 // listObjects is ListObjects in both versions.
 func (r *request) listObjects() error {
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
 	l, err := r.parseListing()
 	if err != nil {
 		return err
 	}
 	switch v := r.query.Get("list-type"); v {
 	case "", "1":
-		return r.listV1(s, l)
+		return r.listV1(l)
 	case "2":
-		return r.listV2(s, l)
+		return r.listV2(l)
 	default:
 		return errInvalidArgument.with("list-type must be 1 or 2, not %q.", v)
 	}
@@ -90,14 +86,17 @@ func (r *request) listObjects() error {
 
 // listV1 is ListObjects.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
-func (r *request) listV1(s *pfs.Snapshot, l listing) error {
+func (r *request) listV1(l listing) error {
 	l.opt.After = r.query.Get("marker")
-	page, err := s.List(r.Context(), l.opt)
-	if err != nil {
-		return err
-	}
+	var page pfs.ListPage
 	w := newListWriter(r, l, "ListBucketResult")
-	if w.owner, err = r.owner(s); err != nil {
+	err := r.look(func(_ *pfs.View, s *pfs.Snapshot) (err error) {
+		if w.owner, err = r.owner(s); err == nil {
+			page, err = s.List(r.Context(), l.opt)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	w.head()
@@ -114,25 +113,29 @@ func (r *request) listV1(s *pfs.Snapshot, l listing) error {
 // began at and the last name listed, so that all its pages are of one state,
 // whatever others write meanwhile.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-func (r *request) listV2(s *pfs.Snapshot, l listing) error {
+func (r *request) listV2(l listing) error {
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
 	l.opt.After = startAfter
-	if token != "" {
-		var err error
-		if s, l.opt.After, err = r.continueAt(s, token); err != nil {
-			return err
+	withOwner := r.query.Get("fetch-owner") == "true"
+	var page pfs.ListPage
+	var s *pfs.Snapshot
+	w := newListWriter(r, l, "ListBucketResult")
+	err := r.look(func(_ *pfs.View, on *pfs.Snapshot) (err error) {
+		if s = on; token != "" {
+			if s, l.opt.After, err = r.continueAt(s, token); err != nil {
+				return err
+			}
 		}
-	}
-	page, err := s.List(r.Context(), l.opt)
+		if withOwner {
+			if w.owner, err = r.owner(s); err != nil {
+				return err
+			}
+		}
+		page, err = s.List(r.Context(), l.opt)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	w := newListWriter(r, l, "ListBucketResult")
-	withOwner := r.query.Get("fetch-owner") == "true"
-	if withOwner {
-		if w.owner, err = r.owner(s); err != nil {
-			return err
-		}
 	}
 	w.head()
 	w.text("KeyCount", strconv.Itoa(len(page.Items)))

@@ -117,7 +117,7 @@ func TestOpenCommitTakesEveryWrite(t *testing.T) {
 			t.Errorf("the branch has %s", got)
 		}
 		if !finish {
-			if err := s.fs.AbortCommit(ctx, "sales", o.ID); err != nil {
+			if err := s.fs.AbortCommit(ctx, openRef("sales", o.ID)); err != nil {
 				t.Fatal(err)
 			}
 			if got := keys(t, c, bucket); got != before {
@@ -128,7 +128,7 @@ func TestOpenCommitTakesEveryWrite(t *testing.T) {
 			}
 			continue
 		}
-		done, err := s.fs.FinishCommit(ctx, "sales", o.ID, pfs.FinishOptions{})
+		done, err := s.fs.FinishCommit(ctx, openRef("sales", o.ID), pfs.FinishOptions{})
 		if err != nil || done.Files != 10 {
 			t.Fatalf("%+v, %v", done, err)
 		}
@@ -176,13 +176,13 @@ func TestOpenCommitsConflict(t *testing.T) {
 		ids = append(ids, o.ID)
 	}
 	for i, strategy := range []string{"", pfs.Ours, pfs.Theirs} {
-		_, err := s.fs.FinishCommit(ctx, "sales", ids[i], pfs.FinishOptions{})
+		_, err := s.fs.FinishCommit(ctx, openRef("sales", ids[i]), pfs.FinishOptions{})
 		var conflict *pfs.ConflictError
 		if i > 0 && (!errors.As(err, &conflict) || conflict.Total != 1 || conflict.Conflicts[0].Path != "k" || conflict.Conflicts[0].Theirs.Commit != ids[i]) {
 			t.Fatalf("finish %d: %v", i, err)
 		}
 		if i > 0 {
-			_, err = s.fs.FinishCommit(ctx, "sales", ids[i], pfs.FinishOptions{Strategy: strategy})
+			_, err = s.fs.FinishCommit(ctx, openRef("sales", ids[i]), pfs.FinishOptions{Strategy: strategy})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestOpenCommitsConflict(t *testing.T) {
 	put(t, c, o.ID.String()+".master.sales", "k", "agreed")
 	put(t, c, bucket, "k", "not yet")
 	put(t, c, bucket, "k", "agreed")
-	if _, err := s.fs.FinishCommit(ctx, "sales", o.ID, pfs.FinishOptions{}); err != nil {
+	if _, err := s.fs.FinishCommit(ctx, openRef("sales", o.ID), pfs.FinishOptions{}); err != nil {
 		t.Errorf("finishing what the branch has too: %v", err)
 	}
 	if got := strings.Split(keys(t, c, bucket), ","); !slices.Equal(got, []string{"k", "own0", "own1", "own2"}) {

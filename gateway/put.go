@@ -103,12 +103,12 @@ func (r *request) putObject() error {
 	if extracts(&attrs) {
 		return r.putArchive(to, &attrs, b, opt)
 	}
-	part, err := r.store(r.g.fs.NewFile(r.Context(), b.body.Length()), b)
+	part, err := r.store(r.fs.NewFile(r.Context(), b.body.Length()), b)
 	if err != nil {
 		return err
 	}
 	attrs.Checksum = b.sum()
-	done, err := r.g.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
+	done, err := r.fs.Put(r.Context(), to, r.key, part.Content, attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,8 @@ func (r *request) putObject() error {
 // newObject reads what a request says of an object that is to be written,
 // besides its bytes: where to, what it is like, and how to commit it.
 func (r *request) newObject() (to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions, err error) {
-	if to, err = r.writable(); err != nil {
+	var access *pfs.ACL
+	if to, access, err = r.writable(); err != nil {
 		return to, attrs, opt, err
 	}
 	if attrs, err = r.attrs(); err != nil {
@@ -131,8 +132,8 @@ func (r *request) newObject() (to pfs.Ref, attrs pfs.Attrs, opt pfs.WriteOptions
 		return to, attrs, opt, err
 	}
 	opt = r.writeOptions()
-	opt.ACL, err = r.fileACL(to)
-	return to, attrs, opt, err
+	opt.ACL = access
+	return to, attrs, opt, nil
 }
 
 // wrote tells of the commit that a write made.
@@ -143,21 +144,30 @@ func (r *request) wrote(done *pfs.Committed) {
 	h.Set("X-Caret-Commit", done.Commit.String())
 }
 
-// writable is the ref to write to. That it can be written to is found out
-// before the body is read, and decided when the commit is made.
-func (r *request) writable() (pfs.Ref, error) {
-	ref, err := r.ref()
+// writable is the ref to write to, and the ACL that the headers ask for, nil if
+// none do. That it can be written to is found out before the body is read, and
+// decided when the commit is made.
+func (r *request) writable() (ref pfs.Ref, access *pfs.ACL, err error) {
+	ref, err = r.target(func(v *pfs.View, s *pfs.Snapshot) (err error) {
+		if r.query.Has("versionId") {
+			return errNoVersion
+		}
+		access, err = r.askedACL(v, s)
+		return err
+	})
+	return ref, access, err
+}
+
+// askedACL is the ACL of an object that the headers ask for, nil if none do.
+func (r *request) askedACL(v *pfs.View, s *pfs.Snapshot) (*pfs.ACL, error) {
+	if !hasACLHeader(r.Header) {
+		return nil, nil
+	}
+	set, err := s.Settings(r.Context())
 	if err != nil {
-		return ref, err
+		return nil, err
 	}
-	if r.query.Has("versionId") {
-		return ref, errInvalidArgument.with("A write takes no versionId.")
-	}
-	s, err := r.g.fs.Target(r.Context(), ref)
-	if err == nil && r.on == nil {
-		r.on = s
-	}
-	return ref, bucketError(err)
+	return r.headerACL(v, true, set.ACL.Owner)
 }
 
 // refuseUnsupported refuses headers that ask for what is not done, rather

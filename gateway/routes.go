@@ -122,7 +122,7 @@ func (r *request) operation(on level) (operation, error) {
 func missing(code, message string) func(*request) error {
 	e := &apiError{http.StatusNotFound, code, message}
 	return func(r *request) error {
-		if _, err := r.own(); err != nil {
+		if err := r.allowed(); err != nil {
 			return err
 		}
 		return e
@@ -132,7 +132,7 @@ func missing(code, message string) func(*request) error {
 // empty answers with a document that says nothing.
 func empty(name string) func(*request) error {
 	return func(r *request) error {
-		if _, err := r.own(); err != nil {
+		if err := r.allowed(); err != nil {
 			return err
 		}
 		return r.reply(emptyDocument(name))

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/xml"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -109,33 +110,47 @@ func (r *request) readTags(most int) (map[string]string, error) {
 // that it was given last.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
 func (r *request) getTagging() error {
-	s, err := r.own()
-	if err != nil {
+	var info pfs.Info
+	err := r.look(func(v *pfs.View, s *pfs.Snapshot) (err error) {
+		if info, err = s.Stat(r.Context(), r.key); err == nil && r.query.Get("versionId") == info.Commit.String() {
+			info, err = r.lastLeft(v, info)
+		}
 		return err
-	}
-	info, err := s.Stat(r.Context(), r.key)
+	})
 	if err != nil {
-		return r.gone(s, err)
-	}
-	if id := r.query.Get("versionId"); id == info.Commit.String() {
-		now, err := r.snapshot(r.bucket, "", false)
-		if err != nil {
-			return err
-		}
-		if last, err := now.Version(r.Context(), r.key, info.Commit); err != nil {
-			return err
-		} else if last != nil {
-			info = *last
-		}
+		return r.gone(err)
 	}
 	r.w.Header().Set("X-Amz-Version-Id", info.Commit.String())
 	return r.reply(taggingDocument(info.Attrs.Tags))
+}
+
+// lastLeft is a version as the last commit of its branch left it.
+func (r *request) lastLeft(v *pfs.View, info pfs.Info) (pfs.Info, error) {
+	ref, err := r.ref()
+	if err != nil {
+		return info, err
+	}
+	now, err := open(v, ref, pfs.ActRead, r.key)
+	if errors.Is(err, pfs.ErrDenied) {
+		return info, nil // who may read it where it was asked for
+	}
+	if err != nil {
+		return info, err
+	}
+	last, err := now.Version(r.Context(), r.key, info.Commit)
+	if err != nil || last == nil {
+		return info, err
+	}
+	return *last, nil
 }
 
 // putTagging is PutObjectTagging: a commit that leaves the same version with
 // other tags.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
 func (r *request) putTagging() error {
+	if _, err := r.target(nil); err != nil {
+		return err
+	}
 	tags, err := r.readTags(maxObjectTags)
 	if err != nil {
 		return err
@@ -158,7 +173,7 @@ func (r *request) setTags(tags map[string]string, status int) error {
 			return err
 		}
 	}
-	done, err := r.g.fs.SetTags(r.Context(), ref, r.key, version, tags, r.writeOptions())
+	done, err := r.fs.SetTags(r.Context(), ref, r.key, version, tags, r.writeOptions())
 	if err != nil {
 		return err
 	}
@@ -172,11 +187,11 @@ func (r *request) setTags(tags map[string]string, status int) error {
 // getBucketTagging is GetBucketTagging.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html
 func (r *request) getBucketTagging() error {
-	s, err := r.own()
-	if err != nil {
+	var set pfs.Settings
+	err := r.look(func(_ *pfs.View, s *pfs.Snapshot) (err error) {
+		set, err = s.Settings(r.Context())
 		return err
-	}
-	set, err := s.Settings(r.Context())
+	})
 	if err != nil {
 		return err
 	}
@@ -189,6 +204,9 @@ func (r *request) getBucketTagging() error {
 // putBucketTagging is PutBucketTagging.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
 func (r *request) putBucketTagging() error {
+	if err := r.allowed(); err != nil {
+		return err
+	}
 	tags, err := r.readTags(maxBucketTags)
 	if err != nil {
 		return err
@@ -208,11 +226,7 @@ func (r *request) changeSettings(change func(*pfs.Settings)) error {
 	if err != nil {
 		return err
 	}
-	on, err := r.own()
-	if err != nil {
-		return err
-	}
-	err = r.g.fs.ChangeSettings(r.Context(), ref, on, func(s *pfs.Settings) error {
+	err = r.fs.ChangeSettings(r.Context(), ref, r.need, func(s *pfs.Settings) error {
 		change(s)
 		return nil
 	})

@@ -19,7 +19,7 @@ func (r *request) createUpload() error {
 	if attrs.Checksum, err = r.uploadChecksum(); err != nil {
 		return err
 	}
-	u, err := r.g.fs.CreateUpload(r.Context(), to, r.key, attrs, opt)
+	u, err := r.fs.CreateUpload(r.Context(), to, r.key, attrs, opt)
 	if err != nil {
 		return err
 	}
@@ -63,20 +63,6 @@ func (r *request) uploadChecksum() (pfs.Checksum, error) {
 	return pfs.Checksum{Algorithm: string(a), Type: typ}, nil
 }
 
-// upload is the upload that the request names, which those who began it and
-// the owner of the bucket work on.
-func (r *request) upload(ref pfs.Ref) (pfs.Upload, error) {
-	u, err := r.g.fs.Upload(r.Context(), ref, r.key, r.query.Get("uploadId"))
-	if err != nil || r.who.Unlimited() || u.User == r.who.ID {
-		return u, err
-	}
-	s, err := r.own()
-	if err == nil {
-		err = s.Authorize(r.Context(), r.who, pfs.ActOwn, "")
-	}
-	return u, err
-}
-
 // uploadPart is UploadPart.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
 func (r *request) uploadPart() error {
@@ -89,18 +75,19 @@ func (r *request) uploadPart() error {
 		return errInvalidArgument.with("partNumber must be 1 to %d, not %q.", pfs.MaxParts, r.query.Get("partNumber"))
 	}
 	id := r.query.Get("uploadId")
-	u, err := r.upload(ref)
-	if err != nil {
-		return err
-	}
 	if r.Header.Get("X-Amz-Copy-Source") != "" {
-		return r.copyPart(ref, u, n)
+		return r.copyPart(ref, id, n)
 	}
 	b, err := r.sized()
 	if err != nil {
 		return err
 	}
 	defer func() { b.Close() }()
+	u, w, err := r.fs.NewPart(r.Context(), ref, r.key, id, n, b.body.Length())
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
 	want := u.Attrs.Checksum.Algorithm
 	if got := string(b.want.Algorithm); want != "" && got == "" {
 		// Computed here, so that the whole has one though the client sent none.
@@ -110,15 +97,11 @@ func (r *request) uploadPart() error {
 	} else if want != "" && got != want {
 		return errInvalidRequest.with("The upload has %s checksums, this part a %s.", want, got)
 	}
-	w, err := r.g.fs.NewPart(r.Context(), ref, r.key, id, n, b.body.Length())
-	if err != nil {
-		return err
-	}
 	part, err := r.store(w, b)
 	if err != nil {
 		return err
 	}
-	info, err := r.g.fs.PutPart(r.Context(), ref, r.key, id, n, part, b.sum())
+	info, err := r.fs.PutPart(r.Context(), ref, r.key, id, n, part, b.sum())
 	if err != nil {
 		return err
 	}
@@ -138,10 +121,7 @@ func (r *request) abortUpload() error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.upload(ref); err != nil {
-		return err
-	}
-	if err := r.g.fs.AbortUpload(r.Context(), ref, r.key, r.query.Get("uploadId")); err != nil {
+	if err := r.fs.AbortUpload(r.Context(), ref, r.key, r.query.Get("uploadId")); err != nil {
 		return err
 	}
 	r.w.WriteHeader(http.StatusNoContent)
@@ -198,21 +178,11 @@ func (r *request) listParts() error {
 			return errInvalidArgument.with("part-number-marker must be a part number, not %q.", s)
 		}
 	}
-	if _, err := r.upload(ref); err != nil {
-		return err
-	}
-	u, parts, more, err := r.g.fs.Parts(r.Context(), ref, r.key, r.query.Get("uploadId"), marker, limit)
+	page, err := r.fs.Parts(r.Context(), ref, r.key, r.query.Get("uploadId"), marker, limit)
 	if err != nil {
 		return err
 	}
-	s, err := r.snapshot(r.bucket, "", false)
-	if err != nil {
-		return err
-	}
-	own, err := r.owner(s)
-	if err != nil {
-		return err
-	}
+	u, own := page.Upload, ownerOf(page.Owner)
 	doc := struct {
 		XMLName              xml.Name
 		Bucket               string
@@ -230,10 +200,10 @@ func (r *request) listParts() error {
 		ChecksumType         string `xml:",omitempty"`
 	}{
 		XMLName: document("ListPartsResult"), Bucket: r.bucket, Key: r.key, UploadID: u.ID, PartNumberMarker: marker,
-		MaxParts: limit, IsTruncated: more, Initiator: own, Owner: own, StorageClass: "STANDARD",
+		MaxParts: limit, IsTruncated: page.More, Initiator: own, Owner: own, StorageClass: "STANDARD",
 		ChecksumAlgorithm: u.Attrs.Checksum.Algorithm, ChecksumType: u.Attrs.Checksum.Type,
 	}
-	for _, p := range parts {
+	for _, p := range page.Parts {
 		e := partEntry{PartNumber: p.Number, LastModified: formatTime(p.Modified), ETag: r.g.etag(p.Hash, p.Checksum), Size: p.Size}
 		*e.of(p.Checksum.Algorithm) = p.Checksum.Value
 		doc.Parts = append(doc.Parts, e)
@@ -258,18 +228,11 @@ type prefixEntry struct{ Prefix string }
 // listUploads is ListMultipartUploads.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
 func (r *request) listUploads() error {
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
-	ref, err := r.ref()
-	if err != nil {
-		return err
-	}
 	opt := pfs.UploadsOptions{
 		Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter"),
 		AfterPath: r.query.Get("key-marker"), AfterID: r.query.Get("upload-id-marker"),
 	}
+	var err error
 	if opt.Limit, err = r.limit("max-uploads"); err != nil {
 		return err
 	}
@@ -281,11 +244,16 @@ func (r *request) listUploads() error {
 	if encoded {
 		enc = urlEncode
 	}
-	page := pfs.UploadsPage{}
-	if s.Writable {
-		if page, err = r.g.fs.Uploads(r.Context(), ref, opt); err != nil {
-			return err
+	var page pfs.UploadsPage
+	var own owner
+	err = r.look(func(_ *pfs.View, s *pfs.Snapshot) (err error) {
+		if own, err = r.owner(s); err == nil {
+			page, err = s.Uploads(r.Context(), opt)
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	doc := struct {
 		XMLName            xml.Name
@@ -308,10 +276,6 @@ func (r *request) listUploads() error {
 	}
 	if encoded {
 		doc.EncodingType = "url"
-	}
-	own, err := r.owner(s)
-	if err != nil {
-		return err
 	}
 	for _, it := range page.Items {
 		if it.Prefix != "" {

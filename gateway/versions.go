@@ -10,10 +10,6 @@ import (
 // listVersions is ListObjectVersions.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 func (r *request) listVersions() error {
-	s, err := r.own()
-	if err != nil {
-		return err
-	}
 	l, err := r.parseListing()
 	if err != nil {
 		return err
@@ -28,12 +24,16 @@ func (r *request) listVersions() error {
 			return errInvalidArgument.with("The version-id-marker %q is not a version id.", marker)
 		}
 	}
-	page, err := s.Versions(r.Context(), opt)
-	if err != nil {
-		return versionError(err)
-	}
+	var page pfs.VersionsPage
 	w := newListWriter(r, l, "ListVersionsResult")
-	if w.owner, err = r.owner(s); err != nil {
+	err = r.look(func(_ *pfs.View, s *pfs.Snapshot) (err error) {
+		if w.owner, err = r.owner(s); err != nil {
+			return err
+		}
+		page, err = s.Versions(r.Context(), opt)
+		return versionError(err)
+	})
+	if err != nil {
 		return err
 	}
 	w.head()

@@ -405,7 +405,7 @@ func TestArchive(t *testing.T) {
 			t.Errorf("%d files are staged, want %d, %v", *list.KeyCount, tt.want, err)
 		}
 	}
-	if err := s.fs.AbortCommit(t.Context(), "sales", o.ID); err != nil {
+	if err := s.fs.AbortCommit(t.Context(), openRef("sales", o.ID)); err != nil {
 		t.Fatal(err)
 	}
 	s.checkEmpty(t)
@@ -413,7 +413,7 @@ func TestArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snap, err := s.fs.Resolve(t.Context(), pfs.Ref{Repo: "sales"})
+	snap, err := s.fs.Open(t.Context(), pfs.Ref{Repo: "sales"}, pfs.ActList, "")
 	if err != nil || snap.N != 1 || snap.ID.String() != *out.VersionId {
 		t.Errorf("%d commits, %v", snap.N, err)
 	}
@@ -443,7 +443,7 @@ func TestArchive(t *testing.T) {
 			t.Fatalf("%+v, %v", done, err)
 		}
 	}
-	snap, err = s.fs.Resolve(t.Context(), pfs.Ref{Repo: "sales"})
+	snap, err = s.fs.Open(t.Context(), pfs.Ref{Repo: "sales"}, pfs.ActList, "")
 	if err != nil || snap.N != 2 {
 		t.Errorf("%d commits, %v", snap.N, err)
 	}

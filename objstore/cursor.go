@@ -12,14 +12,17 @@ import (
 //	for c.Next() { use(c.Key(), c.Value()) }
 //	err := c.Err()
 type Cursor struct {
-	tx   Reader
-	in   Range // what is still to be read
-	all  Range
-	page []Row // of which the first is the current row
-	at   bool  // there is a current row
-	size int   // of the next page
-	end  bool  // nothing is behind page
-	err  error
+	tx    Reader
+	all   Range
+	in    Range  // what is still to be read, if last is nil
+	last  []byte // else that is what is behind last
+	page  []Row  // of which the first is the current row
+	at    bool   // there is a current row
+	size  int    // of the next page
+	used  int    // rows since the last Seek
+	begun bool   // a page was read
+	end   bool   // nothing is behind page
+	err   error
 }
 
 // Pages grow, as who goes on reads much.
@@ -30,8 +33,15 @@ const (
 )
 
 // Scan returns a cursor over the rows of r, before its first row.
-func Scan(tx Reader, r Range) *Cursor {
-	return &Cursor{tx: tx, in: r, all: r, size: firstPage}
+func Scan(tx Reader, r Range) *Cursor { return ScanHint(tx, r, 0) }
+
+// ScanHint is Scan for a caller that will read some n rows: the first page has
+// that many, wherever a Seek has put its beginning. 0 is unknown.
+func ScanHint(tx Reader, r Range, n int) *Cursor {
+	if n <= 0 {
+		n = firstPage
+	}
+	return &Cursor{tx: tx, in: r, all: r, size: min(n, maxPage)}
 }
 
 // Next moves to the next row of the range and says whether there is one.
@@ -43,6 +53,7 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	c.at = true
+	c.used++
 	return true
 }
 
@@ -51,27 +62,20 @@ func (c *Cursor) read() bool {
 	if c.end || c.err != nil {
 		return false
 	}
+	if c.last != nil {
+		c.in = c.all.Behind(c.last)
+	}
 	page, err := c.tx.Page(c.in, c.size)
 	if err != nil {
 		c.err = err
 		return false
 	}
-	c.page, c.end = page, len(page) < c.size
+	c.page, c.end, c.begun = page, len(page) < c.size, true
 	c.size = min(c.size*pageGrows, maxPage)
 	if n := len(page); n > 0 {
-		c.in = c.all.behind(page[n-1].Key)
+		c.last = page[n-1].Key
 	}
 	return len(page) > 0
-}
-
-// behind is the part of r that follows key in the direction of the walk.
-func (r Range) behind(key []byte) Range {
-	if r.Reverse {
-		r.End = key
-	} else {
-		r.Start = append(slices.Clip(key), 0)
-	}
-	return r
 }
 
 // from is the part of r from key, included, in the direction of the walk.
@@ -97,8 +101,15 @@ func (c *Cursor) Seek(key []byte) {
 		c.page, c.at = c.page[i:], false
 		return
 	}
-	c.page, c.at, c.end, c.size = nil, false, false, firstPage
-	c.in = c.all.from(key)
+	if c.begun { // else the first page is what the caller asked for
+		c.size = firstPage
+		if c.used > 0 {
+			// Who used few rows after the last Seek goes from group to group.
+			c.size = min(c.used, firstPage)
+		}
+	}
+	c.page, c.at, c.end, c.used = nil, false, false, 0
+	c.in, c.last = c.all.from(key), nil
 }
 
 // Key and Value are those of the current row.

@@ -1,8 +1,10 @@
 package objstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 )
 
 // Errors that implementations return, wrapped with where they happened.
@@ -127,6 +129,19 @@ type Writer interface {
 type Range struct {
 	Start, End []byte
 	Reverse    bool
+}
+
+// Empty says whether no key can be in r.
+func (r Range) Empty() bool { return r.End != nil && bytes.Compare(r.Start, r.End) >= 0 }
+
+// Behind is the part of r that follows key in the direction of the walk.
+func (r Range) Behind(key []byte) Range {
+	if r.Reverse {
+		r.End = key
+	} else {
+		r.Start = append(slices.Clip(key), 0)
+	}
+	return r
 }
 
 // Prefix is the range of all keys that begin with p.

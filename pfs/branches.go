@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,8 @@ type BranchOptions struct {
 }
 
 // CreateBranch makes a branch, in constant time and space. ErrBranchExists,
-// ErrInvalidName, and what View.Open says of From.
+// ErrInvalidName, and what View.Open says of From. With WithRepo, that a repo is
+// somebody else's is ErrDenied and ErrRepoExists.
 func (fs *FS) CreateBranch(ctx context.Context, repo, name string, opt BranchOptions) (Branch, error) {
 	if name != "" || !opt.WithRepo {
 		if err := revision.CheckName(name); err != nil {
@@ -52,12 +54,9 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, opt BranchOpt
 
 // makeBranch makes a branch, and its repo if there is none and that is wanted.
 func (c *change) makeBranch(repo, name string, n repoNumbers, opt *BranchOptions) (r catalog.RepoRow, row catalog.NamedBranch, err error) {
-	r, err = catalog.ReadRepo(c.tx, repo)
+	r, err = c.mayCreateBranch(repo, opt.WithRepo)
 	switch {
 	case errors.Is(err, ErrNoSuchRepo) && opt.WithRepo:
-		if err := c.mayCreate(); err != nil {
-			return r, row, err
-		}
 		made := Repo{Name: repo, DefaultBranch: name, Bare: name == "", Owner: c.who.ID, Created: c.sys.timestamp()}
 		if name == "" {
 			made.DefaultBranch = DefaultBranch
@@ -79,11 +78,33 @@ func (c *change) makeBranch(repo, name string, n repoNumbers, opt *BranchOptions
 	return r, row, err
 }
 
+// MayCreateBranch says with ErrDenied why the caller may not make branches of a
+// repo, nor the repo if there is none; see BranchOptions.WithRepo.
+func (v *View) MayCreateBranch(repo string) error {
+	_, err := v.mayCreateBranch(repo, true)
+	if errors.Is(err, ErrNoSuchRepo) {
+		err = nil
+	}
+	return err
+}
+
+// mayCreateBranch reads the repo that is to have a branch. ErrNoSuchRepo, ErrDenied.
+func (v *View) mayCreateBranch(repo string, withRepo bool) (catalog.RepoRow, error) {
+	r, err := catalog.ReadRepo(v.tx, repo)
+	if errors.Is(err, ErrNoSuchRepo) && withRepo {
+		return r, cmp.Or(v.mayCreate(), err)
+	}
+	if err == nil {
+		err = v.administers(r)
+	}
+	if withRepo && errors.Is(err, ErrDenied) && v.mayCreate() == nil {
+		err = fmt.Errorf("%w: %w: %s belongs to somebody else", ErrDenied, ErrRepoExists, repo)
+	}
+	return r, err
+}
+
 // addBranch makes a branch of a repo that is there.
 func (c *change) addBranch(r catalog.RepoRow, name string, lineage commits.LineageID, opt *BranchOptions) (row catalog.BranchRow, err error) {
-	if err := c.administers(r); err != nil {
-		return row, err
-	}
 	if name == "" {
 		return row, fmt.Errorf("%w: %s", ErrRepoExists, r.Name)
 	}
@@ -217,7 +238,7 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDel
 		by := c.mover()
 		err = catalog.DropBranch(c.tx, s.Row, name, by)
 		if err == nil && gone.Repo {
-			err = catalog.DropRepo(c.tx, s.Row, by.Exact)
+			err = catalog.DropRepo(c.tx, s.Row, by.Time)
 		}
 		return err
 	})
@@ -256,7 +277,7 @@ func (v *View) checkEmpty(s *Snapshot, branches int) error {
 	if err != nil {
 		return err
 	}
-	w := states.Walk("")
+	w := states.WalkHint("", 1)
 	if w.Next() {
 		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, s.Branch, s.Repo)
 	}

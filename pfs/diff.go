@@ -78,7 +78,7 @@ func changedPaths(tx objstore.Reader, a, b *Snapshot, prefix string) ([]string, 
 	if a.Row.ID != b.Row.ID {
 		return nil, fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
 	}
-	return commits.ChangedPaths(tx, a.Side(), b.Side(), prefix)
+	return a.sys.forks.ChangedPaths(tx, a.Side(), b.Side(), prefix)
 }
 
 // diffPage is how many paths are compared in one transaction.

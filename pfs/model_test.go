@@ -553,15 +553,7 @@ func (m *machine) Finish(t *rapid.T) {
 		}
 		return
 	}
-	var both []string
-	for _, c := range m.model.branches[o.branch][o.base:] {
-		for _, p := range c.paths {
-			f, staged := o.staged[p]
-			if staged && !slices.Contains(both, p) && !sameModel(f, m.model.branches[o.branch].state().file(p)) {
-				both = append(both, p)
-			}
-		}
-	}
+	both := m.conflicts(o)
 	c, err := m.fs.FinishCommit(m.ctx, openRef(m.repo, id), FinishOptions{Strategy: strategy})
 	if len(both) > 0 && strategy == "" {
 		var conflict *ConflictError
@@ -571,13 +563,34 @@ func (m *machine) Finish(t *rapid.T) {
 		return
 	}
 	m.must(err)
-	if strategy == Ours {
-		for _, p := range both {
-			delete(o.staged, p)
-		}
-	}
 	if c.ID != id {
 		t.Fatalf("open commit %s became %s", id, c.ID)
+	}
+	m.finished(id, o, strategy)
+}
+
+// conflicts are the paths that both an open commit and its branch have changed.
+func (m *machine) conflicts(o *modelOpen) []string {
+	var both []string
+	for _, c := range m.model.branches[o.branch][o.base:] {
+		for _, p := range c.paths {
+			// As in a merge, what was changed and changed back is not changed.
+			f, staged := o.staged[p]
+			now := m.model.branches[o.branch].state().file(p)
+			if staged && !slices.Contains(both, p) && !sameModel(f, now) && !sameModel(o.state.file(p), now) {
+				both = append(both, p)
+			}
+		}
+	}
+	return both
+}
+
+// finished records that an open commit was finished.
+func (m *machine) finished(id commits.ID, o *modelOpen, strategy string) {
+	if strategy == Ours {
+		for _, p := range m.conflicts(o) {
+			delete(o.staged, p)
+		}
 	}
 	m.commit(o.branch, id, o.staged)
 	delete(m.model.open, id)
@@ -589,7 +602,7 @@ func (m *machine) Fold(t *rapid.T) {
 	m.t = t
 	lineage := branchLineage(t, m.fs, m.repo, m.branch())
 	m.must(m.fs.sys.db.Update(m.ctx, "", func(tx objstore.Writer) error {
-		_, _, err := commits.Fold(tx, lineage, "", 1)
+		_, _, err := commits.Fold(tx, lineage, commits.FoldMark{}, 1)
 		return err
 	}))
 }

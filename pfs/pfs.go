@@ -78,6 +78,7 @@ type (
 	Move          = catalog.Move
 	Ref           = catalog.Ref
 	MissingError  = catalog.MissingError
+	VersionError  = catalog.VersionError
 )
 
 // Files and commits; see package commits.

@@ -27,8 +27,7 @@ func (s *System) newLineage(ctx context.Context) (commits.LineageID, error) {
 
 // mover is the caller as one who moves branches.
 func (v *View) mover() catalog.Mover {
-	now := v.sys.now()
-	return catalog.Mover{Name: v.who.Name, Time: v.sys.timestamp(), Exact: now}
+	return catalog.Mover{Name: v.who.Name, Time: v.sys.now().UTC()}
 }
 
 // repoNumbers are what a new repo needs.
@@ -203,7 +202,7 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 				return err
 			}
 		}
-		return catalog.DropRepo(c.tx, r, by.Exact)
+		return catalog.DropRepo(c.tx, r, by.Time)
 	})
 	return gone, err
 }

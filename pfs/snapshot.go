@@ -213,7 +213,7 @@ func (s *Snapshot) List(ctx context.Context, opt ListOptions) (ListPage, error) 
 		if err != nil {
 			return err
 		}
-		return page.fill(ctx, v.Walk(opt.Prefix), opt)
+		return page.fill(ctx, v.WalkHint(opt.Prefix, opt.Limit+1), opt)
 	})
 	return page, err
 }

@@ -48,7 +48,7 @@ func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsP
 		if err != nil {
 			return err
 		}
-		x := v.Versions(opt.Prefix)
+		x := v.VersionsHint(opt.Prefix, opt.Limit+1)
 		return page.fill(ctx, x, opt)
 	})
 	return page, err

@@ -68,13 +68,16 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 // IsZero says whether id is the zero value.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// LowestID is the lowest of the ids that begin with prefix, which need not have
-// the shape of a commit id.
-func LowestID(prefix string) (ID, error) {
-	var id ID
-	if !isHex(prefix) || len(prefix) > 2*len(id) {
-		return ID{}, fmt.Errorf("%q does not begin a commit id", prefix)
+// IDRange is the lowest and the highest of the ids that begin with prefix, which need
+// not have the shape of commit ids.
+func IDRange(prefix string) (lowest, highest ID, err error) {
+	rest := 2*len(lowest) - len(prefix)
+	if !isHex(prefix) || rest < 0 {
+		return ID{}, ID{}, fmt.Errorf("%q does not begin a commit id", prefix)
 	}
-	_, err := hex.Decode(id[:], []byte(prefix+strings.Repeat("0", 2*len(id)-len(prefix))))
-	return id, err
+	_, err = hex.Decode(lowest[:], []byte(prefix+strings.Repeat("0", rest)))
+	if err == nil {
+		_, err = hex.Decode(highest[:], []byte(prefix+strings.Repeat("f", rest)))
+	}
+	return lowest, highest, err
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"caret/objstore"
+	"caret/objstore/txn"
 )
 
 // blobs implements objstore.Blobs.
 type blobs struct {
 	store *Store
+	gate  *txn.Gate
 
 	mu      sync.Mutex
 	pending map[objstore.Hash]*pending // put, but not in the index yet
@@ -66,10 +68,10 @@ const flushBytes = 1 << 20
 // Put implements objstore.Blobs.
 func (b *blobs) Put(ctx context.Context, data []byte) (objstore.Hash, error) {
 	s := b.store
-	if err := s.enter(); err != nil {
+	if err := b.gate.Enter(); err != nil {
 		return objstore.Hash{}, err
 	}
-	defer s.leave()
+	defer b.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return objstore.Hash{}, err
 	}
@@ -133,10 +135,7 @@ func (b *blobs) store1(p *pending, data []byte) error {
 	s.stats.bytes.Add(int64(len(data)))
 	s.space.wrote(int64(len(data)))
 	if b.settle(p, nil, true) {
-		select {
-		case s.requests <- &request{done: make(chan error, 1)}:
-		default: // the committer has work, and takes this along
-		}
+		s.rows.Flush()
 	}
 	return nil
 }
@@ -153,7 +152,7 @@ func (b *blobs) settle(p *pending, err error, keep bool) bool {
 		return false
 	}
 	before := b.waiting / flushBytes
-	b.waiting += len(p.inline) + len(p.hash) + rowOverhead
+	b.waiting += len(p.inline) + len(p.hash) + txn.RowOverhead
 	return b.waiting/flushBytes > before
 }
 
@@ -178,14 +177,14 @@ func (b *blobs) indexed(list []*pending) {
 	defer b.mu.Unlock()
 	for _, p := range list {
 		delete(b.pending, p.hash)
-		b.waiting -= len(p.inline) + len(p.hash) + rowOverhead
+		b.waiting -= len(p.inline) + len(p.hash) + txn.RowOverhead
 	}
 }
 
 // lookup is the index row of a blob; objstore.ErrNotFound.
 func (b *blobs) lookup(h objstore.Hash) (row []byte, err error) {
-	err = b.store.db.View(func(txn *badger.Txn) error {
-		item, err := txn.Get(indexKey(h))
+	err = b.store.db.View(func(t *badger.Txn) error {
+		item, err := t.Get(indexKey(h))
 		if err != nil {
 			return err
 		}
@@ -197,10 +196,10 @@ func (b *blobs) lookup(h objstore.Hash) (row []byte, err error) {
 
 // Get implements objstore.Blobs.
 func (b *blobs) Get(ctx context.Context, h objstore.Hash, buf []byte) ([]byte, error) {
-	if err := b.store.enter(); err != nil {
+	if err := b.gate.Enter(); err != nil {
 		return nil, err
 	}
-	defer b.store.leave()
+	defer b.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ import (
 )
 
 // formatVersion is the version of what is on disk; FORMAT.md describes it.
-const formatVersion = 1
+// Version 1 had no sequences.
+const formatVersion = 2
 
 // lockDir takes the directory for this process.
 func lockDir(dir string) (*os.File, error) {
@@ -34,29 +35,32 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// checkFormat refuses what a newer caret wrote and marks a new directory.
-func (s *Store) checkFormat() error {
-	path := filepath.Join(s.dir, "FORMAT")
+// checkFormat refuses what a newer caret wrote, marks a new directory, and
+// says whether one of an older version is to be marked once it is open.
+func (s *Store) checkFormat() (older bool, err error) {
+	path := s.formatPath()
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.writeFormat(path)
+		return false, s.writeFormat()
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	text := strings.TrimSpace(string(b))
 	v, err := strconv.Atoi(strings.TrimPrefix(text, "caret "))
-	if err != nil {
-		return fmt.Errorf("%w: %s says %q, not a version", objstore.ErrCorrupt, path, text)
+	if err != nil || v < 1 {
+		return false, fmt.Errorf("%w: %s says %q, not a version", objstore.ErrCorrupt, path, text)
 	}
 	if v > formatVersion {
-		return fmt.Errorf("%w: it has version %d, this caret reads up to %d; use a newer caret", objstore.ErrNewerFormat, v, formatVersion)
+		return false, fmt.Errorf("%w: it has version %d, this caret reads up to %d; use a newer caret", objstore.ErrNewerFormat, v, formatVersion)
 	}
-	return nil
+	return v < formatVersion, nil
 }
 
+func (s *Store) formatPath() string { return filepath.Join(s.dir, "FORMAT") }
+
 // writeFormat writes the version, whole and durable or not at all.
-func (s *Store) writeFormat(path string) error {
+func (s *Store) writeFormat() error {
 	if err := s.fault("format.write"); err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (s *Store) writeFormat(path string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(f.Name(), s.formatPath()); err != nil {
 		return err
 	}
 	return syncDir(s.dir)

@@ -99,22 +99,42 @@ func TestLockAndFormat(t *testing.T) {
 	}
 	s.Close()
 	format := filepath.Join(dir, "FORMAT")
-	if err := os.WriteFile(format, []byte("caret 2\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for text, want := range map[string]error{"caret 3\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt} {
+		if err := os.WriteFile(format, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := local.Open(dir, local.Options{}); !errors.Is(err, want) {
+			t.Errorf("format %q: %v", text, err)
+		}
 	}
-	if _, err := local.Open(dir, local.Options{}); !errors.Is(err, objstore.ErrNewerFormat) {
-		t.Errorf("a newer format: %v", err)
-	}
-	if err := os.WriteFile(format, []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := local.Open(dir, local.Options{}); !errors.Is(err, objstore.ErrCorrupt) {
-		t.Errorf("no format: %v", err)
-	}
+}
+
+// TestVersion1: a directory of version 1 opens, and is then one of version 2,
+// which an older caret refuses.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, local.Options{})
+	h := put(t, s, []byte("content"))
+	s.Close()
+	format := filepath.Join(dir, "FORMAT")
 	if err := os.WriteFile(format, []byte("caret 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open(t, dir, local.Options{})
+	f := faults{left: 1}
+	if _, err := local.Open(dir, local.Options{Fault: f.fault}); !errors.Is(err, errDisk) || f.hit != "format.write" {
+		t.Errorf("opened without being marked: %v, %s", err, f.hit)
+	}
+	if b, err := os.ReadFile(format); string(b) != "caret 1\n" {
+		t.Errorf("after a failure it is marked %q, %v", b, err)
+	}
+	s = open(t, dir, local.Options{})
+	if b, err := os.ReadFile(format); string(b) != "caret 2\n" {
+		t.Errorf("marked %q, %v", b, err)
+	}
+	if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestEmptyFiles: what a cut at the wrong moment leaves of badger's files
@@ -159,129 +179,6 @@ func TestNoSpace(t *testing.T) {
 	}
 	if got, err := full.Blobs().Get(t.Context(), h, nil); err != nil || string(got) != "content" {
 		t.Errorf("get: %q, %v", got, err)
-	}
-}
-
-// faults makes the n-th operation on the disk fail, and all after it if the
-// disk stays broken.
-type faults struct {
-	mu    sync.Mutex
-	left  int
-	fatal bool
-	hit   string
-}
-
-var errDisk = errors.New("disk on fire")
-
-func (f *faults) fault(point string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left--
-	if f.left == 0 || f.left < 0 && f.fatal && f.hit != "" {
-		if f.hit == "" {
-			f.hit = point
-		}
-		return fmt.Errorf("%s: %w", point, errDisk)
-	}
-	return nil
-}
-
-// TestFaults makes each operation on the disk fail in turn: whoever it
-// concerns gets an error, and after opening again everything acknowledged is
-// whole and nothing else is there by half.
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	for _, fatal := range []bool{false, true} {
-		points := map[string]bool{}
-		for n := 1; ; n++ {
-			f := &faults{left: n, fatal: fatal}
-			dir := t.TempDir()
-			acked, failed := workload(t, dir, f)
-			if f.hit == "" {
-				if n < 10 {
-					t.Errorf("the workload has only %d operations", n)
-				}
-				break
-			}
-			points[f.hit] = true
-			if !failed && f.hit != "pack.read" {
-				t.Errorf("%s failed as operation %d and nobody was told", f.hit, n)
-			}
-			checkAcked(t, dir, acked, fmt.Sprintf("%s as operation %d", f.hit, n))
-		}
-		for _, p := range []string{"pack.create", "pack.write", "pack.sync", "dir.sync", "rows.commit", "format.write"} {
-			if !points[p] {
-				t.Errorf("no operation was %s", p)
-			}
-		}
-	}
-}
-
-// workload writes rows that each need a blob, and returns those that were
-// acknowledged.
-func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Hash, failed bool) {
-	t.Helper()
-	acked = map[string]objstore.Hash{}
-	s, err := local.Open(dir, local.Options{Reserve: -1, PackSize: 10000, Fault: f.fault})
-	if err != nil {
-		if !errors.Is(err, errDisk) {
-			t.Errorf("open: %v", err)
-		}
-		return acked, true
-	}
-	defer s.Close()
-	for i := range 8 {
-		name := fmt.Sprint(i)
-		data := bytes.Repeat([]byte(name), 3000)
-		h, err := s.Blobs().Put(t.Context(), data)
-		if err == nil {
-			err = s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
-				return errors.Join(tx.Set([]byte("a"+name), h[:]), tx.Set([]byte("b"+name), h[:]))
-			})
-		}
-		if err == nil {
-			acked[name] = h
-			continue
-		}
-		failed = true
-		if !errors.Is(err, errDisk) && !errors.Is(err, objstore.ErrFailed) {
-			t.Errorf("write %d: %v", i, err)
-		}
-	}
-	for name, h := range acked { // reads go on
-		if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil && !errors.Is(err, errDisk) {
-			t.Errorf("read %s: %v", name, err)
-		}
-	}
-	return acked, failed
-}
-
-func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, what string) {
-	t.Helper()
-	s := open(t, dir, local.Options{})
-	defer s.Close()
-	err := s.Rows().View(t.Context(), func(tx objstore.Reader) error {
-		for i := range 8 {
-			name := fmt.Sprint(i)
-			a, errA := tx.Get([]byte("a" + name))
-			b, errB := tx.Get([]byte("b" + name))
-			if (errA == nil) != (errB == nil) || !bytes.Equal(a, b) {
-				t.Errorf("%s: write %s is there by half", what, name)
-			}
-			h, want := acked[name]
-			if want && !bytes.Equal(a, h[:]) {
-				t.Errorf("%s: acknowledged write %s is lost", what, name)
-			}
-			if errA == nil {
-				if _, err := s.Blobs().Get(t.Context(), objstore.Hash(a), nil); err != nil {
-					t.Errorf("%s: content of write %s: %v", what, name, err)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
 	}
 }
 

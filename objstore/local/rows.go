@@ -3,154 +3,150 @@ package local
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"caret/objstore"
+	"caret/objstore/txn"
 )
 
 // The first byte of every key in badger.
 const (
-	keyRow   = 'r' // then the row's own key
-	keyIndex = 'x' // then a blob's hash
+	keyRow    = 'r' // then the row's own key
+	keyIndex  = 'x' // then a blob's hash
+	keyNumber = 'n' // then a sequence's name
 )
 
-func rowKey(key []byte) []byte { return append([]byte{keyRow}, key...) }
+// rowKey is the key in badger of a row.
+func rowKey(key []byte) []byte { return appendRowKey(make([]byte, 0, 1+len(key)), key) }
 
-type rows struct{ *Store }
+func appendRowKey(b, key []byte) []byte { return append(append(b, keyRow), key...) }
 
-// View implements objstore.Rows.
-func (s rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	txn := s.db.NewTransaction(false)
-	defer txn.Discard()
-	return fn(&reader{txn: txn})
+// engine implements txn.Engine.
+type engine struct{ *Store }
+
+// View implements txn.Engine.
+func (e engine) View(context.Context) (txn.Snapshot, error) {
+	return &snapshot{txn: e.db.NewTransaction(false)}, nil
 }
 
-// Update implements objstore.Rows.
-func (s rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.Writer) error) error {
-	if err := s.enter(); err != nil {
-		return err
+// Begin implements txn.Engine.
+func (e engine) Begin() (txn.Tx, error) {
+	if err := e.writable(); err != nil {
+		return nil, err
 	}
-	defer s.leave()
-	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
-	select {
-	case s.requests <- r:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	err := <-r.done
-	var p panicked
-	if errors.As(err, &p) {
-		panic(p.value)
-	}
-	if err == nil {
-		s.bell.Ring()
-	}
-	return err
+	return &tx{snapshot{txn: e.db.NewTransaction(false)}, e.Store}, nil
 }
 
-// Number implements objstore.Rows.
-func (s rows) Number(ctx context.Context, sequence string, floor uint64) (uint64, error) {
-	key, n := append([]byte{0}, sequence...), uint64(0)
-	return n, s.Update(ctx, "", func(tx objstore.Writer) error {
-		b, err := tx.Get(key)
-		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
-			return err
-		}
-		n, _ = binary.Uvarint(b)
-		n = max(n, floor) + 1
-		return tx.Set(key, binary.AppendUvarint(nil, n))
-	})
+// snapshot implements txn.Snapshot.
+type snapshot struct {
+	txn       *badger.Txn
+	iterators iterators
+	key       [2][]byte // room for keys
 }
 
-// Changed implements objstore.Rows.
-func (s rows) Changed() <-chan struct{} { return s.bell.Next() }
-
-// reader reads rows: own over below over the transaction, where nil deletes.
-type reader struct {
-	txn        *badger.Txn
-	own, below map[string][]byte
-	// seen, if not nil, remembers what was read from the transaction: the
-	// transactions of a group read the same few rows over and over.
-	seen map[string]lookup
-}
-
-// lookup is the outcome of a read.
-type lookup struct {
-	value []byte
-	err   error
+// Discard implements txn.Snapshot.
+func (s *snapshot) Discard() {
+	s.iterators.close()
+	s.txn.Discard()
 }
 
 // Get implements objstore.Reader.
-func (r *reader) Get(key []byte) ([]byte, error) {
-	k := rowKey(key)
-	for _, over := range []map[string][]byte{r.own, r.below} {
-		if v, ok := over[string(k)]; ok {
-			if v == nil {
-				return nil, objstore.ErrNotFound
-			}
-			return bytes.Clone(v), nil
-		}
+func (s *snapshot) Get(key []byte) ([]byte, error) {
+	s.key[0] = appendRowKey(s.key[0][:0], key)
+	item, err := s.txn.Get(s.key[0])
+	if err != nil {
+		return nil, rowError(err)
 	}
-	if r.seen == nil {
-		l := r.read(k)
-		return l.value, l.err
+	var value []byte
+	if err := item.Value(func(v []byte) error {
+		value = append(make([]byte, 0, len(v)), v...)
+		return nil
+	}); err != nil {
+		return nil, rowError(err)
 	}
-	l, ok := r.seen[string(k)]
-	if !ok {
-		l = r.read(k)
-		r.seen[string(k)] = l
-	}
-	return bytes.Clone(l.value), l.err
+	return value, nil
 }
 
 // GetMany implements objstore.Reader.
-func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
+func (s *snapshot) GetMany(keys [][]byte) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	for i, k := range keys {
-		v, err := r.Get(k)
+		v, err := s.Get(k)
 		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 			return nil, err
 		}
-		if err == nil {
-			values[i] = append([]byte{}, v...)
-		}
+		values[i] = v
 	}
 	return values, nil
 }
 
 // Page implements objstore.Reader.
-func (r *reader) Page(rg objstore.Range, limit int) ([]objstore.Row, error) {
-	var page []objstore.Row
-	if limit <= 0 || rg.End != nil && bytes.Compare(rg.Start, rg.End) >= 0 {
-		return nil, nil
+func (s *snapshot) Page(r objstore.Range, limit int) ([]objstore.Row, error) {
+	start, end := s.bounds(r)
+	it := s.iterators.get(s.txn, shared(start, end, r.Reverse), r.Reverse)
+	if r.Reverse {
+		it.Seek(end)
+		if it.Valid() && bytes.Equal(it.Item().Key(), end) {
+			it.Next() // the end is not in the range
+		}
+	} else {
+		it.Seek(start)
 	}
-	c := r.scan(rg)
-	defer c.Close()
-	for len(page) < limit && c.Next() {
-		page = append(page, objstore.Row{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)})
+	var p page
+	for it.Valid() {
+		key := it.Item().Key()
+		if r.Reverse && bytes.Compare(key, start) < 0 || !r.Reverse && bytes.Compare(key, end) >= 0 {
+			break
+		}
+		if err := p.add(it.Item()); err != nil {
+			return nil, rowError(err)
+		}
+		if len(p.rows) == limit {
+			break
+		}
+		it.Next()
 	}
-	return page, c.Err()
+	return p.rows, nil
 }
 
-// read reads a row from the transaction.
-func (r *reader) read(key []byte) lookup {
-	item, err := r.txn.Get(key)
-	if err != nil {
-		return lookup{nil, rowError(err)}
+// bounds are those of a range in badger, until the next call.
+func (s *snapshot) bounds(r objstore.Range) (start, end []byte) {
+	start = appendRowKey(s.key[0][:0], r.Start)
+	if end = append(s.key[1][:0], keyRow+1); r.End != nil {
+		end = appendRowKey(s.key[1][:0], r.End)
 	}
-	v, err := item.ValueCopy(nil)
-	return lookup{v, rowError(err)}
+	s.key = [2][]byte{start, end}
+	return start, end
+}
+
+// page is rows copied from badger, several into one piece of memory.
+type page struct {
+	rows []objstore.Row
+	size int    // of the last piece
+	free []byte // what is left of it
+}
+
+// maxPiece is how much memory whoever keeps one small row of a page may keep
+// with it.
+const maxPiece = 8 << 10
+
+func (p *page) add(item *badger.Item) error {
+	return item.Value(func(value []byte) error {
+		key := item.Key()[1:]
+		need := len(key) + len(value)
+		if len(p.free) < need {
+			p.size = max(need, min(4*p.size, maxPiece))
+			p.free = make([]byte, p.size)
+		}
+		k, v := p.free[:len(key):len(key)], p.free[len(key):need:need]
+		copy(k, key)
+		copy(v, value)
+		p.free = p.free[need:]
+		p.rows = append(p.rows, objstore.Row{Key: k, Value: v})
+		return nil
+	})
 }
 
 // rowError gives badger's errors their names here.
@@ -162,45 +158,4 @@ func rowError(err error) error {
 		return objstore.ErrClosed
 	}
 	return err
-}
-
-// writer collects what a transaction writes.
-type writer struct {
-	reader
-	bytes int
-}
-
-// call runs fn and keeps a panic from the committer.
-func (w *writer) call(fn func(objstore.Writer) error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicked{v}
-		}
-	}()
-	return fn(w)
-}
-
-// Set implements objstore.Writer.
-func (w *writer) Set(key, value []byte) error {
-	return w.put(key, append(make([]byte, 0, len(value)), value...))
-}
-
-// Full implements objstore.Writer.
-func (w *writer) Full() bool { return w.filled(2) }
-
-// filled says whether more than an n-th of a transaction is written.
-func (w *writer) filled(n int) bool {
-	return w.bytes > maxTxnBytes/n || len(w.own) > maxTxnRows/n
-}
-
-// Delete implements objstore.Writer.
-func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
-
-func (w *writer) put(key, value []byte) error {
-	if len(key) == 0 || len(key) > objstore.MaxKey {
-		return fmt.Errorf("row key of %d bytes; it may have 1 to %d", len(key), objstore.MaxKey)
-	}
-	w.own[string(rowKey(key))] = value
-	w.bytes += len(key) + len(value) + rowOverhead
-	return nil
 }

@@ -1,15 +1,3 @@
-// Package local keeps blobs and rows in one directory: rows and the index of
-// the blobs in badger, the blobs' bytes in append-only pack files beside it.
-//
-// One goroutine, the committer, makes all writes durable. It takes whatever
-// transactions wait as a group, runs them one after another, syncs the packs
-// that were written to, and commits the group as one badger transaction with
-// one more sync. So concurrent writers share syncs, transactions need no
-// conflict detection, and a blob's index row never reaches the disk before
-// its bytes.
-//
-// If a sync fails nobody knows what is on disk; the store then refuses writes
-// until it is opened again. FORMAT.md describes the files.
 package local
 
 import (
@@ -67,14 +55,10 @@ type Store struct {
 	blobs *blobs
 	space *space
 
-	requests chan *request
-	bell     txn.Bell
-	failed   atomic.Pointer[error] // the first disk error, after which nothing is written
-
-	mu     sync.RWMutex // held for reading while the store is used
-	closed bool
-	done   chan struct{} // the committer has ended
-	stats  counters
+	rows    *txn.Rows
+	numbers sync.Mutex            // held while numbers of a sequence are reserved
+	failed  atomic.Pointer[error] // the first disk error, after which nothing is written
+	stats   counters
 }
 
 // Open opens the store in dir, which is made if it does not exist.
@@ -85,16 +69,12 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{
-		dir: dir, opts: opts, log: opts.Log,
-		requests: make(chan *request, maxGroup),
-		done:     make(chan struct{}),
-	}
+	s := &Store{dir: dir, opts: opts, log: opts.Log}
 	if err := s.open(); err != nil {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
-	go s.commitLoop()
+	s.rows = txn.New(engine{s}, txn.Options{Log: s.log})
 	return s, nil
 }
 
@@ -106,7 +86,8 @@ func (s *Store) open() error {
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}
-	if err := s.checkFormat(); err != nil {
+	older, err := s.checkFormat()
+	if err != nil {
 		return err
 	}
 	s.space = newSpace(s.dir, s.opts.Reserve)
@@ -123,14 +104,17 @@ func (s *Store) open() error {
 	if s.packs, err = openPacks(filepath.Join(s.dir, "packs"), s.opts.PackSize, s.fault); err != nil {
 		return err
 	}
-	s.blobs = &blobs{store: s, pending: make(map[objstore.Hash]*pending)}
+	s.blobs = &blobs{store: s, gate: txn.NewGate(), pending: make(map[objstore.Hash]*pending)}
+	if older {
+		return s.writeFormat()
+	}
 	return nil
 }
 
 func badgerOptions(dir string, log *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).
-		WithDetectConflicts(false). // there is one committer
+		WithDetectConflicts(false). // groups commit one after another, and nothing else writes their rows
 		WithNumVersionsToKeep(1).
 		WithValueThreshold(1 << 20). // values stay in the tree
 		WithMemTableSize(memTable).
@@ -168,35 +152,18 @@ func (s *Store) writable() error {
 	return s.space.check()
 }
 
-// enter is called before the store is used, leave after.
-func (s *Store) enter() error {
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
-		return objstore.ErrClosed
-	}
-	return nil
-}
-
-func (s *Store) leave() { s.mu.RUnlock() }
-
 // Blobs returns the blobs.
 func (s *Store) Blobs() objstore.Blobs { return s.blobs }
 
 // Rows returns the rows.
-func (s *Store) Rows() objstore.Rows { return rows{s} }
+func (s *Store) Rows() objstore.Rows { return s.rows }
 
 // Close waits for what is under way and closes the store.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	if !s.rows.Close() {
 		return nil
 	}
-	s.closed = true
-	s.mu.Unlock()
-	close(s.requests)
-	<-s.done
+	s.blobs.gate.Close()
 	return s.release()
 }
 

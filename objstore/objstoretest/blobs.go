@@ -85,21 +85,3 @@ func testDurable(t *testing.T, s objstore.Store, reopen Reopen) {
 	}
 	set(t, s, "b", "2")
 }
-
-func testClosed(t *testing.T, s objstore.Store, _ Reopen) {
-	if err := errors.Join(s.Close(), s.Close()); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	if err := s.Rows().Update(t.Context(), "", func(objstore.Writer) error { return nil }); !errors.Is(err, objstore.ErrClosed) {
-		t.Errorf("update: %v", err)
-	}
-	if err := s.Rows().View(t.Context(), func(objstore.Reader) error { return nil }); !errors.Is(err, objstore.ErrClosed) {
-		t.Errorf("view: %v", err)
-	}
-	if _, err := s.Blobs().Put(t.Context(), nil); !errors.Is(err, objstore.ErrClosed) {
-		t.Errorf("put: %v", err)
-	}
-	if _, err := s.Blobs().Get(t.Context(), objstore.Hash{}, nil); !errors.Is(err, objstore.ErrClosed) {
-		t.Errorf("get: %v", err)
-	}
-}

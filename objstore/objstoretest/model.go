@@ -86,6 +86,25 @@ func (m *model) Update(t *rapid.T) {
 	}
 }
 
+// Fill writes so many rows that they are read in several pages.
+func (m *model) Fill(t *rapid.T) {
+	next := maps.Clone(m.rows)
+	names := rapid.SliceOfN(key, 20, 60).Draw(t, "keys")
+	if err := m.s.Rows().Update(context.Background(), "", func(tx objstore.Writer) error {
+		for _, k := range names {
+			next[k] = "filled"
+			if err := tx.Set([]byte(k), []byte("filled")); err != nil {
+				return err
+			}
+		}
+		compare(t, tx, next)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	m.rows = next
+}
+
 // Blob puts a blob, old or new.
 func (m *model) Blob(t *rapid.T) {
 	data := bytes.Repeat([]byte{byte(rapid.IntRange(0, 9).Draw(t, "byte"))}, rapid.IntRange(0, 3000).Draw(t, "size"))
@@ -122,22 +141,94 @@ func (m *model) Check(t *rapid.T) {
 	}
 }
 
-// compare checks a random range in a random direction against the map.
+// compare looks at the rows in every way and compares with the map.
 func compare(t *rapid.T, tx objstore.Reader, rows map[string]string) {
 	r := objstore.Range{Reverse: rapid.Bool().Draw(t, "reverse")}
 	if rapid.Bool().Draw(t, "bounded") {
 		r.Start, r.End = []byte(key.Draw(t, "start")), []byte(key.Draw(t, "end"))
 	}
-	var want []string
+	want := within(rows, r)
+	if got := dump(tx, r); got != strings.Join(want, " ") {
+		t.Fatalf("%+v: %q, want %q", r, got, want)
+	}
+	limit := rapid.IntRange(0, len(want)+1).Draw(t, "limit")
+	page, err := tx.Page(r, limit)
+	if got := pairs(page); err != nil || !slices.Equal(got, want[:min(limit, len(want))]) {
+		t.Fatalf("%+v, the first %d: %q, %v, want %q", r, limit, got, err, want)
+	}
+	compareValues(t, tx, rows)
+	compareCursor(t, tx, r, want)
+}
+
+// within is the rows of a range in its direction, each as key=value.
+func within(rows map[string]string, r objstore.Range) []string {
+	var list []string
 	for _, k := range slices.Sorted(maps.Keys(rows)) {
 		if k >= string(r.Start) && (r.End == nil || k < string(r.End)) {
-			want = append(want, k+"="+rows[k])
+			list = append(list, k+"="+rows[k])
 		}
 	}
 	if r.Reverse {
-		slices.Reverse(want)
+		slices.Reverse(list)
 	}
-	if got := dump(tx, r); got != strings.Join(want, " ") {
-		t.Fatalf("%+v: %q, want %q", r, got, want)
+	return list
+}
+
+func pairs(page []objstore.Row) []string {
+	var list []string
+	for _, row := range page {
+		list = append(list, string(row.Key)+"="+string(row.Value))
+	}
+	return list
+}
+
+// compareValues reads some keys, one after another and at once.
+func compareValues(t *rapid.T, tx objstore.Reader, rows map[string]string) {
+	names := rapid.SliceOfN(key, 0, 5).Draw(t, "keys")
+	values, err := tx.GetMany(bytesOf(names...))
+	if err != nil || len(values) != len(names) {
+		t.Fatalf("%d of %d values, %v", len(values), len(names), err)
+	}
+	for i, name := range names {
+		want, ok := rows[name]
+		if got := values[i]; (got != nil) != ok || string(got) != want {
+			t.Fatalf("GetMany of %q: %q, want %q, %t", name, got, want, ok)
+		}
+		got, err := tx.Get([]byte(name))
+		if ok && err != nil || !ok && !errors.Is(err, objstore.ErrNotFound) || string(got) != want {
+			t.Fatalf("Get of %q: %q, %v, want %q, %t", name, got, err, want, ok)
+		}
+	}
+}
+
+// compareCursor walks and jumps about in a range that holds want.
+func compareCursor(t *rapid.T, tx objstore.Reader, r objstore.Range, want []string) {
+	c, at := objstore.Scan(tx, r), 0
+	for range rapid.IntRange(0, 8).Draw(t, "moves") {
+		if rapid.Bool().Draw(t, "seek") {
+			to := key.Draw(t, "to")
+			c.Seek([]byte(to))
+			at = 0
+			for at < len(want) {
+				k, _, _ := strings.Cut(want[at], "=")
+				if k == to || (k > to) != r.Reverse {
+					break
+				}
+				at++
+			}
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "steps") {
+			ok := c.Next()
+			if ok != (at < len(want)) || c.Err() != nil {
+				t.Fatalf("%+v: row %d of %q: %t, %v", r, at, want, ok, c.Err())
+			}
+			if !ok {
+				break
+			}
+			if got := string(c.Key()) + "=" + string(c.Value()); got != want[at] {
+				t.Fatalf("%+v: row %d of %q: %q", r, at, want, got)
+			}
+			at++
+		}
 	}
 }

@@ -128,7 +128,7 @@ func CreateBranch(tx objstore.Writer, repo RepoRow, name string, lineage commits
 	if err := CheckFree(tx, repo, name); err != nil {
 		return BranchRow{}, err
 	}
-	row := BranchRow{Lineage: lineage, Created: by.Time}
+	row := BranchRow{Lineage: lineage, Created: by.Time.Truncate(time.Millisecond)}
 	if err := commits.CreateLineage(tx, row.Lineage, repo.ID, fork); err != nil {
 		return row, err
 	}
@@ -166,7 +166,7 @@ func DropBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) error {
 	if err := logMove(tx, repo, name, "delete", by, &row, nil); err != nil {
 		return err
 	}
-	key := binary.BigEndian.AppendUint64(droppedBranchKey(repo, name), uint64(by.Exact.UnixNano()))
+	key := binary.BigEndian.AppendUint64(droppedBranchKey(repo, name), uint64(by.Time.UnixNano()))
 	return errors.Join(rows.Set(tx, key, row), tx.Delete(branchKey(repo, name)))
 }
 

@@ -27,6 +27,13 @@ var (
 	ErrReadOnly = errors.New("read-only")
 )
 
+// VersionError is an error in the Version of a Ref, behind what Branch and Base
+// mean.
+type VersionError struct{ error }
+
+// Unwrap is the error.
+func (e *VersionError) Unwrap() error { return e.error }
+
 // MissingError says which name means nothing, so that callers can tell what
 // may have been meant.
 type MissingError struct {

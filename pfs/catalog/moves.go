@@ -22,9 +22,8 @@ type Move struct {
 
 // Mover is who moves a branch, and when.
 type Mover struct {
-	Name  string
-	Time  time.Time // as rows keep it, in milliseconds
-	Exact time.Time
+	Name string
+	Time time.Time
 }
 
 func movesKey(repo RepoRow, branch string) []byte {
@@ -33,7 +32,7 @@ func movesKey(repo RepoRow, branch string) []byte {
 
 // logMove remembers a move of a branch.
 func logMove(tx objstore.Writer, repo RepoRow, branch, action string, by Mover, from, to *BranchRow) error {
-	m := Move{Time: by.Time, Action: action, Author: by.Name}
+	m := Move{Time: by.Time.Truncate(time.Millisecond), Action: action, Author: by.Name}
 	for row, id := range map[*BranchRow]*string{from: &m.From, to: &m.To} {
 		if row == nil {
 			continue

@@ -10,7 +10,6 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
-	"caret/pfs/rows"
 )
 
 // resolver follows a Ref, step by step, to the snapshot that it means.
@@ -41,13 +40,13 @@ func ResolveIn(tx objstore.Reader, repo RepoRow, ref Ref) (*Snapshot, error) {
 	}
 	if ref.Version.Base != "" {
 		if err := r.toVersion(ref.Version.Base); err != nil {
-			return nil, err
+			return nil, &VersionError{err}
 		}
-		// A version of a bucket is read, whatever it is called.
+		// A version of something is read, whatever it is called.
 		r.Writable = false
 	}
 	if err := r.follow(ref.Version.Steps); err != nil {
-		return nil, err
+		return nil, &VersionError{err}
 	}
 	if err := r.describe(); err != nil {
 		return nil, err
@@ -224,26 +223,22 @@ func (r *resolver) findPrefix(prefix string) (commits.ID, error) {
 		return id, err
 	}
 	found := err == nil
-	lowest, err := revision.LowestID(prefix)
+	lowest, highest, err := revision.IDRange(prefix)
 	if err != nil {
 		return id, err
 	}
-	in := objstore.Prefix(rows.InRepo(rows.Open, r.Row.ID, ""))
-	in.Start = OpenKey(r.Row.ID, lowest)
-	c := objstore.Scan(r.tx, in)
-	for c.Next() {
+	in := objstore.Range{Start: OpenKey(r.Row.ID, lowest), End: append(OpenKey(r.Row.ID, highest), 0)}
+	two, err := r.tx.Page(in, 2)
+	if err != nil {
+		return id, err
+	}
+	for _, row := range two {
 		var open commits.ID
-		copy(open[:], c.Key()[len(c.Key())-len(open):])
-		if open.String()[:len(prefix)] != prefix {
-			break
-		}
+		copy(open[:], row.Key[len(row.Key)-len(open):])
 		if found {
 			return id, fmt.Errorf("%w: %s fits %s and %s", commits.ErrAmbiguous, prefix, id, open)
 		}
 		id, found = open, true
-	}
-	if err := c.Err(); err != nil {
-		return id, err
 	}
 	if !found {
 		return id, fmt.Errorf("%w: %s in repo %s", commits.ErrNoCommit, prefix, r.Repo)

@@ -315,7 +315,7 @@ func (p *publication) appendStaged(tx objstore.Writer, at *catalog.Snapshot, met
 	if err != nil {
 		return commits.Commit{}, err
 	}
-	if done, err := commits.DropStaged(tx, p.id); err != nil || !done {
+	if _, done, err := commits.DropStaged(tx, p.id, ""); err != nil || !done {
 		return commits.Commit{}, errors.Join(err, objstore.ErrTooLarge)
 	}
 	return commits.Append(tx, at.Lineage, changes, meta)
@@ -373,7 +373,7 @@ func (p *publication) candidates(tx objstore.Reader, from, head commits.Pos) ([]
 	if p.spec.About != nil {
 		prefix = p.spec.AboutPrefix
 	}
-	return commits.ChangedPaths(tx, commits.Side{Pos: from}, commits.Side{Pos: head}, prefix)
+	return p.e.Forks.ChangedPaths(tx, commits.Side{Pos: from}, commits.Side{Pos: head}, prefix)
 }
 
 // fewStaged are the paths that are staged; nil if they are many.

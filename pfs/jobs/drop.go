@@ -24,12 +24,14 @@ func (r *Runner) drop(ctx context.Context, key []byte) error {
 	if err := upload.DropAll(ctx, r.DB, upload.IntoOpen(id)); err != nil {
 		return err
 	}
+	after := ""
 	for done := false; !done; {
+		next := after
 		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			if err := r.check(tx, key); err != nil {
 				return err
 			}
-			if done, err = commits.DropStaged(tx, id); err != nil || !done {
+			if next, done, err = commits.DropStaged(tx, id, after); err != nil || !done {
 				return err
 			}
 			return tx.Delete(key)
@@ -37,6 +39,7 @@ func (r *Runner) drop(ctx context.Context, key []byte) error {
 		if err != nil {
 			return err
 		}
+		after = next
 	}
 	return nil
 }

@@ -16,31 +16,23 @@ func (r *Runner) foldAll(ctx context.Context) error { return r.each(ctx, rows.Fo
 // difference.
 func (r *Runner) fold(ctx context.Context, key []byte) error {
 	lineage := commits.LineageID(binary.BigEndian.Uint64(key[1:]))
-	after := ""
-	for more := true; more; {
-		next, done := "", false
+	var from commits.FoldMark
+	for done := false; !done; {
+		next := from
 		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
-			// This may run again, so it begins at after each time.
-			more = true
+			// This may run again, so it begins at from each time.
 			if err := r.check(tx, key); err != nil {
 				return err
 			}
-			if next, done, err = commits.Fold(tx, lineage, after, r.FoldPage); err != nil || !done {
-				return err
+			if next, done, err = commits.Fold(tx, lineage, from, r.FoldPage); err == nil && done {
+				err = tx.Delete(key)
 			}
-			l, err := commits.ReadLineage(tx, lineage)
-			if err != nil {
-				return err
-			}
-			if more = len(l.Layers) > 0; !more {
-				return tx.Delete(key)
-			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
 		}
-		after = next
+		from = next
 	}
 	return nil
 }

@@ -1,0 +1,179 @@
+package commits
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"caret/commits/revision"
+	"caret/objstore"
+)
+
+// Find says where the commit id is.
+func Find(tx objstore.Reader, id ID) (Pos, error) {
+	b, err := tx.Get(idKey(id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return Pos{}, fmt.Errorf("%w: %s", ErrNoCommit, id)
+	}
+	if err != nil {
+		return Pos{}, err
+	}
+	return decodePos(b)
+}
+
+func encodePos(p Pos) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(p.Lineage)), p.N)
+}
+
+func decodePos(b []byte) (Pos, error) {
+	p, _, err := cutPos(b)
+	return p, err
+}
+
+// cutPos takes what encodePos made off the front of b.
+func cutPos(b []byte) (p Pos, rest []byte, err error) {
+	for _, to := range []*uint64{(*uint64)(&p.Lineage), &p.N} {
+		v, k := binary.Uvarint(b)
+		if k <= 0 {
+			return Pos{}, nil, fmt.Errorf("%w: the place of a commit", objstore.ErrCorrupt)
+		}
+		*to, b = v, b[k:]
+	}
+	return p, b, nil
+}
+
+// FindPrefix says which commit of the repo has an id that begins with prefix
+// (hex digits); ErrAmbiguous if several have.
+func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error) {
+	lo, hi, err := revision.IDRange(prefix)
+	if err != nil {
+		return ID{}, Pos{}, err
+	}
+	in := objstore.Range{Start: idKey(lo), End: append(idKey(hi), 0)}
+	search := prefixSearch{tx: tx, repo: repo, prefix: prefix, ofRepo: make(map[LineageID]bool)}
+	const size = 16
+	for {
+		page, err := tx.Page(in, size)
+		if err == nil {
+			err = search.take(page)
+		}
+		if err != nil {
+			return ID{}, Pos{}, err
+		}
+		if len(page) < size {
+			break
+		}
+		in.Start = append(page[size-1].Key, 0)
+	}
+	if search.found.IsZero() {
+		return ID{}, Pos{}, fmt.Errorf("%w: %s", ErrNoCommit, prefix)
+	}
+	return search.found, search.at, nil
+}
+
+// prefixSearch is a FindPrefix under way.
+type prefixSearch struct {
+	tx     objstore.Reader
+	repo   uint64
+	prefix string
+	ofRepo map[LineageID]bool
+	found  ID
+	at     Pos
+}
+
+// take looks at ids that begin with the prefix: they may be of other repos.
+func (s *prefixSearch) take(page []objstore.Row) error {
+	places := make([]Pos, len(page))
+	var unknown []LineageID
+	for i, row := range page {
+		var err error
+		if places[i], err = decodePos(row.Value); err != nil {
+			return err
+		}
+		if id := places[i].Lineage; !slices.Contains(unknown, id) {
+			if _, ok := s.ofRepo[id]; !ok {
+				unknown = append(unknown, id)
+			}
+		}
+	}
+	lineages, err := readLineages(s.tx, unknown)
+	if err != nil {
+		return err
+	}
+	for _, l := range lineages {
+		s.ofRepo[l.ID] = l.Repo == s.repo
+	}
+	for i, p := range places {
+		if !s.ofRepo[p.Lineage] {
+			continue
+		}
+		var id ID
+		if err := setID(&id, page[i].Key[1:]); err != nil {
+			return fmt.Errorf("%w: commit id row: %w", objstore.ErrCorrupt, err)
+		}
+		if !s.found.IsZero() {
+			return fmt.Errorf("%w: %s fits %s and %s", ErrAmbiguous, s.prefix, s.found, id)
+		}
+		s.found, s.at = id, p
+	}
+	return nil
+}
+
+// FindTime is the newest commit at or before t among those up to p, named by p's
+// lineage; N 0 if there is none.
+func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
+	for at := p; at.N > 0 && at.Lineage != 0; {
+		l, err := ReadLineage(tx, at.Lineage)
+		if err != nil {
+			return Pos{}, err
+		}
+		if at.N > l.Fork.N {
+			n, err := findTimeOn(tx, at, l.Fork.N, t)
+			if err != nil || n > l.Fork.N {
+				return Pos{Lineage: p.Lineage, N: n}, err
+			}
+		}
+		at = Pos{Lineage: l.Fork.Lineage, N: min(at.N, l.Fork.N)}
+	}
+	return Pos{Lineage: p.Lineage}, nil
+}
+
+// timeProbes is how many commits a step of the search for a time looks at: eight
+// steps find one of a million.
+const timeProbes = 6
+
+// findTimeOn is the number of the newest commit at or before t among those of end's
+// lineage up to end and behind after; after if there is none.
+func findTimeOn(tx objstore.Reader, end Pos, after uint64, t time.Time) (uint64, error) {
+	lo, hi := after, end.N // the answer is in [lo, hi]
+	for lo < hi {
+		// The first probe is the oldest that is left: on many lineages none counts.
+		step := max((hi-lo)/timeProbes, 1)
+		var keys [][]byte
+		var probes []uint64
+		for n := lo + 1; n <= hi && len(probes) < timeProbes; n += step {
+			keys, probes = append(keys, commitKey(Pos{Lineage: end.Lineage, N: n})), append(probes, n)
+		}
+		rows, err := tx.GetMany(keys)
+		if err != nil {
+			return 0, err
+		}
+		for i, n := range probes {
+			if rows[i] == nil {
+				return 0, fmt.Errorf("%w: number %d", ErrNoCommit, n)
+			}
+			c, err := decodeRecord(Pos{Lineage: end.Lineage, N: n}, rows[i])
+			if err != nil {
+				return 0, err
+			}
+			if c.Time.After(t) {
+				hi = n - 1
+				break
+			}
+			lo = n
+		}
+	}
+	return lo, nil
+}

@@ -1,0 +1,107 @@
+package txn
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"caret/objstore"
+)
+
+// group is Updates that share a commit.
+type group struct {
+	*Rows
+	tx     Tx
+	seen   seen
+	writes *Tree // of all that succeeded so far
+	bytes  int
+	count  int // that succeeded
+}
+
+// commit runs requests in order, makes them durable together, and tells them.
+// It returns how many these were; the others run again on top of them.
+func (x *Rows) commit(requests []*request) (done int) {
+	tx, err := x.engine.Begin()
+	if err != nil {
+		for _, r := range requests {
+			r.err = err
+			close(r.told)
+		}
+		return len(requests)
+	}
+	defer tx.Discard()
+	g := &group{Rows: x, tx: tx, seen: make(seen), writes: NewTree()}
+	for done < len(requests) && g.run(requests[done]) {
+		done++
+	}
+	err = tx.Commit(Batch{Writes: g.writes, Transactions: g.count})
+	if g.writes.Len() > 0 && (err == nil || errors.Is(err, objstore.ErrUnknownOutcome)) {
+		x.bell.Ring()
+	}
+	// Those that failed are told only now, as they may have failed because of
+	// what is in the group: who is told that something is there already must
+	// find it.
+	for _, r := range requests[:done] {
+		if !r.cancelled {
+			r.err = cmp.Or(err, r.err)
+		}
+		close(r.told)
+	}
+	return done
+}
+
+// run runs a transaction on top of those before it, and says whether there was
+// room for it.
+func (g *group) run(r *request) bool {
+	if r.err = r.ctx.Err(); r.err != nil {
+		r.cancelled = true
+		return true
+	}
+	if g.opts.Rehearse {
+		w := g.begin()
+		g.call(w, r)
+		w.rollback()
+		if r.failed() {
+			return true
+		}
+	}
+	w := g.begin()
+	g.call(w, r)
+	if !r.failed() && w.filled(1) {
+		r.err = w.tooLarge()
+	}
+	fits := g.bytes == 0 || g.bytes+w.bytes <= MaxBytes && g.writes.Len() <= MaxRows
+	if r.failed() || !fits {
+		w.rollback()
+		return r.failed()
+	}
+	g.bytes += w.bytes
+	g.count++
+	return true
+}
+
+func (r *request) failed() bool { return r.err != nil || r.value != nil }
+
+func (g *group) begin() *writer {
+	return &writer{reader: reader{from: g.tx, over: g.writes, seen: g.seen}}
+}
+
+// call runs fn. A panic is kept for whoever called Update, unless that is this
+// goroutine.
+func (g *group) call(w *writer, r *request) {
+	defer func() { w.ended = true }()
+	if g.opts.Alone {
+		r.err = r.fn(w)
+		return
+	}
+	defer func() {
+		if r.value = recover(); r.value != nil {
+			g.running = nil
+			g.opts.Log.Error("panic in a transaction", "panic", fmt.Sprint(r.value), "stack", string(debug.Stack()))
+		}
+	}()
+	g.running = r
+	r.err = r.fn(w)
+	g.running = nil
+}

@@ -1,0 +1,103 @@
+package txn
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"caret/objstore"
+)
+
+// Options say how an Engine's Rows run transactions; the zero value is fine.
+type Options struct {
+	// Alone commits each Update for itself, in the goroutine of its caller, so
+	// that a panic shows where it arose. It is for stores whose commits cost
+	// nothing.
+	Alone bool
+	// Rehearse runs each transaction twice, as the contract allows, and keeps
+	// only the second run: who keeps something from the first is found out.
+	Rehearse bool
+	// Log is told of panics in transactions, with the stack that the caller of
+	// Update does not see; nil discards them.
+	Log *slog.Logger
+}
+
+// Rows implements objstore.Rows on an Engine.
+type Rows struct {
+	engine Engine
+	opts   Options
+	gate   *Gate
+	bell   Bell
+
+	sequences sequences
+	queue     queue
+	running   *request   // whose fn is run, known to who works on the queue
+	turn      sync.Mutex // held by the Update under way, with Alone
+}
+
+// New returns the rows of an engine, which is theirs until Close.
+func New(engine Engine, opts Options) *Rows {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Rows{engine: engine, opts: opts, gate: NewGate()}
+}
+
+// enter is followed by x.gate.Leave, unless it fails.
+func (x *Rows) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return x.gate.Enter()
+}
+
+// View implements objstore.Rows.
+func (x *Rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
+	if err := x.enter(ctx); err != nil {
+		return err
+	}
+	defer x.gate.Leave()
+	snapshot, err := x.engine.View(ctx)
+	if err != nil {
+		return err
+	}
+	defer snapshot.Discard()
+	r := &reader{from: snapshot}
+	defer func() { r.ended = true }()
+	return fn(r)
+}
+
+// Update implements objstore.Rows. Once fn has run the outcome is waited for,
+// even if ctx ends.
+func (x *Rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.Writer) error) error {
+	if err := x.enter(ctx); err != nil {
+		return err
+	}
+	defer x.gate.Leave()
+	r := &request{ctx: ctx, fn: fn, told: make(chan struct{})}
+	if x.opts.Alone {
+		x.turn.Lock()
+		defer x.turn.Unlock()
+		x.commit([]*request{r})
+	} else {
+		x.add(r)
+		<-r.told
+	}
+	return r.answer()
+}
+
+// Changed implements objstore.Rows.
+func (x *Rows) Changed() <-chan struct{} { return x.bell.Next() }
+
+// Flush asks for a Commit soon, though no Update may wait for one.
+func (x *Rows) Flush() {
+	if x.gate.Enter() != nil {
+		return
+	}
+	defer x.gate.Leave()
+	x.add(nil)
+}
+
+// Close waits for transactions under way, and says whether it was the first to
+// close. The engine is then used no more.
+func (x *Rows) Close() bool { return x.gate.Close() }
