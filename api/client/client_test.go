@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 		if i > 0 { // making it is a move too
-			if _, err := c.ResetBranch(ctx, "r", "b0", "HEAD"); err != nil {
+			if _, err := c.ResetBranch(ctx, "r", "b0", v1.ResetBranch{To: "HEAD"}); err != nil {
 				t.Fatal(err)
 			}
 		}
