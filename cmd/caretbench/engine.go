@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore/local"
 	"caret/pfs"
@@ -78,7 +77,7 @@ func (e *engine) put(ctx context.Context, n uint64, size int) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.fs.Put(ctx, head, path(n), p.Content, commits.Attrs{ContentType: "application/octet-stream"}, pfs.WriteOptions{})
+	_, err = e.fs.Put(ctx, head, path(n), p.Content, pfs.Attrs{ContentType: "application/octet-stream"}, pfs.WriteOptions{})
 	return err
 }
 
