@@ -39,7 +39,7 @@ func (s *testServer) permit(t *testing.T, user, repo, branch string, permissions
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, nil, func(set *pfs.Settings) error {
+	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: repo, Branch: branch}, pfs.ActOwn, func(set *pfs.Settings) error {
 		for _, p := range permissions {
 			set.ACL.Grants = append(set.ACL.Grants, pfs.Grant{User: u.ID, Permission: p})
 		}
@@ -80,7 +80,7 @@ func TestPagesOfTheVisible(t *testing.T) {
 	s.mustDo(t, "root", "POST repos", `{"name":"big"}`, nil)
 	for i := range branches {
 		name := fmt.Sprintf("b%04d", i)
-		if _, err := s.fs.CreateBranch(t.Context(), "big", name, nil, ""); err != nil {
+		if _, err := s.fs.CreateBranch(t.Context(), "big", name, pfs.BranchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if i%250 == 249 || i == branches-1 {
@@ -250,7 +250,7 @@ func TestWriteToNamesake(t *testing.T) {
 		}
 	}
 	for i := range 200 {
-		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		must(s.fs.CreateBranch(ctx, "r", "b", pfs.BranchOptions{From: &pfs.Ref{Repo: "r"}}))
 		s.grant(t, "ann", "r", "b")
 		done := make(chan bool)
 		go func() {
@@ -264,8 +264,8 @@ func TestWriteToNamesake(t *testing.T) {
 			}
 			s.do(t, "ann", target, body, nil)
 		}()
-		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
-		must(s.fs.CreateBranch(ctx, "r", "b", &pfs.Ref{Repo: "r"}, ""))
+		must(s.fs.DeleteBranch(ctx, "r", "b", pfs.BranchDeletion{}))
+		must(s.fs.CreateBranch(ctx, "r", "b", pfs.BranchOptions{From: &pfs.Ref{Repo: "r"}}))
 		<-done
 		b, err := s.fs.Branch(ctx, "r", "b")
 		must(nil, err)
@@ -274,6 +274,58 @@ func TestWriteToNamesake(t *testing.T) {
 		if b.Head != head.Head || len(open) > 0 {
 			t.Fatalf("round %d: the new branch is at %s, with %d open commits", i, b.Head, len(open))
 		}
-		must(nil, s.fs.DeleteBranch(ctx, "r", "b", pfs.DeleteBranchOptions{}))
+		must(s.fs.DeleteBranch(ctx, "r", "b", pfs.BranchDeletion{}))
+	}
+}
+
+// TestKeyOfOneBranch: a key for one branch means that where no branch is said,
+// and nothing else can be had with it.
+func TestKeyOfOneBranch(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, repo := range []string{"r", "other"} {
+		s.mustDo(t, "root", "POST repos", `{"name":"`+repo+`"}`, nil)
+		s.mustDo(t, "root", "PUT repos/"+repo+"/file?path=f", "x", nil)
+		s.mustDo(t, "root", "POST repos/"+repo+"/branches", `{"name":"dev","from":"master"}`, nil)
+	}
+	var first, second v1.Written
+	s.mustDo(t, "root", "PUT repos/r/file?path=g&ref=dev", "x", &first)
+	s.mustDo(t, "root", "PUT repos/r/file?path=g", "y", &second)
+	var key v1.Key
+	s.mustDo(t, "root", "POST keys", `{"user":"root","repo":"r","branch":"dev"}`, &key)
+	for _, tt := range []struct {
+		target, body string
+		status       int
+		branch       string
+	}{
+		{"GET repos/r", "", 200, ""},
+		{"GET repos/r/resolve", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=HEAD^", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=dev", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + first.Commit, "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + first.Commit[:12] + "^", "", 200, "dev"},
+		{"GET repos/r/resolve?ref=" + second.Commit, "", 403, ""},
+		{"GET repos/r/resolve?ref=master", "", 403, ""},
+		{"GET repos/other/resolve", "", 403, ""},
+		{"GET repos/other/resolve?ref=dev", "", 403, ""},
+		{"GET repos/absent/resolve", "", 404, ""},
+		{"GET repos/r/file?path=g", "", 200, ""},
+		{"PUT repos/r/file?path=h&if_head=HEAD", "x", 200, ""},
+		{"PUT repos/r/file?path=h&if_head=HEAD^", "x", 412, ""},
+		{"PUT repos/r/file?path=h&ref=master", "x", 403, ""},
+		{"POST repos/r/delete", `{"ref":"","paths":["h"]}`, 200, ""},
+		{"POST repos/r/branches/dev/reset", `{"to":"HEAD^"}`, 403, ""},
+	} {
+		resp, b := s.do(t, key.AccessKey, tt.target, tt.body, nil)
+		var at v1.Snapshot
+		if err := json.Unmarshal(b, &at); err != nil {
+			at.Branch = ""
+		}
+		if resp.StatusCode != tt.status || at.Branch != tt.branch {
+			t.Errorf("%s %s: %s %s, want %d and branch %q", tt.target, tt.body, resp.Status, b, tt.status, tt.branch)
+		}
+	}
+	if got := s.names(t, "root", "repos/r/commits", 10); len(got) != 2 {
+		t.Errorf("master has the commits %v", got)
 	}
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,13 +20,10 @@ import (
 
 // Caller is who made a request, and its verified body.
 type Caller struct {
-	pfs.Caller
-	Body io.ReadCloser
+	Caller pfs.Caller
+	Body   io.ReadCloser
 	// Length is that of the body in bytes, -1 if it is not known.
 	Length int64
-	// Again finds out who that is by now, for answers that take long; nil
-	// stands for one who stays the same.
-	Again func(context.Context) (pfs.Caller, error)
 }
 
 // Options configure the API.
@@ -43,20 +39,20 @@ type Options struct {
 }
 
 type server struct {
-	fs       *pfs.FS
+	system   *pfs.System
 	opts     Options
 	document document
 }
 
 // New returns a handler for all paths under v1.Prefix.
-func New(fs *pfs.FS, opts Options) http.Handler {
+func New(system *pfs.System, opts Options) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Ticker == nil {
 		opts.Ticker = newTicker
 	}
-	s := &server{fs: fs, opts: opts, document: describe(operations)}
+	s := &server{system: system, opts: opts, document: describe(operations)}
 	mux := http.NewServeMux()
 	for _, op := range operations {
 		mux.Handle(op.method()+" "+v1.Prefix+op.path(), s.serve(op))
@@ -94,6 +90,7 @@ type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	caller Caller
+	fs     *pfs.FS // as the caller sees it; nil if that is not known
 }
 
 type handler func(*server, *call) error
@@ -114,6 +111,7 @@ func (s *server) run(c *call, op operation) (err error) {
 			return fmt.Errorf("%w: %w", errSignature, err)
 		}
 		defer c.caller.Body.Close()
+		c.fs = s.system.As(c.caller.Caller)
 	}
 	if op.id != "" {
 		if err := op.checkQuery(c.URL.RawQuery); err != nil {
@@ -135,6 +133,14 @@ func (c *call) answer(status int, v any) error {
 }
 
 func (c *call) ok(v any) error { return c.answer(http.StatusOK, v) }
+
+// done answers that it was done, without saying more.
+func (c *call) done(err error) error {
+	if err == nil {
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
 
 // maxJSON is the largest JSON body that is read, in bytes.
 const maxJSON = 8 << 20
@@ -197,73 +203,33 @@ func (b bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ref reads the state that a request is about.
+// ref reads the state that a request is about. Whoever has a key for one branch
+// means that where no branch is said.
 func (c *call) ref(expr string) (pfs.Ref, error) {
 	x, err := revision.Parse(expr)
+	return pfs.Ref{Repo: c.PathValue("repo"), Base: x, KeyBranch: true}, err
+}
+
+// queryRef is the ref in the query.
+func (c *call) queryRef() (pfs.Ref, error) { return c.ref(c.URL.Query().Get("ref")) }
+
+// view opens the ref in the query to do something with it, or with the file at
+// path there, and reads it in the same transaction.
+func (c *call) view(act pfs.Action, path string, read func(*pfs.Snapshot) error) error {
+	ref, err := c.queryRef()
 	if err != nil {
-		return pfs.Ref{}, err
+		return err
 	}
-	ref := pfs.Ref{Repo: c.PathValue("repo"), Base: x}
-	if x.Base == "" || x.Base == "HEAD" || revision.IsCommit(x.Base) {
-		ref.Branch = c.caller.Branch // the one that a key is limited to, if it is
-	}
-	return ref, nil
-}
-
-// may says why the caller may not do something with what ref means.
-func (s *server) may(c *call, ref pfs.Ref, act pfs.Action) error {
-	if c.caller.Unlimited() {
-		return nil
-	}
-	_, err := s.authorize(c, ref, act, "")
-	return err
-}
-
-// authorize resolves ref for a caller who must be allowed to do something
-// with it, or with the file at path there.
-func (s *server) authorize(c *call, ref pfs.Ref, act pfs.Action, path string) (*pfs.Snapshot, error) {
-	snap, err := s.fs.ResolveFor(c.Context(), c.caller.Caller, ref)
-	if err != nil {
-		return nil, err
-	}
-	return snap, snap.Authorize(c.Context(), c.caller.Caller, act, path)
-}
-
-// refFor reads a ref that the caller must be allowed to do something with.
-func (s *server) refFor(c *call, expr string, act pfs.Action) (pfs.Ref, error) {
-	ref, err := c.ref(expr)
-	if err != nil {
-		return ref, err
-	}
-	return ref, s.may(c, ref, act)
-}
-
-// writeTo reads a ref that the caller must be allowed to do something with by
-// a write. It goes to what the ref means now, and to no other branch that gets
-// the name before it is made.
-func (s *server) writeTo(c *call, expr string, act pfs.Action, message string) (pfs.Ref, pfs.WriteOptions, error) {
-	opt := c.options(message)
-	ref, err := c.ref(expr)
-	if err == nil && !c.caller.Unlimited() {
-		opt.On, err = s.authorize(c, ref, act, "")
-	}
-	return ref, opt, err
-}
-
-// snapshot resolves the ref in the query, for the path there.
-func (s *server) snapshot(c *call, act pfs.Action) (*pfs.Snapshot, error) {
-	ref, err := c.ref(c.URL.Query().Get("ref"))
-	if err != nil {
-		return nil, err
-	}
-	path := ""
-	if act == pfs.ActRead {
-		path = c.URL.Query().Get("path")
-	}
-	return s.authorize(c, ref, act, path)
+	return c.fs.View(c.Context(), func(v *pfs.View) error {
+		snap, err := v.Open(ref, act, path)
+		if err != nil {
+			return err
+		}
+		return read(snap)
+	})
 }
 
 // options are those of a write.
 func (c *call) options(message string) pfs.WriteOptions {
-	return pfs.WriteOptions{Author: c.caller.Name, User: c.caller.ID, Message: message, IfHead: c.URL.Query().Get("if_head")}
+	return pfs.WriteOptions{Message: message, IfHead: c.URL.Query().Get("if_head")}
 }

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 
 	v1 "caret/api/v1"
@@ -51,10 +49,6 @@ func (s *server) log(c *call) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.snapshot(c, pfs.ActList)
-	if err != nil {
-		return err
-	}
 	q := c.URL.Query()
 	opt := pfs.LogOptions{Path: q.Get("path"), Author: q.Get("author"), Message: q.Get("message"), Limit: limit + 1}
 	if opt.Since, err = c.time("since"); err != nil {
@@ -63,16 +57,30 @@ func (s *server) log(c *call) error {
 	if opt.Until, err = c.time("until"); err != nil {
 		return err
 	}
-	if after != "" {
-		if opt.After, err = revision.ParseID(after); err != nil {
-			return badAfter(after)
-		}
+	if opt.After, err = afterCommit(after); err != nil {
+		return err
 	}
-	list, err := snap.Log(c.Context(), opt)
+	var list []pfs.Commit
+	err = c.view(pfs.ActList, "", func(snap *pfs.Snapshot) (err error) {
+		list, err = snap.Log(c.Context(), opt)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	return c.ok(wirePage(list, limit, wireCommit, func(x pfs.Commit) string { return x.ID.String() }))
+}
+
+// afterCommit reads the after of a listing of commits.
+func afterCommit(after string) (pfs.CommitID, error) {
+	if after == "" {
+		return pfs.CommitID{}, nil
+	}
+	id, err := revision.ParseID(after)
+	if err != nil {
+		err = badAfter(after)
+	}
+	return id, err
 }
 
 func (s *server) inspectCommit(c *call) error {
@@ -80,26 +88,26 @@ func (s *server) inspectCommit(c *call) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.authorize(c, ref, pfs.ActList, "")
+	snap, err := c.fs.Open(c.Context(), ref, pfs.ActList, "")
 	if err != nil {
 		return err
 	}
 	if snap.Open {
-		return s.inspectOpen(c, ref)
+		o, staged, err := c.fs.OpenCommit(c.Context(), ref)
+		if err != nil {
+			return err
+		}
+		return c.ok(wireStaged(o, staged))
 	}
-	x, err := s.fs.Commit(c.Context(), ref)
+	x, err := c.fs.Commit(c.Context(), ref)
 	if err != nil {
 		return err
 	}
 	return c.ok(wireCommit(x))
 }
 
-// inspectOpen describes an open commit as if it were finished now.
-func (s *server) inspectOpen(c *call, ref pfs.Ref) error {
-	o, staged, err := s.fs.OpenCommit(c.Context(), ref)
-	if err != nil {
-		return err
-	}
+// wireStaged is an open commit as if it were finished now.
+func wireStaged(o pfs.OpenCommit, staged int) v1.Commit {
 	w := wireOpen(o)
 	out := v1.Commit{
 		ID: w.ID, Parents: []string{}, Time: w.Started, Author: w.Author, Message: w.Message, Files: staged,
@@ -108,7 +116,7 @@ func (s *server) inspectOpen(c *call, ref pfs.Ref) error {
 	if w.Parent != "" {
 		out.Parents = append(out.Parents, w.Parent)
 	}
-	return c.ok(out)
+	return out
 }
 
 func (s *server) changes(c *call) error {
@@ -116,11 +124,11 @@ func (s *server) changes(c *call) error {
 	if err != nil {
 		return err
 	}
-	ref, err := s.refFor(c, c.PathValue("ref"), pfs.ActList)
+	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
 		return err
 	}
-	list, err := s.fs.Changes(c.Context(), ref, after, limit+1)
+	list, err := c.fs.Changes(c.Context(), ref, after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -132,34 +140,15 @@ func (s *server) startCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, opt, err := s.writeTo(c, in.Branch, pfs.ActWrite, in.Message)
+	ref, err := c.ref(in.Branch)
 	if err != nil {
 		return err
 	}
-	o, err := s.fs.StartCommit(c.Context(), ref, opt)
+	o, err := c.fs.StartCommit(c.Context(), ref, c.options(in.Message))
 	if err != nil {
 		return err
 	}
 	return c.answer(http.StatusCreated, wireOpen(o))
-}
-
-// openCommit is the open commit a request is about, which may be shortened.
-func (s *server) openCommit(c *call) (*pfs.Snapshot, error) {
-	ref, err := c.ref(c.PathValue("ref"))
-	if err != nil {
-		return nil, err
-	}
-	snap, err := s.authorize(c, ref, pfs.ActWrite, "")
-	if err != nil {
-		return nil, err
-	}
-	if err := snap.MayFinish(c.Context(), c.caller.Caller); err != nil {
-		return nil, err
-	}
-	if !snap.Open {
-		return nil, fmt.Errorf("%w: %s is not open: the commit %s is finished", pfs.ErrConflict, c.PathValue("ref"), snap.ID)
-	}
-	return snap, nil
 }
 
 func (s *server) finishCommit(c *call) error {
@@ -167,27 +156,34 @@ func (s *server) finishCommit(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	open, err := s.openCommit(c)
+	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
 		return err
 	}
-	x, err := s.fs.FinishCommit(c.Context(), open.Repo, open.ID, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
+	x, err := c.fs.FinishCommit(c.Context(), ref, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
 	if err != nil {
-		return s.advise(c, err, pfs.Ref{Repo: open.Repo, Branch: open.Branch}, "finish with --strategy ours or theirs, or abort")
+		return c.advise(err, ref, "finish with --strategy ours or theirs, or abort")
 	}
 	return c.ok(wireCommit(x))
 }
 
 func (s *server) abortCommit(c *call) error {
-	open, err := s.openCommit(c)
+	ref, err := c.ref(c.PathValue("ref"))
 	if err != nil {
 		return err
 	}
-	if err := s.fs.AbortCommit(c.Context(), open.Repo, open.ID); err != nil {
+	dry, err := c.dryRun()
+	if err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	if !dry {
+		return c.done(c.fs.AbortCommit(c.Context(), ref))
+	}
+	o, staged, err := c.fs.Abortable(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	return c.ok(wireStaged(o, staged))
 }
 
 func (s *server) listOpen(c *call) error {
@@ -195,29 +191,13 @@ func (s *server) listOpen(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := visible(c, after, limit+1, s.openCommits(c), openID, func(o pfs.OpenCommit) (bool, error) {
-		err := s.may(c, pfs.Ref{Repo: o.Repo, Branch: o.Branch}, pfs.ActWrite)
-		if errors.Is(err, pfs.ErrDenied) || errors.Is(err, pfs.ErrNoSuchBranch) {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	behind, err := afterCommit(after)
 	if err != nil {
 		return err
 	}
-	return c.ok(wirePage(list, limit, wireOpen, openID))
-}
-
-func openID(o pfs.OpenCommit) string { return o.ID.String() }
-
-func (s *server) openCommits(c *call) lister[pfs.OpenCommit] {
-	return func(after string, limit int) (list []pfs.OpenCommit, err error) {
-		var behind pfs.CommitID
-		if after != "" {
-			if behind, err = revision.ParseID(after); err != nil {
-				return nil, badAfter(after)
-			}
-		}
-		return s.fs.OpenCommits(c.Context(), c.PathValue("repo"), behind, limit)
+	list, err := c.fs.OpenCommits(c.Context(), c.PathValue("repo"), behind, limit+1)
+	if err != nil {
+		return err
 	}
+	return c.ok(wirePage(list, limit, wireOpen, func(o pfs.OpenCommit) string { return o.ID.String() }))
 }

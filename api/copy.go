@@ -12,64 +12,52 @@ func (s *server) copyFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	to, err := s.refFor(c, in.Ref, pfs.ActWrite)
+	to, err := c.ref(in.Ref)
 	if err != nil {
 		return err
 	}
-	on, err := s.fs.Target(c.Context(), to)
-	if err != nil {
-		return err
-	}
-	src, err := c.ref(in.From)
+	from, err := c.ref(in.From)
 	if err != nil {
 		return err
 	}
 	if in.FromRepo != "" {
-		src.Repo = in.FromRepo
-	}
-	from, err := s.readable(c, src, &in)
-	if err != nil {
-		return err
-	}
-	if from.Repo == on.Repo && from.Branch == on.Branch && from.ID == on.ID && in.FromPath == in.Path {
-		return fmt.Errorf("%w: %q would be copied onto itself", pfs.ErrInvalidArgument, in.Path)
+		from.Repo = in.FromRepo
 	}
 	opt := c.options(in.Message)
-	opt.On = on
 	if in.Recursive {
-		return s.copyAll(c, from, to, &in, opt)
+		done, err := c.fs.CopyFiles(c.Context(), from, in.FromPath, to, in.Path, opt)
+		if err != nil {
+			return err
+		}
+		return c.ok(undone(done))
 	}
-	info, err := from.Stat(c.Context(), in.FromPath)
+	info, err := c.source(&in, from, to)
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.Copy(c.Context(), info, to, in.Path, nil, opt)
+	done, err := c.fs.Copy(c.Context(), info, to, in.Path, nil, opt)
 	if err != nil {
 		return err
 	}
 	return c.ok(v1.Written{Commit: done.Commit.String(), Files: 1})
 }
 
-// readable is what is copied from, of which the caller must be allowed to read
-// the file, or to list all.
-func (s *server) readable(c *call, ref pfs.Ref, in *v1.Copy) (*pfs.Snapshot, error) {
-	if in.Recursive {
-		return s.authorize(c, ref, pfs.ActList, "")
-	}
-	return s.authorize(c, ref, pfs.ActRead, in.FromPath)
-}
-
-// copyAll copies what is under a prefix. Who does not own the branch that it
-// is read from must be allowed to read every file of it.
-func (s *server) copyAll(c *call, from *pfs.Snapshot, to pfs.Ref, in *v1.Copy, opt pfs.WriteOptions) error {
-	ctx, who := c.Context(), c.caller.Caller
-	var may func(path string) error
-	if from.Authorize(ctx, who, pfs.ActOwn, "") != nil {
-		may = func(path string) error { return from.Authorize(ctx, who, pfs.ActRead, path) }
-	}
-	done, err := s.fs.CopyFiles(ctx, from, in.FromPath, to, in.Path, may, opt)
-	if err != nil {
+// source finds the file that is to be copied.
+func (c *call) source(in *v1.Copy, from, to pfs.Ref) (info pfs.Info, err error) {
+	err = c.fs.View(c.Context(), func(v *pfs.View) error {
+		on, err := v.Target(to, pfs.ActWrite, in.Path)
+		if err != nil {
+			return err
+		}
+		snap, err := v.Open(from, pfs.ActRead, in.FromPath)
+		if err != nil {
+			return err
+		}
+		if snap.Repo == on.Repo && snap.Branch == on.Branch && snap.ID == on.ID && in.FromPath == in.Path {
+			return fmt.Errorf("%w: %q would be copied onto itself", pfs.ErrInvalidArgument, in.Path)
+		}
+		info, err = snap.Stat(c.Context(), in.FromPath)
 		return err
-	}
-	return c.ok(undone(done))
+	})
+	return info, err
 }

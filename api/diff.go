@@ -19,29 +19,29 @@ func (s *server) diff(c *call) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := s.diffSides(c)
+	from, to, err := c.diffSides()
 	if err != nil {
 		return err
 	}
-	list, err := s.fs.Diff(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix"), After: after, Limit: limit + 1})
+	list, err := c.fs.Diff(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix"), After: after, Limit: limit + 1})
 	if err != nil {
 		return err
 	}
 	return c.ok(wirePage(list, limit, wireDifference, func(d pfs.Difference) string { return d.Path }))
 }
 
-func (s *server) diffSides(c *call) (from, to pfs.Ref, err error) {
-	if from, err = s.refFor(c, c.URL.Query().Get("from"), pfs.ActList); err != nil {
+func (c *call) diffSides() (from, to pfs.Ref, err error) {
+	if from, err = c.ref(c.URL.Query().Get("from")); err != nil {
 		return from, to, err
 	}
-	to, err = s.refFor(c, c.URL.Query().Get("to"), pfs.ActList)
+	to, err = c.ref(c.URL.Query().Get("to"))
 	return from, to, err
 }
 
 // streamDiff sends all of a diff, a line of JSON each, as it is found. One
 // that breaks off has not ended as HTTP wants it.
 func (s *server) streamDiff(c *call) error {
-	from, to, err := s.diffSides(c)
+	from, to, err := c.diffSides()
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *server) streamDiff(c *call) error {
 		c.w.WriteHeader(http.StatusOK)
 		out = json.NewEncoder(c.w)
 	}
-	err = s.fs.EachDifference(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix")}, func(d pfs.Difference) error {
+	err = c.fs.EachDifference(c.Context(), from, to, pfs.DiffOptions{Prefix: c.URL.Query().Get("prefix")}, func(d pfs.Difference) error {
 		if out == nil {
 			begin()
 		}

@@ -39,6 +39,7 @@ type problem struct {
 
 // problems says what each error below is; the first match counts.
 var problems = []problem{
+	{pfs.ErrUnknownOutcome, 503, "unknown_outcome", "look whether it was done, as with `caret log REPO`, before sending it again"},
 	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
 	{pfs.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
 	{pfs.ErrClosed, 503, "shutting_down", "send it again once the server is back"},
@@ -52,6 +53,7 @@ var problems = []problem{
 	{pfs.ErrPathTooLong, 400, "invalid_path", "shorten the path to 1024 bytes"},
 	{pfs.ErrInvalidExpr, 400, "invalid_expression", "write master, HEAD^, HEAD~3, .1, a commit id, or HEAD@2026-11-20T12:00:00Z"},
 	{pfs.ErrInvalidArgument, 400, "invalid_argument", "GET /_caret/v1/openapi.json says what the operation takes"},
+	{pfs.ErrKeyGone, 403, "access_denied", "sign with another key: this one was deleted, or its user"},
 	{pfs.ErrDenied, 403, "access_denied", "ask the owner of the repo for a grant, or sign with another key"},
 	{pfs.ErrNoSuchUser, 404, "no_such_user", "`caret user list` shows what there is"},
 	{pfs.ErrNoSuchKey, 404, "no_such_key", "`caret key list` shows what there is"},
@@ -99,12 +101,12 @@ func problemOf(err error) problem {
 
 // advise adds to a conflict what to do about it. The states of the paths are
 // for those who may list the branch that was to be written to.
-func (s *server) advise(c *call, err error, branch pfs.Ref, hint string) error {
+func (c *call) advise(err error, branch pfs.Ref, hint string) error {
 	conflict := (*pfs.ConflictError)(nil)
 	if !errors.As(err, &conflict) {
 		return err
 	}
-	if s.may(c, branch, pfs.ActList) != nil {
+	if _, denied := c.fs.Open(c.Context(), branch, pfs.ActList, ""); denied != nil {
 		paths := pfs.ConflictError{What: conflict.What, Total: conflict.Total}
 		for _, x := range conflict.Conflicts {
 			paths.Conflicts = append(paths.Conflicts, pfs.Conflict{Path: x.Path})
@@ -141,7 +143,7 @@ func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 	}
 	var missing *pfs.MissingError
 	if errors.As(err, &missing) {
-		if name := s.meant(c, missing); name != "" {
+		if name := c.meant(missing); name != "" {
 			body.Hint = "did you mean " + name + "? " + body.Hint
 		}
 	}

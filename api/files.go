@@ -28,12 +28,12 @@ func (s *server) listFiles(c *call) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.snapshot(c, pfs.ActList)
-	if err != nil {
-		return err
-	}
 	q := c.URL.Query()
-	list, err := snap.List(c.Context(), pfs.ListOptions{Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), After: after, Limit: limit})
+	var list pfs.ListPage
+	err = c.view(pfs.ActList, "", func(snap *pfs.Snapshot) (err error) {
+		list, err = snap.List(c.Context(), pfs.ListOptions{Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), After: after, Limit: limit})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *server) listFiles(c *call) error {
 }
 
 func (s *server) statFile(c *call) error {
-	_, info, err := s.find(c)
+	_, info, err := c.find()
 	if err != nil {
 		return err
 	}
@@ -54,17 +54,18 @@ func (s *server) statFile(c *call) error {
 }
 
 // find finds the file that ref and path in the query mean.
-func (s *server) find(c *call) (*pfs.Snapshot, pfs.Info, error) {
-	snap, err := s.snapshot(c, pfs.ActRead)
-	if err != nil {
-		return nil, pfs.Info{}, err
-	}
-	info, err := snap.Stat(c.Context(), c.URL.Query().Get("path"))
+func (c *call) find() (snap *pfs.Snapshot, info pfs.Info, err error) {
+	path := c.URL.Query().Get("path")
+	err = c.view(pfs.ActRead, path, func(s *pfs.Snapshot) (err error) {
+		snap = s
+		info, err = s.Stat(c.Context(), path)
+		return err
+	})
 	return snap, info, err
 }
 
 func (s *server) getFile(c *call) error {
-	snap, info, err := s.find(c)
+	snap, info, err := c.find()
 	if err != nil {
 		return err
 	}
@@ -137,15 +138,14 @@ func wanted(spec string, size int64) (off, length int64, status int, err error) 
 
 func (s *server) putFile(c *call) error {
 	q := c.URL.Query()
-	ref, err := s.refFor(c, q.Get("ref"), pfs.ActWrite)
+	ref, err := c.queryRef()
 	if err != nil {
 		return err
 	}
-	on, err := s.fs.Target(c.Context(), ref)
-	if err != nil {
-		return err
+	if _, err := c.fs.Target(c.Context(), ref, pfs.ActWrite, q.Get("path")); err != nil {
+		return err // before the body comes
 	}
-	w := s.fs.NewFile(c.Context(), c.caller.Length)
+	w := c.fs.NewFile(c.Context(), c.caller.Length)
 	defer w.Abort()
 	in, sum := io.Reader(bodyReader{c.caller.Body}), md5.New()
 	if s.opts.MD5 {
@@ -162,9 +162,7 @@ func (s *server) putFile(c *call) error {
 	if s.opts.MD5 {
 		attrs.Checksum.MD5 = hex.EncodeToString(sum.Sum(nil))
 	}
-	opt := c.options(q.Get("message"))
-	opt.On = on
-	done, err := s.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, opt)
+	done, err := c.fs.Put(c.Context(), ref, q.Get("path"), part.Content, attrs, c.options(q.Get("message")))
 	if err != nil {
 		return err
 	}
@@ -176,11 +174,15 @@ func (s *server) deleteFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	ref, opt, err := s.writeTo(c, in.Ref, pfs.ActWrite, in.Message)
+	ref, err := c.ref(in.Ref)
 	if err != nil {
 		return err
 	}
-	done, err := s.fs.Delete(c.Context(), ref, pfs.Files(in.Paths...), opt)
+	remove := c.fs.Delete
+	if in.DryRun {
+		remove = c.fs.Deletable
+	}
+	done, err := remove(c.Context(), ref, pfs.Files(in.Paths...), c.options(in.Message))
 	if err != nil {
 		return err
 	}
@@ -189,8 +191,11 @@ func (s *server) deleteFiles(c *call) error {
 		out.Commit = done.Commit.String()
 	}
 	for _, it := range done.Items {
-		if it.Existed {
-			out.Files++
+		if !it.Existed {
+			continue
+		}
+		if out.Files++; in.DryRun && out.Files <= maxDiff {
+			out.Changes = append(out.Changes, wireDifference(pfs.Difference{Path: it.Was.Path, Old: it.Was}))
 		}
 	}
 	return c.ok(out)

@@ -2,86 +2,47 @@ package api
 
 import (
 	"errors"
-	"slices"
 
 	"caret/api/nearest"
 	"caret/pfs"
 )
 
-const (
-	maxNames = 1000 // that are looked at for the one that was meant
-	maxSeen  = 3    // of the nearest ones, that are looked up
-)
-
-// named are names of one kind, and who sees them.
-type named struct {
-	names []string
-	sees  func(name string) bool
-}
+// maxNames is how many names are looked at for the one that was meant.
+const maxNames = 1000
 
 // meant is the name of something that the caller may know of, and may have
 // meant when asking for what is missing; "" if there is none. What goes wrong
 // on the way is no matter: there is an error to be told already.
-func (s *server) meant(c *call, missing *pfs.MissingError) string {
-	n := s.candidates(c, missing)
-	for range maxSeen {
-		best := nearest.Of(missing.Name, n.names)
-		if best == "" || n.sees(best) {
-			return best
-		}
-		n.names = slices.DeleteFunc(n.names, func(s string) bool { return s == best })
+func (c *call) meant(missing *pfs.MissingError) string {
+	if c.fs == nil {
+		return ""
 	}
-	return ""
-}
-
-func (s *server) candidates(c *call, missing *pfs.MissingError) named {
+	var names []string
 	switch {
 	case errors.Is(missing, pfs.ErrNoSuchRepo):
-		return s.repoNames(c)
+		list, _ := c.fs.Repos(c.Context(), "", maxNames)
+		names = namesOf(list, repoName)
 	case errors.Is(missing, pfs.ErrNoSuchBranch):
-		return s.branchNames(c, missing.Repo)
+		names = c.branchNames(missing.Repo)
 	case errors.Is(missing, pfs.ErrNoSuchTag):
-		return s.tagNames(c, missing.Repo)
+		names = c.tagNames(missing.Repo)
 	case errors.Is(missing, pfs.ErrNoSuchCommit):
-		branches, tags := s.branchNames(c, missing.Repo), s.tagNames(c, missing.Repo)
-		return named{slices.Concat(branches.names, tags.names), func(name string) bool {
-			if slices.Contains(tags.names, name) { // none is the name of both
-				return tags.sees(name)
-			}
-			return branches.sees(name)
-		}}
+		names = append(c.branchNames(missing.Repo), c.tagNames(missing.Repo)...)
 	case errors.Is(missing, pfs.ErrNoSuchUser):
-		return s.userNames(c)
+		list, _ := c.fs.Users(c.Context(), "", maxNames)
+		names = namesOf(list, userName)
 	}
-	return named{}
+	return nearest.Of(missing.Name, names)
 }
 
-func (s *server) repoNames(c *call) named {
-	list, _ := s.fs.Repos(c.Context(), "", maxNames)
-	return named{namesOf(list, repoName), func(name string) bool {
-		seen, err := s.branches(c, name, "", 1)
-		return err == nil && len(seen) > 0
-	}}
+func (c *call) branchNames(repo string) []string {
+	list, _ := c.fs.Branches(c.Context(), repo, "", maxNames)
+	return namesOf(list, branchName)
 }
 
-func (s *server) branchNames(c *call, repo string) named {
-	list, _ := s.fs.Branches(c.Context(), repo, "", maxNames)
-	return named{namesOf(list, branchName), func(name string) bool {
-		ok, err := s.seesBranch(c, repo, name)
-		return err == nil && ok
-	}}
-}
-
-func (s *server) tagNames(c *call, repo string) named {
-	list, _ := s.fs.Tags(c.Context(), repo, "", maxNames)
-	return named{namesOf(list, tagName), func(string) bool {
-		return s.may(c, pfs.Ref{Repo: repo}, pfs.ActList) == nil
-	}}
-}
-
-func (s *server) userNames(c *call) named {
-	list, _ := s.fs.Users(c.Context(), "", maxNames)
-	return named{namesOf(list, userName), func(string) bool { return c.admin() == nil }}
+func (c *call) tagNames(repo string) []string {
+	list, _ := c.fs.Tags(c.Context(), repo, "", maxNames)
+	return namesOf(list, tagName)
 }
 
 func namesOf[T any](list []T, name func(T) string) []string {

@@ -5,42 +5,28 @@ import (
 	"caret/pfs"
 )
 
-// merge brings content into a branch, so it takes who may read all of it; a
-// protected branch takes merges of who owns it alone.
 func (s *server) merge(c *call) error {
 	var in v1.Merge
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	into, write, err := s.writeTo(c, in.Into, pfs.ActWrite, in.Message)
+	into, err := c.ref(in.Into)
 	if err != nil {
 		return err
 	}
-	from, err := s.refFor(c, in.From, pfs.ActOwn)
+	from, err := c.ref(in.From)
 	if err != nil {
 		return err
-	}
-	if in.DryRun { // which shows what the branch has
-		if err := s.may(c, into, pfs.ActList); err != nil {
-			return err
-		}
-	}
-	if !c.caller.Unlimited() {
-		if write.On.Protected() {
-			if err := write.On.Authorize(c.Context(), c.caller.Caller, pfs.ActOwn, ""); err != nil {
-				return err
-			}
-		}
 	}
 	opt := pfs.MergeOptions{
-		WriteOptions: write, NoFastForward: in.NoFastForward, Squash: in.Squash, DryRun: in.DryRun,
+		WriteOptions: c.options(in.Message), NoFastForward: in.NoFastForward, Squash: in.Squash, DryRun: in.DryRun,
 	}
 	for _, r := range in.Rules {
 		opt.Rules = append(opt.Rules, pfs.Rule{Pattern: r.Pattern, Strategy: r.Strategy})
 	}
-	done, err := s.fs.Merge(c.Context(), into, from, opt)
+	done, err := c.fs.Merge(c.Context(), into, from, opt)
 	if err != nil {
-		return s.advise(c, err, into, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
+		return c.advise(err, into, "decide with --strategy ours or theirs, for all paths or for some: --strategy 'june/=theirs'")
 	}
 	return c.ok(wireMerged(done))
 }

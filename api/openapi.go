@@ -108,7 +108,7 @@ func (o operation) describe(types *schemas) object {
 	answers := object{}
 	for _, status := range o.out.statuses {
 		r := object{"description": http.StatusText(status)}
-		if o.out.body != nil {
+		if o.out.body != nil && status != http.StatusNoContent {
 			r["content"] = types.body(o.out.body)
 		}
 		answers[strconv.Itoa(status)] = r

@@ -49,8 +49,13 @@ type stream struct {
 func ok(v any) answer      { return answer{body: v, statuses: []int{http.StatusOK}} }
 func created(v any) answer { return answer{body: v, statuses: []int{http.StatusCreated}} }
 
+// deleted is the answer to a deletion: that it was done, or to a dry run what
+// would go.
+func deleted(v any) answer {
+	return answer{body: v, statuses: []int{http.StatusOK, http.StatusNoContent}}
+}
+
 var (
-	done     = answer{statuses: []int{http.StatusNoContent}}
 	content  = stream{media: "application/octet-stream"}
 	anything = stream{media: "*/*"}
 )
@@ -62,6 +67,7 @@ var (
 	refParam    = param{name: "ref", about: "a version expression such as `master`, `HEAD^` or a commit id; the head of the default branch if absent"}
 	prefixParam = param{name: "prefix", about: "only paths that begin with it"}
 	pathParam   = param{name: "path", about: "of the file", required: true}
+	dryRunParam = param{name: "dry_run", about: "`true` deletes nothing, and answers with what would go or with the error of the deletion", kind: "boolean"}
 	ifHeadParam = param{name: "if_head", about: "a version expression, such as a commit id: refused with 412 unless it means the head of the branch"}
 )
 
@@ -88,16 +94,19 @@ var operations = []operation{
 	{"repos", "PATCH repos/{repo}", "updateRepo", "Changes the description or the default branch of a repo", nil, v1.UpdateRepo{}, ok(v1.Repo{}), (*server).updateRepo},
 	{
 		"repos", "DELETE repos/{repo}", "deleteRepo", "Deletes a repo with its branches",
-		[]param{{name: "force", about: "`true` deletes a repo that has commits too", kind: "boolean"}}, nil, done, (*server).deleteRepo,
+		[]param{{name: "force", about: "`true` deletes a repo that has commits too", kind: "boolean"}, dryRunParam}, nil, deleted(v1.Removal{}), (*server).deleteRepo,
 	},
 
 	{"branches", "GET repos/{repo}/branches", "listBranches", "Lists the branches that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Branch]{}), (*server).listBranches},
 	{"branches", "POST repos/{repo}/branches", "createBranch", "Makes a branch in constant time", nil, v1.CreateBranch{}, created(v1.Branch{}), (*server).createBranch},
 	{"branches", "GET repos/{repo}/branches/{branch}", "inspectBranch", "Describes a branch", nil, nil, ok(v1.Branch{}), (*server).inspectBranch},
-	{"branches", "DELETE repos/{repo}/branches/{branch}", "deleteBranch", "Deletes a branch; the last one takes its repo with it", nil, nil, done, (*server).deleteBranch},
+	{
+		"branches", "DELETE repos/{repo}/branches/{branch}", "deleteBranch", "Deletes a branch; the last one takes its repo with it",
+		[]param{dryRunParam}, nil, deleted(v1.Removal{}), (*server).deleteBranch,
+	},
 	{
 		"branches", "POST repos/{repo}/branches/{branch}/reset", "resetBranch", "Makes another commit the head of a branch",
-		[]param{ifHeadParam}, v1.ResetBranch{}, ok(v1.Branch{}), (*server).resetBranch,
+		[]param{ifHeadParam}, v1.ResetBranch{}, ok(v1.Reset{}), (*server).resetBranch,
 	},
 	{
 		"branches", "POST repos/{repo}/branches/{branch}/protect", "protectBranch", "Protects a branch from writes, resets and deletion, or does no longer",
@@ -119,7 +128,7 @@ var operations = []operation{
 	{"tags", "GET repos/{repo}/tags", "listTags", "Lists the tags of a repo, by name", paged(), nil, ok(v1.Page[v1.Tag]{}), (*server).listTags},
 	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
 	{"tags", "GET repos/{repo}/tags/{tag}", "inspectTag", "Describes a tag", nil, nil, ok(v1.Tag{}), (*server).inspectTag},
-	{"tags", "DELETE repos/{repo}/tags/{tag}", "deleteTag", "Deletes a tag; the commit stays", nil, nil, done, (*server).deleteTag},
+	{"tags", "DELETE repos/{repo}/tags/{tag}", "deleteTag", "Deletes a tag; the commit stays", []param{dryRunParam}, nil, deleted(v1.Tag{}), (*server).deleteTag},
 
 	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{refParam}, nil, ok(v1.Snapshot{}), (*server).resolve},
 	{
@@ -164,7 +173,7 @@ var operations = []operation{
 		"open commits", "POST repos/{repo}/commits/{ref}/finish", "finishCommit", "Makes all that is staged in an open commit one commit of its branch, or nothing of it",
 		nil, v1.FinishCommit{}, ok(v1.Commit{}), (*server).finishCommit,
 	},
-	{"open commits", "DELETE repos/{repo}/commits/{ref}", "abortCommit", "Drops an open commit", nil, nil, done, (*server).abortCommit},
+	{"open commits", "DELETE repos/{repo}/commits/{ref}", "abortCommit", "Drops an open commit", []param{dryRunParam}, nil, deleted(v1.Commit{}), (*server).abortCommit},
 
 	{
 		"files", "GET repos/{repo}/files", "listFiles", "Lists files, by path",
@@ -191,7 +200,7 @@ var operations = []operation{
 	{"users", "GET users", "listUsers", "Lists users, by name; for administrators", paged(), nil, ok(v1.Page[v1.User]{}), (*server).listUsers},
 	{"users", "POST users", "createUser", "Makes a user, who then needs a key; for administrators", nil, v1.CreateUser{}, created(v1.User{}), (*server).createUser},
 	{"users", "GET users/{user}", "inspectUser", "Describes a user", nil, nil, ok(v1.User{}), (*server).inspectUser},
-	{"users", "DELETE users/{user}", "deleteUser", "Deletes a user and its keys; for administrators", nil, nil, done, (*server).deleteUser},
+	{"users", "DELETE users/{user}", "deleteUser", "Deletes a user and its keys; for administrators", []param{dryRunParam}, nil, deleted(v1.UserRemoval{}), (*server).deleteUser},
 	{
 		"users", "GET keys", "listKeys", "Lists keys without their secrets",
 		paged(param{name: "user", about: "only the keys of this user; absent: of all, for administrators"}),
@@ -199,7 +208,7 @@ var operations = []operation{
 	},
 	{"users", "POST keys", "createKey", "Makes a key; its secret is told here alone", nil, v1.CreateKey{}, created(v1.Key{}), (*server).createKey},
 	{"users", "GET keys/{key}", "inspectKey", "Describes a key, without its secret", nil, nil, ok(v1.Key{}), (*server).inspectKey},
-	{"users", "DELETE keys/{key}", "deleteKey", "Deletes a key", nil, nil, done, (*server).deleteKey},
+	{"users", "DELETE keys/{key}", "deleteKey", "Deletes a key", []param{dryRunParam}, nil, deleted(v1.Key{}), (*server).deleteKey},
 
 	{"document", "GET openapi.json", openDocument, "This document; needs no signature", nil, nil, ok(document{}), (*server).openapi},
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"caret/api"
@@ -24,21 +25,24 @@ import (
 type testServer struct {
 	*apitest.Checker
 	*httptest.Server
-	fs *pfs.FS
+	fs *pfs.FS // as root sees it
+
+	mu   sync.Mutex
+	keys map[string]string // by user
 }
 
 func newServer(t *testing.T) *testServer {
 	t.Helper()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &testServer{fs: fs}
-	s.Checker = apitest.New(api.New(fs, api.Options{Authenticate: s.authenticate}), t.Errorf)
+	s := &testServer{fs: system.As(pfs.Root), keys: map[string]string{}}
+	s.Checker = apitest.New(api.New(system, api.Options{Authenticate: s.authenticate}), t.Errorf)
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.Close()
-		fs.Close()
+		system.Close()
 	})
 	return s
 }
@@ -48,8 +52,29 @@ func (s *testServer) authenticate(r *http.Request) (api.Caller, error) {
 	if name == "" {
 		return api.Caller{}, errors.New("the request is not signed")
 	}
-	u, err := s.fs.User(r.Context(), name)
-	return api.Caller{Caller: pfs.Caller{ID: u.ID, Name: u.Name, Admin: u.Admin}, Body: r.Body, Length: r.ContentLength}, err
+	who, err := s.holder(r.Context(), name)
+	return api.Caller{Caller: who, Body: r.Body, Length: r.ContentLength}, err
+}
+
+// holder is who has an access key, or a user's, which is made when it is first
+// needed.
+func (s *testServer) holder(ctx context.Context, user string) (pfs.Caller, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if user == pfs.RootUser {
+		return pfs.Root, nil
+	}
+	if strings.HasPrefix(user, "CARET") {
+		return pfs.Holder(user), nil
+	}
+	if s.keys[user] == "" {
+		k, err := s.fs.CreateKey(ctx, pfs.Key{User: user})
+		if err != nil {
+			return pfs.Anonymous, err
+		}
+		s.keys[user] = k.AccessKey
+	}
+	return pfs.Holder(s.keys[user]), nil
 }
 
 // do sends a request; target is METHOD and the path under the prefix. A
@@ -123,11 +148,14 @@ var steps = []step{
 	{"GET repos/r/branches/dev", "", 200, "", ""},
 	{"GET repos/r/branches/absent", "", 404, "no_such_branch", ""},
 	{"POST repos/r/branches/dev/reset", `{"to":"master^"}`, 200, "", ""},
+	{"POST repos/r/branches/dev/reset", `{"to":"master","dry_run":true}`, 200, "", ""},
 	{"POST repos/r/branches/dev/reset?if_head=master", `{"to":"master"}`, 412, "precondition_failed", ""},
 	{"POST repos/r/branches/dev/protect", `{"protected":true}`, 200, "", ""},
 	{"POST repos/r/branches/dev/protect", `{}`, 400, "bad_body", ""},
 	{"DELETE repos/r/branches/dev", "", 403, "access_denied", ""},
+	{"DELETE repos/r/branches/dev?dry_run=true", "", 403, "access_denied", ""},
 	{"POST repos/r/branches/dev/protect", `{"protected":false}`, 200, "", ""},
+	{"DELETE repos/r/branches/dev?dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r/branches/dev", "", 204, "", ""},
 	{"GET repos/r/deleted", "", 200, "", ""},
 	{"GET repos/absent/deleted", "", 404, "no_such_repo", ""},
@@ -148,7 +176,8 @@ var steps = []step{
 	{"GET repos/r/tags?limit=many", "", 400, "invalid_argument", ""},
 	{"GET repos/r/tags/v1", "", 200, "", ""},
 	{"GET repos/r/tags/absent", "", 404, "no_such_tag", ""},
-	{"DELETE repos/r/tags/v1", "", 204, "", ""},
+	{"DELETE repos/r/tags/v1?dry_run=true", "", 200, "", ""},
+	{"DELETE repos/r/tags/v1?dry_run=false", "", 204, "", ""},
 	{"DELETE repos/r/tags/v1", "", 404, "no_such_tag", ""},
 
 	{"GET repos/r/resolve?ref=HEAD^", "", 200, "", ""},
@@ -174,6 +203,7 @@ var steps = []step{
 	{"POST repos/r/restore", `{"branch":"master"}`, 400, "bad_body", ""},
 	{"POST repos/r/copy", `{"from":"master","from_path":"d/a","ref":"master","path":"d/c"}`, 200, "", ""},
 	{"POST repos/r/copy", `{"from":"master","from_path":"absent","ref":"master","path":"d/c"}`, 404, "no_such_path", ""},
+	{"POST repos/r/delete", `{"ref":"master","paths":["d/a"],"dry_run":true}`, 200, "", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":["d/a"]}`, 200, "", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":[""]}`, 400, "invalid_path", ""},
 
@@ -188,6 +218,7 @@ var steps = []step{
 	{"POST repos/r/commits/$open/finish", `{"strategy":"theirs"}`, 200, "", ""},
 	{"DELETE repos/r/commits/$open", "", 409, "conflict", ""},
 	{"POST repos/r/commits", `{"branch":"master"}`, 201, "", "open"},
+	{"DELETE repos/r/commits/$open?dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r/commits/$open", "", 204, "", ""},
 
 	{"POST users", `{"name":"ann","display":"Ann A."}`, 201, "", ""},
@@ -202,13 +233,16 @@ var steps = []step{
 	{"GET keys?user=absent", "", 404, "no_such_user", ""},
 	{"GET keys/$key", "", 200, "", ""},
 	{"GET keys/absent", "", 404, "no_such_key", ""},
+	{"DELETE keys/$key?dry_run=true", "", 200, "", ""},
 	{"DELETE keys/$key", "", 204, "", ""},
 	{"DELETE keys/$key", "", 404, "no_such_key", ""},
+	{"DELETE users/ann?dry_run=true", "", 200, "", ""},
 	{"DELETE users/ann", "", 204, "", ""},
 	{"DELETE users/ann", "", 404, "no_such_user", ""},
 
 	{"DELETE repos/r?force=yes", "", 400, "invalid_argument", ""},
 	{"DELETE repos/r", "", 409, "not_empty", ""},
+	{"DELETE repos/r?force=true&dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r?force=true", "", 204, "", ""},
 }
 

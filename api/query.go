@@ -61,6 +61,9 @@ func (c *call) flag(name string) (bool, error) {
 	}
 }
 
+// dryRun says whether a deletion is only to say what would go.
+func (c *call) dryRun() (bool, error) { return c.flag("dry_run") }
+
 // time reads a parameter that is a time; absent is the zero time.
 func (c *call) time(name string) (t time.Time, err error) {
 	text := c.URL.Query().Get(name)
@@ -85,38 +88,6 @@ func (c *call) page() (after string, limit int, err error) {
 func badAfter(after string) error {
 	err := fmt.Errorf("%w: after %q", pfs.ErrInvalidArgument, after)
 	return &hinted{err, "give the next of the page before, or no after for the first one"}
-}
-
-// lister reads up to limit items behind after.
-type lister[T any] func(after string, limit int) ([]T, error)
-
-// visible reads up to limit items behind after that the caller sees. The
-// others are read and passed over, a page at a time.
-func visible[T any](c *call, after string, limit int, list lister[T], name func(T) string, sees func(T) (bool, error)) ([]T, error) {
-	if c.caller.Unlimited() {
-		return list(after, limit)
-	}
-	var seen []T
-	for {
-		page, err := list(after, maxPage)
-		if err != nil {
-			return nil, err
-		}
-		for _, x := range page {
-			if ok, err := sees(x); err != nil {
-				return nil, err
-			} else if ok {
-				seen = append(seen, x)
-			}
-			if len(seen) == limit {
-				return seen, nil
-			}
-		}
-		if len(page) < maxPage {
-			return seen, nil
-		}
-		after = name(page[maxPage-1])
-	}
 }
 
 // pageOf is page with another ceiling.

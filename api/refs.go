@@ -19,22 +19,19 @@ func (s *server) resetBranch(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	opt := c.options("")
-	if !c.caller.Unlimited() {
-		var err error
-		if opt.On, err = s.authorize(c, c.branchRef(), pfs.ActOwn, ""); err != nil {
-			return err
-		}
-	}
-	to, err := s.refFor(c, in.To, pfs.ActOwn) // all of it can be read there then
+	to, err := c.ref(in.To)
 	if err != nil {
 		return err
 	}
-	b, err := s.fs.ResetBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), to, opt)
+	done, err := c.fs.ResetBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), to, c.options(""), in.DryRun)
 	if err != nil {
 		return err
 	}
-	return c.ok(wireBranch(b))
+	out := v1.Reset{Branch: wireBranch(done.Branch), LeftCount: done.Count}
+	for _, x := range done.Left {
+		out.Left = append(out.Left, wireCommit(x))
+	}
+	return c.ok(out)
 }
 
 func (s *server) protectBranch(c *call) error {
@@ -42,10 +39,7 @@ func (s *server) protectBranch(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := s.may(c, c.branchRef(), pfs.ActOwn); err != nil {
-		return err
-	}
-	b, err := s.fs.ProtectBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), in.Protected)
+	b, err := c.fs.ProtectBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), in.Protected)
 	if err != nil {
 		return err
 	}
@@ -54,12 +48,7 @@ func (s *server) protectBranch(c *call) error {
 
 func (s *server) restoreBranch(c *call) error {
 	repo := c.PathValue("repo")
-	if !c.caller.Unlimited() { // whose the deleted one was is not looked up for others
-		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
-			return err
-		}
-	}
-	b, err := s.fs.RestoreBranch(c.Context(), repo, c.PathValue("branch"), c.caller.Name)
+	b, err := c.fs.RestoreBranch(c.Context(), repo, c.PathValue("branch"))
 	if errors.Is(err, pfs.ErrNoSuchBranch) {
 		err = &hinted{err, "`caret branch list " + repo + " --deleted` shows what can be restored"}
 	}
@@ -74,13 +63,7 @@ func (s *server) listDeleted(c *call) error {
 	if err != nil {
 		return err
 	}
-	repo := c.PathValue("repo")
-	if !c.caller.Unlimited() { // as with what restores them
-		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
-			return err
-		}
-	}
-	list, err := s.fs.DeletedBranches(c.Context(), repo, after, limit+1)
+	list, err := c.fs.DeletedBranches(c.Context(), c.PathValue("repo"), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -101,11 +84,7 @@ func (s *server) listMoves(c *call) error {
 			return badAfter(after)
 		}
 	}
-	repo := c.PathValue("repo")
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, repo); err != nil {
-		return err
-	}
-	list, err := s.fs.Moves(c.Context(), repo, c.PathValue("branch"), before, limit+1)
+	list, err := c.fs.Moves(c.Context(), c.PathValue("repo"), c.PathValue("branch"), before, limit+1)
 	if err != nil {
 		return err
 	}
@@ -122,10 +101,7 @@ func (s *server) listTags(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo")}, pfs.ActList); err != nil {
-		return err
-	}
-	list, err := s.fs.Tags(c.Context(), c.PathValue("repo"), after, limit+1)
+	list, err := c.fs.Tags(c.Context(), c.PathValue("repo"), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -133,10 +109,7 @@ func (s *server) listTags(c *call) error {
 }
 
 func (s *server) inspectTag(c *call) error {
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo")}, pfs.ActList); err != nil {
-		return err
-	}
-	t, err := s.fs.Tag(c.Context(), c.PathValue("repo"), c.PathValue("tag"))
+	t, err := c.fs.Tag(c.Context(), c.PathValue("repo"), c.PathValue("tag"))
 	if err != nil {
 		return err
 	}
@@ -148,14 +121,11 @@ func (s *server) createTag(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
-		return err
-	}
 	at, err := c.ref(in.At)
 	if err != nil {
 		return err
 	}
-	t, err := s.fs.CreateTag(c.Context(), c.PathValue("repo"), in.Name, at)
+	t, err := c.fs.CreateTag(c.Context(), c.PathValue("repo"), in.Name, at)
 	if err != nil {
 		return err
 	}
@@ -163,12 +133,13 @@ func (s *server) createTag(c *call) error {
 }
 
 func (s *server) deleteTag(c *call) error {
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+	dry, err := c.dryRun()
+	if err != nil {
 		return err
 	}
-	if err := s.fs.DeleteTag(c.Context(), c.PathValue("repo"), c.PathValue("tag")); err != nil {
-		return err
+	t, err := c.fs.DeleteTag(c.Context(), c.PathValue("repo"), c.PathValue("tag"), dry)
+	if err != nil || !dry {
+		return c.done(err)
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.ok(wireTag(t))
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 
 	v1 "caret/api/v1"
@@ -38,42 +37,11 @@ func (s *server) listRepos(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.repos(c, after, limit+1)
+	list, err := c.fs.Repos(c.Context(), after, limit+1)
 	if err != nil {
 		return err
 	}
 	return c.ok(wirePage(list, limit, wireRepo, repoName))
-}
-
-// repos are those that the caller sees a branch of.
-func (s *server) repos(c *call, after string, limit int) ([]pfs.Repo, error) {
-	list := func(after string, limit int) ([]pfs.Repo, error) { return s.fs.Repos(c.Context(), after, limit) }
-	return visible(c, after, limit, list, repoName, func(r pfs.Repo) (bool, error) {
-		branches, err := s.branches(c, r.Name, "", 1)
-		if errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
-			return false, nil
-		}
-		return len(branches) > 0, err
-	})
-}
-
-// branches are those of a repo that the caller sees.
-func (s *server) branches(c *call, repo, after string, limit int) ([]pfs.Branch, error) {
-	list := func(after string, limit int) ([]pfs.Branch, error) {
-		return s.fs.Branches(c.Context(), repo, after, limit)
-	}
-	return visible(c, after, limit, list, branchName, func(b pfs.Branch) (bool, error) { return s.seesBranch(c, repo, b.Name) })
-}
-
-func (s *server) seesBranch(c *call, repo, name string) (bool, error) {
-	snap, err := s.fs.Resolve(c.Context(), pfs.Ref{Repo: repo, Branch: name})
-	if errors.Is(err, pfs.ErrNoSuchBranch) || errors.Is(err, pfs.ErrNoSuchRepo) { // it went meanwhile
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return snap.Sees(c.Context(), c.caller.Caller)
 }
 
 func (s *server) createRepo(c *call) error {
@@ -81,12 +49,7 @@ func (s *server) createRepo(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := c.caller.MayCreate(); err != nil {
-		return err
-	}
-	r, err := s.fs.CreateRepo(c.Context(), pfs.Repo{
-		Name: in.Name, Description: in.Description, DefaultBranch: in.DefaultBranch, Owner: c.caller.ID,
-	})
+	r, err := c.fs.CreateRepo(c.Context(), pfs.Repo{Name: in.Name, Description: in.Description, DefaultBranch: in.DefaultBranch})
 	if err != nil {
 		return err
 	}
@@ -94,14 +57,7 @@ func (s *server) createRepo(c *call) error {
 }
 
 func (s *server) inspectRepo(c *call) error {
-	_, err := s.refFor(c, "", pfs.ActList)
-	if errors.Is(err, pfs.ErrNoSuchBranch) { // the default one is gone
-		err = s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo"))
-	}
-	if err != nil {
-		return err
-	}
-	r, err := s.fs.Repo(c.Context(), c.PathValue("repo"))
+	r, err := c.fs.Repo(c.Context(), c.PathValue("repo"))
 	if err != nil {
 		return err
 	}
@@ -113,29 +69,31 @@ func (s *server) updateRepo(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
-		return err
-	}
-	r, err := s.fs.UpdateRepo(c.Context(), c.PathValue("repo"), pfs.RepoUpdate(in))
+	r, err := c.fs.UpdateRepo(c.Context(), c.PathValue("repo"), pfs.RepoUpdate(in))
 	if err != nil {
 		return err
 	}
 	return c.ok(wireRepo(r))
 }
 
+func wireRemoval(r pfs.Removal) v1.Removal {
+	return v1.Removal{Branches: append([]string{}, r.Branches...), BranchCount: r.Count, Commits: r.Commits, Repo: r.Repo}
+}
+
 func (s *server) deleteRepo(c *call) error {
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
+	dry, err := c.dryRun()
+	if err != nil {
 		return err
 	}
 	force, err := c.flag("force")
 	if err != nil {
 		return err
 	}
-	if err := s.fs.DeleteRepo(c.Context(), c.PathValue("repo"), force); err != nil {
-		return err
+	gone, err := c.fs.DeleteRepo(c.Context(), c.PathValue("repo"), pfs.DeleteOptions{Force: force, DryRun: dry})
+	if err != nil || !dry {
+		return c.done(err)
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.ok(wireRemoval(gone))
 }
 
 func (s *server) listBranches(c *call) error {
@@ -143,7 +101,7 @@ func (s *server) listBranches(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.branches(c, c.PathValue("repo"), after, limit+1)
+	list, err := c.fs.Branches(c.Context(), c.PathValue("repo"), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -155,18 +113,15 @@ func (s *server) createBranch(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, c.PathValue("repo")); err != nil {
-		return err
-	}
-	var from *pfs.Ref
+	var opt pfs.BranchOptions
 	if in.From != "" {
-		ref, err := c.ref(in.From)
+		from, err := c.ref(in.From)
 		if err != nil {
 			return err
 		}
-		from = &ref
+		opt.From = &from
 	}
-	b, err := s.fs.CreateBranch(c.Context(), c.PathValue("repo"), in.Name, from, c.caller.Name)
+	b, err := c.fs.CreateBranch(c.Context(), c.PathValue("repo"), in.Name, opt)
 	if err != nil {
 		return err
 	}
@@ -174,10 +129,7 @@ func (s *server) createBranch(c *call) error {
 }
 
 func (s *server) inspectBranch(c *call) error {
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActList); err != nil {
-		return err
-	}
-	b, err := s.fs.Branch(c.Context(), c.PathValue("repo"), c.PathValue("branch"))
+	b, err := c.fs.Branch(c.Context(), c.PathValue("repo"), c.PathValue("branch"))
 	if err != nil {
 		return err
 	}
@@ -185,24 +137,23 @@ func (s *server) inspectBranch(c *call) error {
 }
 
 func (s *server) deleteBranch(c *call) error {
-	if err := s.may(c, pfs.Ref{Repo: c.PathValue("repo"), Branch: c.PathValue("branch")}, pfs.ActOwn); err != nil {
-		return err
-	}
-	if err := s.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.DeleteBranchOptions{Author: c.caller.Name}); err != nil {
-		return err
-	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func (s *server) resolve(c *call) error {
-	snap, err := s.snapshot(c, pfs.ActList)
+	dry, err := c.dryRun()
 	if err != nil {
 		return err
 	}
-	w := v1.Snapshot{Repo: snap.Repo, Branch: snap.Branch, N: snap.N, Writable: snap.Writable, Open: snap.Open}
-	if !snap.ID.IsZero() {
-		w.ID = snap.ID.String()
+	gone, err := c.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.BranchDeletion{DryRun: dry})
+	if err != nil || !dry {
+		return c.done(err)
 	}
-	return c.ok(w)
+	return c.ok(wireRemoval(gone))
+}
+
+func (s *server) resolve(c *call) error {
+	return c.view(pfs.ActList, "", func(snap *pfs.Snapshot) error {
+		w := v1.Snapshot{Repo: snap.Repo, Branch: snap.Branch, N: snap.N, Writable: snap.Writable, Open: snap.Open}
+		if !snap.ID.IsZero() {
+			w.ID = snap.ID.String()
+		}
+		return c.ok(w)
+	})
 }

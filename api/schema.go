@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"go/ast"
@@ -81,6 +82,7 @@ func commentsOf(g *ast.GenDecl, t *ast.TypeSpec) map[string]string {
 type field struct {
 	reflect.StructField
 	name     string // in JSON
+	of       string // the type that it is embedded with; "" is the struct itself
 	required bool   // it is always there
 }
 
@@ -90,7 +92,7 @@ func fieldsOf(t reflect.Type) []field {
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.IsExported() && name != "-" && !f.Anonymous {
-			list = append(list, field{f, name, !strings.Contains(options, "omit")})
+			list = append(list, field{f, name, embeddedIn(t, f), !strings.Contains(options, "omit")})
 		}
 	}
 	return list
@@ -127,12 +129,22 @@ func (s *schemas) of(t reflect.Type) object {
 	panic(fmt.Sprintf("add a case for %s to schemas.of: the document cannot say what a %s is", t.Kind(), t))
 }
 
+// embeddedIn is the type that a field of t is from, "" if it is t's own.
+func embeddedIn(t reflect.Type, f reflect.StructField) string {
+	of := ""
+	for _, i := range f.Index[:len(f.Index)-1] {
+		t = t.Field(i).Type
+		of = t.Name()
+	}
+	return of
+}
+
 func (s *schemas) structOf(t reflect.Type) object {
 	name, _, _ := strings.Cut(t.Name(), "[")
 	properties, required := object{}, []string{}
 	for _, f := range fieldsOf(t) {
 		p := s.of(f.Type)
-		if about := s.comments[name+"."+f.Name]; about != "" && p["$ref"] == nil {
+		if about := s.comments[cmp.Or(f.of, name)+"."+f.Name]; about != "" && p["$ref"] == nil {
 			p["description"] = about
 		}
 		properties[f.name] = p

@@ -22,44 +22,37 @@ func (s *server) revert(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	to, opt, err := s.writeTo(c, in.Branch, pfs.ActWrite, in.Message)
+	onto, err := c.ref(in.Branch)
 	if err != nil {
 		return err
 	}
-	commit, err := s.refFor(c, in.Commit, pfs.ActList)
+	commit, err := c.ref(in.Commit)
 	if err != nil {
 		return err
 	}
-	if opt.DryRun = in.DryRun; in.DryRun {
-		if err := s.may(c, to, pfs.ActList); err != nil {
-			return err
-		}
-	}
-	done, err := s.fs.Revert(c.Context(), to, commit, opt)
+	done, err := c.fs.Revert(c.Context(), onto, commit, pfs.UndoOptions{WriteOptions: c.options(in.Message), DryRun: in.DryRun})
 	if err != nil {
-		return s.advise(c, err, to, "revert what came later first, or bring paths back one by one with `caret restore`")
+		return c.advise(err, onto, "revert what came later first, or bring paths back one by one with `caret restore`")
 	}
 	return c.ok(undone(done))
 }
 
-// restoreFiles brings content back, so it takes who may read all of it.
 func (s *server) restoreFiles(c *call) error {
 	var in v1.RestoreFiles
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	to, opt, err := s.writeTo(c, in.Branch, pfs.ActOwn, in.Message)
+	onto, err := c.ref(in.Branch)
 	if err != nil {
 		return err
 	}
-	from, err := s.refFor(c, in.From, pfs.ActOwn)
+	from, err := c.ref(in.From)
 	if err != nil {
 		return err
 	}
-	opt.DryRun = in.DryRun
-	done, err := s.fs.RestoreFiles(c.Context(), to, from, in.Prefix, opt)
+	done, err := c.fs.RestoreFiles(c.Context(), onto, from, in.Prefix, pfs.UndoOptions{WriteOptions: c.options(in.Message), DryRun: in.DryRun})
 	if err != nil {
-		return s.advise(c, err, to, "the branch was written to meanwhile; try again")
+		return c.advise(err, onto, "the branch was written to meanwhile; try again")
 	}
 	return c.ok(undone(done))
 }

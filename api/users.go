@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 
 	v1 "caret/api/v1"
@@ -19,32 +18,12 @@ func wireKey(k pfs.Key) v1.Key {
 	}
 }
 
-// admin refuses all but administrators with a key without limits.
-func (c *call) admin() error {
-	if c.caller.Unlimited() {
-		return nil
-	}
-	return fmt.Errorf("%w: only administrators manage users", pfs.ErrDenied)
-}
-
-// forUser lets administrators, and users themselves, manage keys of a user.
-func (c *call) forUser(name string) error {
-	who := c.caller
-	if name != "" && name == who.Name && !who.ReadOnly && who.Repo == "" {
-		return nil
-	}
-	return c.admin()
-}
-
 func (s *server) listUsers(c *call) error {
 	after, limit, err := c.page()
 	if err != nil {
 		return err
 	}
-	if err := c.admin(); err != nil {
-		return err
-	}
-	list, err := s.fs.Users(c.Context(), after, limit+1)
+	list, err := c.fs.Users(c.Context(), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -56,10 +35,7 @@ func (s *server) createUser(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := c.admin(); err != nil {
-		return err
-	}
-	u, err := s.fs.CreateUser(c.Context(), pfs.User{Name: in.Name, Display: in.Display, Admin: in.Admin})
+	u, err := c.fs.CreateUser(c.Context(), pfs.User{Name: in.Name, Display: in.Display, Admin: in.Admin})
 	if err != nil {
 		return err
 	}
@@ -67,10 +43,7 @@ func (s *server) createUser(c *call) error {
 }
 
 func (s *server) inspectUser(c *call) error {
-	if err := c.forUser(c.PathValue("user")); err != nil {
-		return err
-	}
-	u, err := s.fs.User(c.Context(), c.PathValue("user"))
+	u, err := c.fs.User(c.Context(), c.PathValue("user"))
 	if err != nil {
 		return err
 	}
@@ -78,14 +51,15 @@ func (s *server) inspectUser(c *call) error {
 }
 
 func (s *server) deleteUser(c *call) error {
-	if err := c.admin(); err != nil {
+	dry, err := c.dryRun()
+	if err != nil {
 		return err
 	}
-	if err := s.fs.DeleteUser(c.Context(), c.PathValue("user")); err != nil {
-		return err
+	keys, err := c.fs.DeleteUser(c.Context(), c.PathValue("user"), dry)
+	if err != nil || !dry {
+		return c.done(err)
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.ok(v1.UserRemoval{Name: c.PathValue("user"), Keys: keys})
 }
 
 func (s *server) listKeys(c *call) error {
@@ -93,11 +67,7 @@ func (s *server) listKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	user := c.URL.Query().Get("user")
-	if err := c.forUser(user); err != nil {
-		return err
-	}
-	list, err := s.fs.Keys(c.Context(), user, after, limit+1)
+	list, err := c.fs.Keys(c.Context(), c.URL.Query().Get("user"), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -109,34 +79,15 @@ func (s *server) createKey(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := c.forUser(in.User); err != nil {
-		return err
-	}
-	if in.Repo != "" { // what is there is told only to whom may know
-		if err := s.fs.AuthorizeRepo(c.Context(), c.caller.Caller, in.Repo); err != nil {
-			return err
-		}
-	}
-	k, err := s.fs.CreateKey(c.Context(), pfs.Key{User: in.User, ReadOnly: in.ReadOnly, Repo: in.Repo, Branch: in.Branch})
+	k, err := c.fs.CreateKey(c.Context(), pfs.Key{User: in.User, ReadOnly: in.ReadOnly, Repo: in.Repo, Branch: in.Branch})
 	if err != nil {
 		return err
 	}
 	return c.answer(http.StatusCreated, wireKey(k))
 }
 
-// key is the key that a request is about, without its secret, if the caller
-// manages it.
-func (s *server) key(c *call) (pfs.Key, error) {
-	k, _, err := s.fs.Key(c.Context(), c.PathValue("key"))
-	if err == nil {
-		err = c.forUser(k.User)
-	}
-	k.Secret = ""
-	return k, err
-}
-
 func (s *server) inspectKey(c *call) error {
-	k, err := s.key(c)
+	k, err := c.fs.Key(c.Context(), c.PathValue("key"))
 	if err != nil {
 		return err
 	}
@@ -144,14 +95,13 @@ func (s *server) inspectKey(c *call) error {
 }
 
 func (s *server) deleteKey(c *call) error {
-	if !c.caller.Unlimited() {
-		if _, err := s.key(c); err != nil {
-			return err
-		}
-	}
-	if err := s.fs.DeleteKey(c.Context(), c.PathValue("key")); err != nil {
+	dry, err := c.dryRun()
+	if err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	k, err := c.fs.DeleteKey(c.Context(), c.PathValue("key"), dry)
+	if err != nil || !dry {
+		return c.done(err)
+	}
+	return c.ok(wireKey(k))
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -24,14 +23,11 @@ func newTicker(d time.Duration) (<-chan time.Time, func()) {
 
 // watch streams the commits of a branch as server-sent events.
 func (s *server) watch(c *call) error {
-	if err := s.may(c, c.branchRef(), pfs.ActList); err != nil {
-		return err
-	}
-	opt, err := s.watchOptions(c)
+	opt, err := c.watchOptions()
 	if err != nil {
 		return err
 	}
-	w, err := s.fs.Watch(c.Context(), c.branchRef(), opt)
+	w, err := c.fs.Watch(c.Context(), c.branchRef(), opt)
 	if err != nil {
 		return err
 	}
@@ -53,7 +49,7 @@ func (s *server) watch(c *call) error {
 
 // watchOptions reads where a stream begins: behind the event that its reader
 // saw last, or the state in the query, or else the head.
-func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
+func (c *call) watchOptions() (opt pfs.WatchOptions, err error) {
 	q := c.URL.Query()
 	opt.Path = q.Get("path")
 	after := cmp.Or(c.Header.Get("Last-Event-ID"), q.Get("after"))
@@ -67,7 +63,7 @@ func (s *server) watchOptions(c *call) (opt pfs.WatchOptions, err error) {
 	if ref.Base, err = revision.Parse(after); err != nil {
 		return opt, err
 	}
-	snap, err := s.authorize(c, ref, pfs.ActList, "")
+	snap, err := c.fs.Open(c.Context(), ref, pfs.ActList, "")
 	if err != nil {
 		return opt, err
 	}
@@ -88,11 +84,6 @@ func (s *server) follow(c *call, w *pfs.Watch, out *events) error {
 		}
 		for idle := false; !idle; {
 			list, err := w.Next(c.Context(), tick)
-			if err == nil {
-				// Behind the reading, so that nothing is sent that was made
-				// after the permission ended.
-				err = s.stillMay(c)
-			}
 			if err != nil {
 				return err
 			}
@@ -102,22 +93,6 @@ func (s *server) follow(c *call, w *pfs.Watch, out *events) error {
 			idle = len(list) == 0
 		}
 	}
-}
-
-// stillMay says why the caller may not go on watching: the key is gone, or
-// what it was allowed.
-func (s *server) stillMay(c *call) error {
-	if c.caller.Again != nil {
-		who, err := c.caller.Again(c.Context())
-		if errors.Is(err, pfs.ErrNoSuchKey) || errors.Is(err, pfs.ErrNoSuchUser) {
-			return &hinted{fmt.Errorf("%w: %w", errSignature, err), "the key was deleted"}
-		}
-		if err != nil {
-			return err
-		}
-		c.caller.Caller = who
-	}
-	return s.may(c, c.branchRef(), pfs.ActList)
 }
 
 // events is an answer of server-sent events, as in

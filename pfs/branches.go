@@ -300,7 +300,7 @@ func (fs *FS) Moves(ctx context.Context, repo, branch string, before uint64, lim
 
 // Reset is the outcome of a ResetBranch.
 type Reset struct {
-	Branch Branch
+	Branch Branch // as it is then; of a dry run, as it would be
 	// Left are the first commits that led to the head before and do not lead to
 	// it now, newest first, and Count how many there are; of a dry run alone.
 	Left  []Commit
@@ -368,15 +368,16 @@ func (v *View) resetting(repo, name string, to Ref, opt *WriteOptions) (s, at *S
 
 // left finds the commits that lead to s and not to at.
 func (v *View) left(s, at *Snapshot, done *Reset) error {
-	known, err := commits.ReadFrontier(v.tx, at.Pos)
-	if err != nil || s.N == 0 {
-		return err
-	}
 	row, err := catalog.ReadBranch(v.tx, s.Row, s.Branch)
 	if err != nil {
 		return err
 	}
 	if done.Branch, err = row.Describe(v.tx, s.Row, s.Branch); err != nil {
+		return err
+	}
+	done.Branch.Head, done.Branch.N, done.Branch.Time = at.ID, at.N, at.Time
+	known, err := commits.ReadFrontier(v.tx, at.Pos)
+	if err != nil || s.N == 0 {
 		return err
 	}
 	return commits.Log(v.tx, s.Pos, func(c Commit) (bool, error) {

@@ -43,6 +43,7 @@ type Deleted struct {
 // DeletedItem is the outcome of one Deletion.
 type DeletedItem struct {
 	Existed bool     // there was something to delete
+	Was     *Info    // the file that was there, if no version was asked for
 	Version CommitID // that was removed, if one was asked for
 	Marker  bool     // that version was a deletion
 	// Err is ErrNoSuchVersion, ErrNoSuchCommit or ErrAmbiguous if the Version
@@ -54,13 +55,10 @@ type DeletedItem struct {
 // error. Versions are removed by the owner of the branch alone: ErrDenied is then
 // the error of their items.
 func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
-	versions := false
-	for _, d := range list {
-		if err := checkPath(d.Path); err != nil {
-			return Deleted{}, err
-		}
-		versions = versions || d.Version != nil
+	if err := checkDeletions(list); err != nil {
+		return Deleted{}, err
 	}
+	versions := slices.ContainsFunc(list, func(d Deletion) bool { return d.Version != nil })
 	id, err := revision.NewID(fs.sys.rand)
 	if err != nil {
 		return Deleted{}, err
@@ -92,6 +90,37 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		return Deleted{}, err
 	}
 	return done, nil
+}
+
+// Deletable is a dry run of Delete, for who may list the branch too.
+func (fs *FS) Deletable(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
+	if err := checkDeletions(list); err != nil {
+		return Deleted{}, err
+	}
+	var done Deleted
+	err := fs.View(ctx, func(v *View) error {
+		s, err := v.target(to, ActWrite, "", &opt)
+		if err == nil {
+			err = v.decide(s, ActList, "")
+		}
+		if err != nil {
+			return err
+		}
+		d := &deleting{View: v, s: s, to: to, list: list}
+		_, err = d.changes(opt.If)
+		done.Items = d.items
+		return err
+	})
+	return done, err
+}
+
+func checkDeletions(list []Deletion) error {
+	for _, d := range list {
+		if err := checkPath(d.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteInHalves removes versions in several commits, where their rows are too
@@ -163,7 +192,7 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 		if d.items[i].Err = item.If.check(p, cur); d.items[i].Err != nil {
 			continue
 		}
-		d.items[i].Existed = cur != nil
+		d.items[i].Existed, d.items[i].Was = cur != nil, cur
 		switch {
 		case at > 0:
 			changes[at-1].State = commits.State{Deleted: true, Removed: changes[at-1].Removed}

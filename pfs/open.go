@@ -162,7 +162,6 @@ func parentIDs(tx objstore.Reader, list []catalog.OpenRow) ([]CommitID, error) {
 // counts what is staged in it. ErrNoSuchCommit if it means none.
 func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int, err error) {
 	err = fs.View(ctx, func(v *View) error {
-		staged = 0
 		s, err := v.Open(ref, ActList, "")
 		if err != nil {
 			return err
@@ -170,17 +169,24 @@ func (fs *FS) OpenCommit(ctx context.Context, ref Ref) (o OpenCommit, staged int
 		if !s.Open {
 			return fmt.Errorf("%w: %s is not open", ErrNoSuchCommit, s.ID)
 		}
-		parents, err := parentIDs(v.tx, []catalog.OpenRow{s.Started})
-		if err != nil {
-			return err
-		}
-		if o, err = v.describeOpen(s.Repo, s.ID, &s.Started, parents[0]); err != nil {
-			return err
-		}
-		return commits.Staged(v.tx, s.ID, "", func(commits.Change) (bool, error) {
-			staged++
-			return true, ctx.Err()
-		})
+		o, staged, err = v.inspectOpen(s)
+		return err
+	})
+	return o, staged, err
+}
+
+// inspectOpen describes an open commit and counts what is staged in it.
+func (v *View) inspectOpen(s *Snapshot) (o OpenCommit, staged int, err error) {
+	parents, err := parentIDs(v.tx, []catalog.OpenRow{s.Started})
+	if err != nil {
+		return o, 0, err
+	}
+	if o, err = v.describeOpen(s.Repo, s.ID, &s.Started, parents[0]); err != nil {
+		return o, 0, err
+	}
+	err = commits.Staged(v.tx, s.ID, "", func(commits.Change) (bool, error) {
+		staged++
+		return true, v.ctx.Err()
 	})
 	return o, staged, err
 }
@@ -249,10 +255,7 @@ func (fs *FS) FinishCommit(ctx context.Context, ref Ref, opt FinishOptions) (Com
 // it, which is removed in the background.
 func (fs *FS) AbortCommit(ctx context.Context, ref Ref) error {
 	err := fs.update(ctx, about(ref), nil, func(c *change) error {
-		s, err := c.ending(ref)
-		if err == nil {
-			err = c.sys.engine.CheckOpen(c.tx, &s.Snapshot)
-		}
+		s, err := c.aborting(ref)
 		if err != nil {
 			return err
 		}
@@ -262,4 +265,26 @@ func (fs *FS) AbortCommit(ctx context.Context, ref Ref) error {
 		fs.sys.jobs.Kick()
 	}
 	return err
+}
+
+// aborting is ending of what is not about to be finished.
+func (v *View) aborting(ref Ref) (*Snapshot, error) {
+	s, err := v.ending(ref)
+	if err == nil {
+		err = v.sys.engine.CheckOpen(v.tx, &s.Snapshot)
+	}
+	return s, err
+}
+
+// Abortable is a dry run of AbortCommit: what would be dropped, and how many
+// files are staged in it.
+func (fs *FS) Abortable(ctx context.Context, ref Ref) (o OpenCommit, staged int, err error) {
+	err = fs.View(ctx, func(v *View) error {
+		s, err := v.aborting(ref)
+		if err == nil {
+			o, staged, err = v.inspectOpen(s)
+		}
+		return err
+	})
+	return o, staged, err
 }

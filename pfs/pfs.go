@@ -25,9 +25,9 @@
 //	           [Snapshot.Stat] [Snapshot.Read] [Snapshot.List] [Snapshot.All] [Snapshot.Versions] [Snapshot.Version]
 //	           [Snapshot.Log] [Snapshot.History] [Snapshot.Settings] [Snapshot.FileACL]
 //	           [FS.Diff] [FS.EachDifference] [FS.Changes] [FS.Commit] [FS.Watch]
-//	writing    [FS.NewFile], then [FS.Put]; [FS.Copy] [FS.Delete] [FS.SetTags]
+//	writing    [FS.NewFile], then [FS.Put]; [FS.Copy] [FS.Delete] [FS.Deletable] [FS.SetTags]
 //	           [FS.NewBatch] [FS.CopyFiles] [FS.Merge] [FS.Revert] [FS.RestoreFiles]: many changes, one commit
-//	           [FS.StartCommit] [FS.FinishCommit] [FS.AbortCommit] [FS.OpenCommit] [FS.OpenCommits]
+//	           [FS.StartCommit] [FS.FinishCommit] [FS.AbortCommit] [FS.Abortable] [FS.OpenCommit] [FS.OpenCommits]
 //	           [FS.CreateUpload] [FS.NewPart] [FS.PutPart] [FS.CompleteUpload] [FS.CompleteInto] [FS.AbortUpload]
 //	           [FS.Upload] [FS.Uploads] [FS.Parts]
 //	names      [FS.CreateRepo] [FS.Repo] [FS.Repos] [FS.UpdateRepo] [FS.DeleteRepo]

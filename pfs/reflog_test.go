@@ -128,7 +128,7 @@ func TestRestoreOverTag(t *testing.T) {
 	if _, err := fs.RestoreBranch(ctx, "r", "dev"); !errors.Is(err, ErrBranchExists) {
 		t.Errorf("over a tag: %v", err)
 	}
-	if err := fs.DeleteTag(ctx, "r", "dev"); err != nil {
+	if _, err := fs.DeleteTag(ctx, "r", "dev", false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fs.RestoreBranch(ctx, "r", "dev"); err != nil {
@@ -198,10 +198,10 @@ func TestTags(t *testing.T) {
 	if list, err := fs.Tags(ctx, "r", "", 0); err != nil || len(list) != 1 || list[0].Commit != first {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if err := fs.DeleteTag(ctx, "r", "v1"); err != nil {
+	if _, err := fs.DeleteTag(ctx, "r", "v1", false); err != nil {
 		t.Fatal(err)
 	}
-	if err := fs.DeleteTag(ctx, "r", "v1"); !errors.Is(err, ErrNoSuchTag) {
+	if _, err := fs.DeleteTag(ctx, "r", "v1", false); !errors.Is(err, ErrNoSuchTag) {
 		t.Errorf("again: %v", err)
 	}
 }

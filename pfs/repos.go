@@ -93,7 +93,7 @@ func (c *change) createRepo(r Repo, n repoNumbers) (catalog.RepoRow, error) {
 func (fs *FS) Repo(ctx context.Context, name string) (Repo, error) {
 	var r catalog.RepoRow
 	err := fs.View(ctx, func(v *View) error {
-		_, err := v.Open(Ref{Repo: name, Branch: v.who.Branch}, ActList, "")
+		_, err := v.Open(Ref{Repo: name, KeyBranch: true}, ActList, "")
 		if errors.Is(err, ErrNoSuchBranch) { // the default one is gone
 			r, err = v.managed(name)
 			return err

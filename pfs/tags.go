@@ -71,13 +71,25 @@ func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) (list []T
 	return list, err
 }
 
-// DeleteTag removes a tag; the commit stays. ErrNoSuchTag.
-func (fs *FS) DeleteTag(ctx context.Context, repo, name string) error {
-	return fs.update(ctx, objstore.Subject(repo), nil, func(c *change) error {
-		r, err := c.managed(repo)
-		if err == nil {
-			err = catalog.DeleteTag(c.tx, r, name)
+// DeleteTag removes a tag and says what it named; the commit stays. A dry run
+// removes nothing. ErrNoSuchTag.
+func (fs *FS) DeleteTag(ctx context.Context, repo, name string, dryRun bool) (t Tag, err error) {
+	var r catalog.RepoRow
+	find := func(v *View) (err error) {
+		if r, err = v.managed(repo); err == nil {
+			t, err = catalog.ReadTag(v.tx, r, name)
 		}
 		return err
+	}
+	if dryRun {
+		err = fs.View(ctx, find)
+		return t, err
+	}
+	err = fs.update(ctx, objstore.Subject(repo), nil, func(c *change) error {
+		if err := find(c.View); err != nil {
+			return err
+		}
+		return catalog.DeleteTag(c.tx, r, name)
 	})
+	return t, err
 }

@@ -63,15 +63,29 @@ func (fs *FS) Users(ctx context.Context, after string, limit int) (list []User, 
 	return list, err
 }
 
-// DeleteUser removes a user and its keys. What it owns stays, for
-// administrators.
-func (fs *FS) DeleteUser(ctx context.Context, name string) error {
-	return fs.update(ctx, "", nil, func(c *change) error {
-		if err := c.manages(access.ManageUsers, ""); err != nil {
+// DeleteUser removes a user and its keys, and says how many these are. What it
+// owns stays, for administrators. A dry run removes nothing.
+func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys int, err error) {
+	var u User
+	var list []Key
+	find := func(v *View) error {
+		err := v.manages(access.ManageUsers, "")
+		if err == nil {
+			u, list, err = access.Deletable(v.tx, name)
+		}
+		return err
+	}
+	if dryRun {
+		err = fs.View(ctx, find)
+		return len(list), err
+	}
+	err = fs.update(ctx, "", nil, func(c *change) error {
+		if err := find(c.View); err != nil {
 			return err
 		}
-		return access.DeleteUser(c.tx, name)
+		return access.DeleteUser(c.tx, u, list)
 	})
+	return len(list), err
 }
 
 // CreateKey makes a key of k.User with the limits in k. It alone returns the
@@ -137,12 +151,17 @@ func (fs *FS) Keys(ctx context.Context, user, after string, limit int) (list []K
 	return list, err
 }
 
-// DeleteKey removes a key. ErrNoSuchKey.
-func (fs *FS) DeleteKey(ctx context.Context, accessKey string) error {
-	return fs.update(ctx, "", nil, func(c *change) error {
-		if _, err := c.ownKey(accessKey); err != nil {
+// DeleteKey removes a key and says what it was. A dry run removes nothing, as
+// Key does. ErrNoSuchKey.
+func (fs *FS) DeleteKey(ctx context.Context, accessKey string, dryRun bool) (k Key, err error) {
+	if dryRun {
+		return fs.Key(ctx, accessKey)
+	}
+	err = fs.update(ctx, "", nil, func(c *change) (err error) {
+		if k, err = c.ownKey(accessKey); err != nil {
 			return err
 		}
 		return access.DeleteKey(c.tx, accessKey)
 	})
+	return k, err
 }

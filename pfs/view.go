@@ -134,6 +134,7 @@ func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
 // commit, or fits several, says how many there are and which: ErrDenied instead
 // to who may not list what it begins with.
 func (v *View) resolve(ref Ref) (*Snapshot, error) {
+	ref = v.meant(ref)
 	at, err := catalog.Resolve(v.tx, ref)
 	if err == nil {
 		return v.snapshot(at), nil
@@ -157,6 +158,15 @@ func (v *View) resolve(ref Ref) (*Snapshot, error) {
 		return nil, missing
 	}
 	return nil, cmp.Or(v.decide(v.snapshot(&catalog.Snapshot{Repo: repo.Name, Row: repo}), ActList, ""), err)
+}
+
+// meant is ref with the branch that the caller's key is limited to, where it asks
+// for that.
+func (v *View) meant(ref Ref) Ref {
+	if name := ref.Base.Base; ref.KeyBranch && ref.Branch == "" && ref.Repo == v.who.Repo && (name == "" || revision.IsCommit(name)) {
+		ref.Branch = v.who.Branch
+	}
+	return ref
 }
 
 // finished opens a ref that must mean a finished commit.
@@ -196,7 +206,7 @@ func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snap
 		return nil, err
 	}
 	to.Version = x
-	want, err := catalog.Resolve(v.tx, to)
+	want, err := catalog.Resolve(v.tx, v.meant(to))
 	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
 		return nil, err
 	}

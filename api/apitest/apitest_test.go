@@ -18,12 +18,12 @@ import (
 // TestChecker: what does not fit the document is told, and nothing else is.
 func TestChecker(t *testing.T) {
 	t.Parallel()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
-	real := api.New(fs, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
+	defer system.Close()
+	real := api.New(system, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
 		return api.Caller{Caller: pfs.Root, Body: r.Body, Length: r.ContentLength}, nil
 	}})
 	for _, tt := range []struct {

@@ -175,6 +175,17 @@ func post[T any](ctx context.Context, c *Client, in any, path ...string) (T, err
 	return out, err
 }
 
+// dryRun asks what a deletion would remove.
+func dryRun[T any](ctx context.Context, c *Client, query url.Values, path ...string) (T, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("dry_run", "true")
+	var out T
+	err := c.call(ctx, http.MethodDelete, nil, &out, query, path...)
+	return out, err
+}
+
 func pageQuery(after string, limit int) url.Values {
 	q := url.Values{}
 	if after != "" {
@@ -256,6 +267,11 @@ func (c *Client) DeleteRepo(ctx context.Context, name string, force bool) error 
 	return c.call(ctx, http.MethodDelete, nil, nil, url.Values{"force": {strconv.FormatBool(force)}}, "repos", name)
 }
 
+// DeleteRepoDryRun says what DeleteRepo would remove, or why it would not.
+func (c *Client) DeleteRepoDryRun(ctx context.Context, name string, force bool) (v1.Removal, error) {
+	return dryRun[v1.Removal](ctx, c, url.Values{"force": {strconv.FormatBool(force)}}, "repos", name)
+}
+
 // Branches lists the branches of a repo by name.
 func (c *Client) Branches(ctx context.Context, repo, after string, limit int) (v1.Page[v1.Branch], error) {
 	return get[v1.Page[v1.Branch]](ctx, c, pageQuery(after, limit), "repos", repo, "branches")
@@ -274,6 +290,11 @@ func (c *Client) Branch(ctx context.Context, repo, name string) (v1.Branch, erro
 // DeleteBranch removes a branch; the last one takes its repo with it.
 func (c *Client) DeleteBranch(ctx context.Context, repo, name string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "branches", name)
+}
+
+// DeleteBranchDryRun says what DeleteBranch would remove, or why it would not.
+func (c *Client) DeleteBranchDryRun(ctx context.Context, repo, name string) (v1.Removal, error) {
+	return dryRun[v1.Removal](ctx, c, nil, "repos", repo, "branches", name)
 }
 
 // Resolve says what ref, an expression, means at the moment.
@@ -330,6 +351,11 @@ func (c *Client) FinishCommit(ctx context.Context, repo, id string, in v1.Finish
 // AbortCommit drops an open commit.
 func (c *Client) AbortCommit(ctx context.Context, repo, id string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "commits", id)
+}
+
+// AbortCommitDryRun says what AbortCommit would drop, or why it would not.
+func (c *Client) AbortCommitDryRun(ctx context.Context, repo, id string) (v1.Commit, error) {
+	return dryRun[v1.Commit](ctx, c, nil, "repos", repo, "commits", id)
 }
 
 // OpenCommits lists the open commits of a repo.
@@ -399,7 +425,7 @@ func (c *Client) Put(ctx context.Context, repo, ref, path, contentType, message 
 	return out, json.NewDecoder(resp.Body).Decode(&out)
 }
 
-// Delete removes files in one commit.
+// Delete removes files in one commit, or only says which it would remove.
 func (c *Client) Delete(ctx context.Context, repo string, in v1.Delete) (v1.Written, error) {
 	return post[v1.Written](ctx, c, in, "repos", repo, "delete")
 }

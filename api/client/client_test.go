@@ -23,21 +23,21 @@ import (
 	"caret/pfs"
 )
 
-func newFS() *pfs.FS {
-	fs, err := pfs.Open(context.Background(), memory.New(), pfs.Options{})
+func newSystem() *pfs.System {
+	system, err := pfs.Open(context.Background(), memory.New(), pfs.Options{})
 	if err != nil {
 		panic(err)
 	}
-	return fs
+	return system
 }
 
 // serve is a server on an empty store for examples.
-func serve() (url string, stop func()) { return serveFS(newFS(), log.Panicf) }
+func serve() (url string, stop func()) { return serveSystem(newSystem(), log.Panicf) }
 
-// serveFS is a server that lets everyone in who signs; fail is told what does
+// serveSystem is a server that lets everyone in who signs; fail is told what does
 // not fit its document.
-func serveFS(fs *pfs.FS, fail func(string, ...any)) (url string, stop func()) {
-	srv := httptest.NewServer(apitest.New(api.New(fs, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
+func serveSystem(system *pfs.System, fail func(string, ...any)) (url string, stop func()) {
+	srv := httptest.NewServer(apitest.New(api.New(system, api.Options{MD5: true, Authenticate: func(r *http.Request) (api.Caller, error) {
 		if r.Header.Get("Authorization") == "" {
 			return api.Caller{}, errors.New("the request is not signed")
 		}
@@ -45,14 +45,14 @@ func serveFS(fs *pfs.FS, fail func(string, ...any)) (url string, stop func()) {
 	}}), fail))
 	return srv.URL, func() {
 		srv.Close()
-		fs.Close()
+		system.Close()
 	}
 }
 
 // newClient is a client of a server with the repo r.
-func newClient(t *testing.T, fs *pfs.FS) *client.Client {
+func newClient(t *testing.T, system *pfs.System) *client.Client {
 	t.Helper()
-	url, stop := serveFS(fs, t.Errorf)
+	url, stop := serveSystem(system, t.Errorf)
 	t.Cleanup(stop)
 	c := client.New(url, "access key", "secret key")
 	if _, err := c.CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
@@ -63,7 +63,7 @@ func newClient(t *testing.T, fs *pfs.FS) *client.Client {
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, newFS())
+	c := newClient(t, newSystem())
 	ctx := t.Context()
 	const n = 7
 	for _, user := range []string{"u", "other"} {
@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 		if i > 0 { // making it is a move too
-			if _, err := c.ResetBranch(ctx, "r", "b0", "HEAD"); err != nil {
+			if _, err := c.ResetBranch(ctx, "r", "b0", v1.ResetBranch{To: "HEAD"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -144,12 +144,12 @@ func TestPages(t *testing.T) {
 // TestMD5: a server that is asked to keeps MD5s of what comes by the API too.
 func TestMD5(t *testing.T) {
 	t.Parallel()
-	fs := newFS()
-	c := newClient(t, fs)
+	system := newSystem()
+	c := newClient(t, system)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", strings.NewReader("data"), 4); err != nil {
 		t.Fatal(err)
 	}
-	s, err := fs.Resolve(t.Context(), pfs.Ref{Repo: "r"})
+	s, err := system.As(pfs.Root).Open(t.Context(), pfs.Ref{Repo: "r"}, pfs.ActRead, "f")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestMD5(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, newFS())
+	c := newClient(t, newSystem())
 	data := bytes.Repeat([]byte("0123456789"), 300_000)
 	if _, err := c.Put(t.Context(), "r", "", "f", "", "", bytes.NewReader(data), int64(len(data))); err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestRanges(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, newFS())
+	c := newClient(t, newSystem())
 	ctx := t.Context()
 	for want, call := range map[string]func() error{
 		"no_such_branch":     func() error { _, err := c.Branch(ctx, "r", "absent"); return err },

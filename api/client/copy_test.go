@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -20,19 +19,19 @@ import (
 // repo hers of alice.
 type copies struct {
 	t     *testing.T
-	fs    *pfs.FS
+	fs    *pfs.FS // as root sees it
 	url   string
 	alice pfs.Caller
 }
 
 func newCopies(t *testing.T) *copies {
 	t.Helper()
-	fs, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &copies{t: t, fs: fs, alice: pfs.Caller{ID: "alice", Name: "alice"}}
-	srv := httptest.NewServer(api.New(fs, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
+	c := &copies{t: t, fs: system.As(pfs.Root), alice: pfs.Caller{ID: "alice", Name: "alice"}}
+	srv := httptest.NewServer(api.New(system, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
 		who := pfs.Root
 		if strings.Contains(r.Header.Get("Authorization"), "Credential=alice") {
 			who = c.alice
@@ -42,7 +41,7 @@ func newCopies(t *testing.T) *copies {
 	c.url = srv.URL
 	t.Cleanup(func() {
 		srv.Close()
-		fs.Close()
+		system.Close()
 	})
 	if _, err := c.as("root").CreateRepo(t.Context(), v1.Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
@@ -64,18 +63,15 @@ func (c *copies) as(who string) *client.Client { return client.New(c.url, who, "
 func (c *copies) grant(path string, p pfs.Permission) {
 	c.t.Helper()
 	ctx, ref := context.Background(), pfs.Ref{Repo: "r"}
-	acl := pfs.ACL{Owner: pfs.RootUser, Grants: []pfs.Grant{{User: "alice", Permission: p}}}
-	err := errors.New("no such file")
+	grants := []pfs.Grant{{User: "alice", Permission: p}}
+	var err error
 	if path == "" {
-		err = c.fs.ChangeSettings(ctx, ref, nil, func(s *pfs.Settings) error {
-			s.ACL = acl
+		err = c.fs.ChangeSettings(ctx, ref, pfs.ActOwn, func(s *pfs.Settings) error {
+			s.ACL = pfs.ACL{Owner: pfs.RootUser, Grants: grants}
 			return nil
 		})
-	} else if s, resolveErr := c.fs.Resolve(ctx, ref); resolveErr == nil {
-		var info pfs.Info
-		if info, err = s.Stat(ctx, path); err == nil {
-			err = c.fs.SetFileACL(ctx, ref, nil, path, info.Commit, acl)
-		}
+	} else {
+		err = c.fs.SetFileACL(ctx, ref, path, grants)
 	}
 	if err != nil {
 		c.t.Fatal(err)
@@ -131,7 +127,7 @@ func TestCopyKeeps(t *testing.T) {
 		ContentType: "text/csv", ContentEncoding: "gzip", CacheControl: "no-cache",
 		Meta: map[string]string{"a": "b"}, Tags: map[string]string{"t": "u"},
 	}
-	s, err := c.fs.Resolve(ctx, ref)
+	s, err := c.fs.Open(ctx, ref, pfs.ActRead, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +145,7 @@ func TestCopyKeeps(t *testing.T) {
 	if out, err := root.Copy(ctx, "hers", v1.Copy{FromRepo: "r", FromPath: "d/", Path: "all/", Recursive: true}); err != nil || out.Files != 2 {
 		t.Fatal(out, err)
 	}
-	if s, err = c.fs.Resolve(ctx, pfs.Ref{Repo: "hers"}); err != nil || s.N != 2 {
+	if s, err = c.fs.Open(ctx, pfs.Ref{Repo: "hers"}, pfs.ActRead, ""); err != nil || s.N != 2 {
 		t.Fatal(s, err)
 	}
 	for _, path := range []string{"one", "all/a"} {

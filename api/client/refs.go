@@ -11,10 +11,10 @@ import (
 	"caret/api/v1"
 )
 
-// ResetBranch makes the commit that to, an expression, means the head of a
-// branch.
-func (c *Client) ResetBranch(ctx context.Context, repo, name, to string) (v1.Branch, error) {
-	return post[v1.Branch](ctx, c, v1.ResetBranch{To: to}, "repos", repo, "branches", name, "reset")
+// ResetBranch makes another commit the head of a branch, or only says which
+// commits would no longer lead to it.
+func (c *Client) ResetBranch(ctx context.Context, repo, name string, in v1.ResetBranch) (v1.Reset, error) {
+	return post[v1.Reset](ctx, c, in, "repos", repo, "branches", name, "reset")
 }
 
 // ProtectBranch makes a branch refuse writes, resets and its deletion, or
@@ -56,6 +56,11 @@ func (c *Client) CreateTag(ctx context.Context, repo, name, at string) (v1.Tag, 
 // DeleteTag removes a tag; the commit stays.
 func (c *Client) DeleteTag(ctx context.Context, repo, name string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "tags", name)
+}
+
+// DeleteTagDryRun says what DeleteTag would remove, or why it would not.
+func (c *Client) DeleteTagDryRun(ctx context.Context, repo, name string) (v1.Tag, error) {
+	return dryRun[v1.Tag](ctx, c, nil, "repos", repo, "tags", name)
 }
 
 // Diff lists the files that differ between two commits, by path; from and to

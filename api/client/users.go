@@ -28,6 +28,11 @@ func (c *Client) DeleteUser(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "users", name)
 }
 
+// DeleteUserDryRun says what DeleteUser would remove, or why it would not.
+func (c *Client) DeleteUserDryRun(ctx context.Context, name string) (v1.UserRemoval, error) {
+	return dryRun[v1.UserRemoval](ctx, c, nil, "users", name)
+}
+
 // Keys lists the keys of a user, "" for all, without their secrets.
 func (c *Client) Keys(ctx context.Context, user, after string, limit int) (v1.Page[v1.Key], error) {
 	q := pageQuery(after, limit)
@@ -50,4 +55,9 @@ func (c *Client) Key(ctx context.Context, accessKey string) (v1.Key, error) {
 // DeleteKey removes a key.
 func (c *Client) DeleteKey(ctx context.Context, accessKey string) error {
 	return c.call(ctx, http.MethodDelete, nil, nil, nil, "keys", accessKey)
+}
+
+// DeleteKeyDryRun says what DeleteKey would remove, or why it would not.
+func (c *Client) DeleteKeyDryRun(ctx context.Context, accessKey string) (v1.Key, error) {
+	return dryRun[v1.Key](ctx, c, nil, "keys", accessKey)
 }

@@ -63,39 +63,39 @@ func ExampleClient_Watch() {
 type watched struct {
 	*client.Client
 	t     *testing.T
-	fs    *pfs.FS
+	fs    *pfs.FS // as root sees it
 	url   string
 	ticks chan chan time.Time // of each stream that begins
-	who   func(context.Context) (pfs.Caller, error)
+	who   pfs.Caller
 }
 
 // watchServer serves a repo through around.
 func watchServer(t *testing.T, around func(http.Handler) http.Handler) *watched {
 	t.Helper()
-	w := &watched{t: t, ticks: make(chan chan time.Time, 1), who: func(context.Context) (pfs.Caller, error) { return pfs.Root, nil }}
-	var err error
-	if w.fs, err = pfs.Open(t.Context(), memory.New(), pfs.Options{}); err != nil {
+	w := &watched{t: t, ticks: make(chan chan time.Time, 1), who: pfs.Root}
+	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.fs = system.As(pfs.Root)
 	if _, err := w.fs.CreateRepo(t.Context(), pfs.Repo{Name: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(around(w.handler(w.fs)))
+	srv := httptest.NewServer(around(w.handler(system)))
 	t.Cleanup(func() {
-		w.fs.EndWatches()
+		system.EndWatches()
 		srv.Close()
-		w.fs.Close()
+		system.Close()
 	})
 	w.url = srv.URL
 	w.Client = client.New(srv.URL, "access key", "secret key")
 	return w
 }
 
-func (w *watched) handler(fs *pfs.FS) http.Handler {
-	return api.New(fs, api.Options{
+func (w *watched) handler(system *pfs.System) http.Handler {
+	return api.New(system, api.Options{
 		Authenticate: func(r *http.Request) (api.Caller, error) {
-			who, err := w.who(r.Context())
-			return api.Caller{Caller: who, Body: r.Body, Again: w.who}, err
+			return api.Caller{Caller: w.who, Body: r.Body}, nil
 		},
 		Ticker: func(time.Duration) (<-chan time.Time, func()) {
 			c := make(chan time.Time)
@@ -237,15 +237,15 @@ func TestWatchRefused(t *testing.T) {
 	}
 }
 
-// TestWatchRevoked: access that is taken away ends a stream with the next
-// commit, which is not told, or the next keep-alive.
+// TestWatchRevoked: taking access away ends a stream, at once and with nothing
+// told of what is committed then.
 func TestWatchRevoked(t *testing.T) {
 	t.Parallel()
 	for _, idle := range []bool{false, true} {
 		for name, revoke := range map[string]func(w *watched, key string) error{
-			"key":  func(w *watched, key string) error { return w.fs.DeleteKey(t.Context(), key) },
+			"key":  func(w *watched, key string) error { _, err := w.fs.DeleteKey(t.Context(), key, false); return err },
 			"acl":  func(w *watched, _ string) error { return allow(w.fs, "nobody") },
-			"user": func(w *watched, _ string) error { return w.fs.DeleteUser(t.Context(), "ann") },
+			"user": func(w *watched, _ string) error { _, err := w.fs.DeleteUser(t.Context(), "ann", false); return err },
 		} {
 			t.Run(fmt.Sprint(name, " ", idle), func(t *testing.T) {
 				t.Parallel()
@@ -262,10 +262,7 @@ func TestWatchRevoked(t *testing.T) {
 				if err := allow(w.fs, u.ID); err != nil {
 					t.Fatal(err)
 				}
-				w.who = func(ctx context.Context) (pfs.Caller, error) {
-					_, who, err := w.fs.Key(ctx, k.AccessKey)
-					return who, err
-				}
+				w.who = pfs.Holder(k.AccessKey)
 				r, ticks := w.stream("", "")
 				w.expect(r, ": ", "id: .0\n")
 				ticks <- time.Time{}
@@ -273,10 +270,10 @@ func TestWatchRevoked(t *testing.T) {
 				if err := revoke(w, k.AccessKey); err != nil {
 					t.Fatal(err)
 				}
-				if idle {
-					ticks <- time.Time{}
-				} else if err := commit(w.fs); err != nil {
-					t.Fatal(err)
+				if !idle {
+					if err := commit(w.fs); err != nil {
+						t.Fatal(err)
+					}
 				}
 				w.expect(r, "event: error\n", `data: {"status":403,"code":"access_denied"`)
 			})
@@ -286,7 +283,7 @@ func TestWatchRevoked(t *testing.T) {
 
 // allow lets one user alone read branch master.
 func allow(fs *pfs.FS, user string) error {
-	return fs.ChangeSettings(context.Background(), pfs.Ref{Repo: "r"}, nil, func(set *pfs.Settings) error {
+	return fs.ChangeSettings(context.Background(), pfs.Ref{Repo: "r"}, pfs.ActOwn, func(set *pfs.Settings) error {
 		set.ACL.Grants = []pfs.Grant{{User: user, Permission: pfs.PermRead}}
 		return nil
 	})
@@ -379,7 +376,7 @@ func TestWatchBroken(t *testing.T) {
 func TestWatchRestart(t *testing.T) {
 	// Not in parallel, to see what is left running.
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	w := &watched{t: t, who: func(context.Context) (pfs.Caller, error) { return pfs.Root, nil }}
+	w := &watched{t: t, who: pfs.Root}
 	store := memory.New()
 	addr := "127.0.0.1:0"
 	start := func() (fs *pfs.FS, stop func()) {
@@ -422,7 +419,7 @@ func TestWatchRestart(t *testing.T) {
 // listen serves store at addr until it is stopped as a server is.
 func (w *watched) listen(store objstore.Store, addr string) (*pfs.FS, string, func()) {
 	w.t.Helper()
-	fs, err := pfs.Open(w.t.Context(), store, pfs.Options{})
+	system, err := pfs.Open(w.t.Context(), store, pfs.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -430,15 +427,15 @@ func (w *watched) listen(store objstore.Store, addr string) (*pfs.FS, string, fu
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	srv := &http.Server{Handler: w.handler(fs)}
-	srv.RegisterOnShutdown(fs.EndWatches)
+	srv := &http.Server{Handler: w.handler(system)}
+	srv.RegisterOnShutdown(system.EndWatches)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
-	return fs, ln.Addr().String(), func() {
+	return system.As(pfs.Root), ln.Addr().String(), func() {
 		if err := srv.Shutdown(context.Background()); err != nil {
 			w.t.Error(err)
 		}
 		<-done
-		fs.Close()
+		system.Close()
 	}
 }

@@ -62,7 +62,23 @@ type Branch struct {
 
 // ResetBranch asks for a branch to point at To, an expression.
 type ResetBranch struct {
-	To string `json:"to"`
+	To     string `json:"to"`
+	DryRun bool   `json:"dry_run,omitempty"` // only say what would be left
+}
+
+// Reset is a branch after it was reset, or as a dry run says that it would be.
+type Reset struct {
+	Branch
+	Left      []Commit `json:"left,omitempty"`       // of a dry run: the first commits that would no longer lead to the head
+	LeftCount uint64   `json:"left_count,omitempty"` // of a dry run: how many these are
+}
+
+// Removal is what would go with a repo or a branch.
+type Removal struct {
+	Branches    []string `json:"branches"` // the first ones
+	BranchCount int      `json:"branch_count"`
+	Commits     uint64   `json:"commits"`        // that lead to these branches, one by one
+	Repo        bool     `json:"repo,omitempty"` // the repo goes too
 }
 
 // ProtectBranch protects a branch, or does no longer.
@@ -289,6 +305,7 @@ type Delete struct {
 	Ref     string   `json:"ref"`
 	Paths   []string `json:"paths,omitempty"`
 	Message string   `json:"message,omitempty"`
+	DryRun  bool     `json:"dry_run,omitempty"` // only say what would go
 }
 
 // User is somebody who has keys.
@@ -305,6 +322,12 @@ type CreateUser struct {
 	Name    string `json:"name"`
 	Display string `json:"display,omitempty"` // the name for people
 	Admin   bool   `json:"admin,omitempty"`   // may do everything
+}
+
+// UserRemoval is what would go with a user.
+type UserRemoval struct {
+	Name string `json:"name"`
+	Keys int    `json:"keys"` // how many
 }
 
 // Key is what requests are signed with. SecretKey is told once, when the key

@@ -14,6 +14,7 @@ import (
 func branchCommand(p process) *cli.Command {
 	var create branchCreateOptions
 	var deleted, history bool
+	var to string // of reset
 	return &cli.Command{
 		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore branches",
 		Subcommands: []*cli.Command{
@@ -42,7 +43,7 @@ func branchCommand(p process) *cli.Command {
 				Name: "delete", Usage: "delete a branch; the last one takes its repo with it", Aliases: []string{"rm"}, ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch delete sales@dev --dry-run\n   caret branch delete sales@dev --yes",
 				Flags:       removalFlags(),
-				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchDelete(c.line, p, c.cl, repo, branch) }),
+				Action:      onBranch(p, branchDelete),
 			},
 			{
 				Name: "restore", Usage: "bring a deleted branch back, and its repo with it", ArgsUsage: "REPO@BRANCH",
@@ -53,8 +54,8 @@ func branchCommand(p process) *cli.Command {
 			{
 				Name: "reset", Usage: "make another commit the head; what was there stays in history", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --dry-run\n   caret branch reset sales@master --to HEAD^3 --yes",
-				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit"}),
-				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchReset(c.line, p, c.cl, repo, branch) }),
+				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit", Destination: &to}),
+				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchReset(c, repo, branch, to) }),
 			},
 			{
 				Name: "protect", Usage: "refuse writes, resets and deletion", ArgsUsage: "REPO@BRANCH",
@@ -139,18 +140,21 @@ func branchInspect(c *call, repo, branch string, history bool) error {
 		"changed", pr.timeOf(b.Time), "created", pr.time(b.Created), "default", fmt.Sprint(b.Default), "protected", fmt.Sprint(b.Protected))
 }
 
-func branchDelete(c *cli.Context, p process, cl *client.Client, repo, branch string) error {
-	if ok, err := goAhead(c, p, func() (string, error) { return describeBranchRemoval(c, cl, repo, branch) }); !ok || err != nil {
+func branchDelete(c *call, repo, branch string) error {
+	if ok, err := goAhead(c, func() (string, error) {
+		gone, err := c.cl.DeleteBranchDryRun(c.ctx, repo, branch)
+		return branchRemoval(repo, branch, gone), err
+	}); !ok || err != nil {
 		return err
 	}
-	if err := cl.DeleteBranch(c.Context, repo, branch); err != nil {
+	if err := c.cl.DeleteBranch(c.ctx, repo, branch); err != nil {
 		return err
 	}
 	and := ""
-	if _, err := cl.Repo(c.Context, repo); client.Code(err) == "no_such_repo" {
+	if _, err := c.cl.Repo(c.ctx, repo); client.Code(err) == "no_such_repo" {
 		and = ", and with its last branch the repo"
 	}
-	fmt.Fprintf(p.stderr, "deleted branch %s of repo %s%s; `caret branch restore %s@%s` brings it back\n", branch, repo, and, repo, branch)
+	fmt.Fprintf(c.stderr, "deleted branch %s of repo %s%s; `caret branch restore %s@%s` brings it back\n", branch, repo, and, repo, branch)
 	return nil
 }
 
@@ -163,29 +167,47 @@ func branchRestore(c *call, repo, branch string) error {
 	return nil
 }
 
-func branchReset(c *cli.Context, p process, cl *client.Client, repo, branch string) error {
-	to := c.String("to")
+func branchReset(c *call, repo, branch, to string) error {
 	if to == "" {
 		return usagef("--to is missing: the commit that %s is to be at", branch)
 	}
 	if err := checkExpr("--to", to); err != nil {
 		return err
 	}
-	was, err := cl.Branch(c.Context, repo, branch)
+	was, err := c.cl.Branch(c.ctx, repo, branch)
 	if err != nil {
 		return err
 	}
-	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need not say --yes: what was there can be had again
-		if ok, err := goAhead(c, p, func() (string, error) { return describeReset(c, p, cl, was, to) }); !ok || err != nil {
+	if terminal(c.stdin) || c.line.Bool("dry-run") { // scripts need not say --yes: what was there can be had again
+		if ok, err := goAhead(c, func() (string, error) { return describeReset(c, repo, branch, to) }); !ok || err != nil {
 			return err
 		}
 	}
-	b, err := cl.ResetBranch(c.Context, repo, branch, to)
+	b, err := c.cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "branch %s of repo %s is at %s now; it was at %s\n", branch, repo, cmp.Or(b.Head, "no commit"), cmp.Or(was.Head, "no commit"))
+	fmt.Fprintf(c.stderr, "branch %s of repo %s is at %s now; it was at %s\n", branch, repo, cmp.Or(b.Head, "no commit"), cmp.Or(was.Head, "no commit"))
 	return nil
+}
+
+// describeReset says which commits a branch leaves by a reset; a dry run lists
+// them.
+func describeReset(c *call, repo, branch, to string) (string, error) {
+	out, err := c.cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to, DryRun: true})
+	if err != nil {
+		return "", err
+	}
+	if c.line.Bool("dry-run") && len(out.Left) > 0 {
+		if err := listCommits(c.pr, each(out.Left)); err != nil {
+			return "", err
+		}
+		if more := int(out.LeftCount) - len(out.Left); more > 0 {
+			fmt.Fprintf(c.stdout, "and %d more\n", more)
+		}
+	}
+	return fmt.Sprintf("reset branch %s of repo %s to %s; %s would no longer lead to the head",
+		branch, repo, cmp.Or(out.Head, "no commit"), count(int(out.LeftCount), "commit")), nil
 }
 
 func branchProtect(c *call, repo, branch string, protected bool) error {

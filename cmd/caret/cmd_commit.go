@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"iter"
-	"net/http"
 	"strings"
 	"time"
 
@@ -49,7 +48,7 @@ func commitCommand(p process) *cli.Command {
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
 				Description: "On a terminal it asks first, if something is staged.\n\nEXAMPLES:\n   caret commit abort sales@$id\n   caret commit abort sales@$id --dry-run",
 				Flags:       removalFlags(),
-				Action:      onOpen(p, func(c *call, t target) error { return commitAbort(c.line, p, c.cl, t) }),
+				Action:      onOpen(p, commitAbort),
 			},
 		},
 	}
@@ -179,30 +178,27 @@ func commitFinish(c *call, t target, in v1.FinishCommit) error {
 	return nil
 }
 
-func commitAbort(c *cli.Context, p process, cl *client.Client, t target) error {
-	if terminal(p.stdin) || c.Bool("dry-run") { // scripts need no --yes
-		if ok, err := mayAbort(c, p, cl, t); !ok || err != nil {
+func commitAbort(c *call, t target) error {
+	if terminal(c.stdin) || c.line.Bool("dry-run") { // scripts need no --yes
+		if ok, err := mayAbort(c, t); !ok || err != nil {
 			return err
 		}
 	}
-	if err := cl.AbortCommit(c.Context, t.Repo, t.Expr); err != nil {
+	if err := c.cl.AbortCommit(c.ctx, t.Repo, t.Expr); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
+	fmt.Fprintf(c.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
 	return nil
 }
 
 // mayAbort is goAhead for an open commit, which is worth a question if
 // something is staged in it.
-func mayAbort(c *cli.Context, p process, cl *client.Client, t target) (bool, error) {
-	x, err := cl.Commit(c.Context, t.Repo, t.Expr)
-	if err == nil && !x.Open {
-		err = refused(http.StatusConflict, "conflict", fmt.Sprintf("%s is not open: the commit is finished", t.Expr), "")
-	}
-	if err != nil || x.Files == 0 && !c.Bool("dry-run") {
+func mayAbort(c *call, t target) (bool, error) {
+	x, err := c.cl.AbortCommitDryRun(c.ctx, t.Repo, t.Expr)
+	if err != nil || x.Files == 0 && !c.line.Bool("dry-run") {
 		return err == nil, err
 	}
-	return goAhead(c, p, func() (string, error) {
+	return goAhead(c, func() (string, error) {
 		return fmt.Sprintf("drop open commit %s of repo %s and %s", x.ID, t.Repo, count(x.Files, "staged file")), nil
 	})
 }

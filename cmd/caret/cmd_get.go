@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -185,7 +184,7 @@ func orFolder(ctx context.Context, cl *client.Client, t target, err error, inste
 
 // notFile is the error that t is a folder where a file is expected.
 func notFile(t target, instead string) error {
-	return refused(http.StatusNotFound, "no_such_path", fmt.Sprintf("%q is a folder", t.Path), instead)
+	return &missing{fmt.Sprintf("%q is a folder", t.Path), instead}
 }
 
 // unslashed is err with a hint if t may not be there because its path begins
@@ -196,7 +195,7 @@ func unslashed(t target, err error) error {
 		return err
 	}
 	t.Path = rest
-	return refused(http.StatusNotFound, "no_such_path", err.Error(), "paths begin without a slash: "+t.String())
+	return &missing{err.Error(), "paths begin without a slash: " + t.String()}
 }
 
 // getFolder makes the folder dest what a tree is, and leaves alone what else

@@ -40,7 +40,7 @@ func keyCommand(p process) *cli.Command {
 				Name: "delete", Usage: "delete a key", Aliases: []string{"rm"}, ArgsUsage: "ACCESS_KEY",
 				Description: "EXAMPLES:\n   caret key delete CARETABCDEFGHIJKLMNO --yes",
 				Flags:       removalFlags(),
-				Action:      onName(p, func(c *call, key string) error { return keyDelete(c.line, p, c.cl, key) }),
+				Action:      onName(p, keyDelete),
 			},
 		},
 	}
@@ -111,16 +111,16 @@ func keyInspect(c *call, key string) error {
 	return c.pr.details(k, "access_key", k.AccessKey, "user", k.User, "may", may(k), "for", scopeOf(k), "created", c.pr.time(k.Created))
 }
 
-func keyDelete(c *cli.Context, p process, cl *client.Client, key string) error {
-	if ok, err := goAhead(c, p, func() (string, error) {
-		k, err := cl.Key(c.Context, key)
+func keyDelete(c *call, key string) error {
+	if ok, err := goAhead(c, func() (string, error) {
+		k, err := c.cl.DeleteKeyDryRun(c.ctx, key)
 		return fmt.Sprintf("delete key %s of user %s, which is for %s", key, k.User, scopeOf(k)), err
 	}); !ok || err != nil {
 		return err
 	}
-	if err := cl.DeleteKey(c.Context, key); err != nil {
+	if err := c.cl.DeleteKey(c.ctx, key); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "deleted key %s\n", key)
+	fmt.Fprintf(c.stderr, "deleted key %s\n", key)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 func repoCommand(p process) *cli.Command {
 	var create v1.Repo
+	var force bool
 	return &cli.Command{
 		Name: "repo", Usage: "create, list, inspect, update and delete repos",
 		Subcommands: []*cli.Command{
@@ -47,8 +48,8 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "delete", Usage: "delete a repo with all its branches", Aliases: []string{"rm"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo delete sales --force --dry-run\n   caret repo delete sales --force --yes",
-				Flags:       removalFlags(&cli.BoolFlag{Name: "force", Usage: "though it has commits"}),
-				Action:      onRepo(p, func(c *call, repo string) error { return repoDelete(c.line, p, c.cl, repo) }),
+				Flags:       removalFlags(&cli.BoolFlag{Name: "force", Usage: "though it has commits", Destination: &force}),
+				Action:      onRepo(p, func(c *call, repo string) error { return repoDelete(c, repo, force) }),
 			},
 		},
 	}
@@ -103,13 +104,16 @@ func repoUpdate(c *call, repo string) error {
 	return nil
 }
 
-func repoDelete(c *cli.Context, p process, cl *client.Client, repo string) error {
-	if ok, err := goAhead(c, p, func() (string, error) { return describeRepoRemoval(c, cl, repo) }); !ok || err != nil {
+func repoDelete(c *call, repo string, force bool) error {
+	if ok, err := goAhead(c, func() (string, error) {
+		gone, err := c.cl.DeleteRepoDryRun(c.ctx, repo, force)
+		return repoRemoval(repo, gone), err
+	}); !ok || err != nil {
 		return err
 	}
-	if err := cl.DeleteRepo(c.Context, repo, c.Bool("force")); err != nil {
+	if err := c.cl.DeleteRepo(c.ctx, repo, force); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "deleted repo %s\n", repo)
+	fmt.Fprintf(c.stderr, "deleted repo %s\n", repo)
 	return nil
 }

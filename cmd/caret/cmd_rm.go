@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,23 +81,27 @@ type removal struct {
 // run deletes files of one branch in one commit.
 func (r *removal) run(ctx context.Context) error {
 	in := v1.Delete{Ref: r.targets[0].Expr, Message: r.message}
-	if r.recursive || r.dryRun {
-		files, err := r.find(ctx)
-		if err != nil {
+	for _, t := range r.targets {
+		in.Paths = append(in.Paths, t.Path)
+	}
+	if r.recursive {
+		var err error
+		if in.Paths, err = r.find(ctx); err != nil {
 			return err
 		}
-		if r.dryRun && len(files) > 0 {
-			fmt.Fprintf(r.p.stderr, "would delete %s\n", count(len(files), "file"))
-			return listDiff(r.pr, each(removals(files)))
-		}
-		in.Paths = paths(files)
-	} else {
-		for _, t := range r.targets {
-			in.Paths = append(in.Paths, t.Path)
-		}
 	}
-	if r.recursive && len(in.Paths) > 0 {
-		if err := confirm(ctx, r.p, r.yes, fmt.Sprintf("delete %s of %s", count(len(in.Paths), "file"), r.names())); err != nil {
+	if r.dryRun || r.recursive && !r.yes && len(in.Paths) > 0 {
+		would, err := deletable(ctx, r.cl, r.targets[0].Repo, in)
+		switch {
+		case err != nil:
+			return err
+		case r.dryRun && would.Files == 0:
+			return r.nothing(ctx)
+		case r.dryRun:
+			fmt.Fprintf(r.p.stderr, "would delete %s\n", count(would.Files, "file"))
+			return listDiff(r.pr, each(would.Changes))
+		}
+		if err := confirm(ctx, r.p, false, fmt.Sprintf("delete %s of %s", count(would.Files, "file"), r.names())); err != nil {
 			return err
 		}
 	}
@@ -137,9 +140,9 @@ func (r *removal) names() string {
 	return strings.Join(names, ", ")
 }
 
-// find lists what is to be deleted, each file once.
-func (r *removal) find(ctx context.Context) ([]v1.File, error) {
-	found := make(map[string]v1.File)
+// find lists the paths of what is to be deleted with folders, each once.
+func (r *removal) find(ctx context.Context) ([]string, error) {
+	found := make(map[string]bool)
 	for _, t := range r.targets {
 		// The first that begins with a path is the file of that path.
 		page, err := r.cl.Files(ctx, t.Repo, t.Expr, t.Path, "", "", 1)
@@ -147,10 +150,7 @@ func (r *removal) find(ctx context.Context) ([]v1.File, error) {
 			return nil, err
 		}
 		if len(page.Items) > 0 && page.Items[0].Path == t.Path {
-			found[t.Path] = page.Items[0]
-		}
-		if !r.recursive {
-			continue
+			found[t.Path] = true
 		}
 		for f, err := range client.Each(func(after string) (v1.Page[v1.File], error) {
 			return r.cl.Files(ctx, t.Repo, t.Expr, asFolder(t.Path), "", after, 0)
@@ -158,10 +158,10 @@ func (r *removal) find(ctx context.Context) ([]v1.File, error) {
 			if err != nil {
 				return nil, err
 			}
-			found[f.Path] = f
+			found[f.Path] = true
 		}
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b v1.File) int { return cmp.Compare(a.Path, b.Path) }), nil
+	return slices.Sorted(maps.Keys(found)), nil
 }
 
 func paths(files []v1.File) []string {
@@ -183,6 +183,21 @@ func removals(files []v1.File) []v1.Difference {
 
 // deletePage is how many files are deleted by one request.
 const deletePage = 1000
+
+// deletable is a dry run of deleteAll.
+func deletable(ctx context.Context, cl *client.Client, repo string, in v1.Delete) (would v1.Written, err error) {
+	in.DryRun = true
+	for page := range slices.Chunk(in.Paths, deletePage) {
+		in.Paths = page
+		out, err := cl.Delete(ctx, repo, in)
+		if err != nil {
+			return would, err
+		}
+		would.Files += out.Files
+		would.Changes = append(would.Changes, out.Changes...)
+	}
+	return would, nil
+}
 
 // deleteAll deletes any number of files in one commit.
 func deleteAll(ctx context.Context, cl *client.Client, repo string, in v1.Delete) (v1.Written, error) {

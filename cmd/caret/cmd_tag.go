@@ -36,7 +36,7 @@ func tagCommand(p process) *cli.Command {
 				Name: "delete", Usage: "delete a tag; the commit stays", Aliases: []string{"rm"}, ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag delete sales@v1 --yes",
 				Flags:       removalFlags(),
-				Action:      onBranch(p, func(c *call, repo, tag string) error { return tagDelete(c.line, p, c.cl, repo, tag) }),
+				Action:      onBranch(p, tagDelete),
 			},
 		},
 	}
@@ -70,16 +70,16 @@ func tagInspect(c *call, repo, tag string) error {
 	return c.pr.details(t, "name", t.Name, "repo", t.Repo, "commit", t.Commit, "created", c.pr.time(t.Created))
 }
 
-func tagDelete(c *cli.Context, p process, cl *client.Client, repo, tag string) error {
-	if ok, err := goAhead(c, p, func() (string, error) {
-		t, err := cl.Tag(c.Context, repo, tag)
+func tagDelete(c *call, repo, tag string) error {
+	if ok, err := goAhead(c, func() (string, error) {
+		t, err := c.cl.DeleteTagDryRun(c.ctx, repo, tag)
 		return fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
 	}); !ok || err != nil {
 		return err
 	}
-	if err := cl.DeleteTag(c.Context, repo, tag); err != nil {
+	if err := c.cl.DeleteTag(c.ctx, repo, tag); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "deleted tag %s of repo %s\n", tag, repo)
+	fmt.Fprintf(c.stderr, "deleted tag %s of repo %s\n", tag, repo)
 	return nil
 }

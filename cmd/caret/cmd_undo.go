@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -75,7 +74,7 @@ func (o undoOptions) unclear(t target, err error) error {
 	if client.Code(err) != "read_only" || o.onto != "" {
 		return err
 	}
-	return refused(http.StatusForbidden, "read_only", t.Expr+" says no branch to write to", "name it with --onto BRANCH")
+	return &hinted{fmt.Errorf("%s says no branch to write to", t.Expr), "name it with --onto BRANCH"}
 }
 
 func restore(c *call, t target, o undoOptions) error {

@@ -39,7 +39,7 @@ func userCommand(p process) *cli.Command {
 				Name: "delete", Usage: "delete a user and its keys; what it owns stays", Aliases: []string{"rm"}, ArgsUsage: "USER",
 				Description: "EXAMPLES:\n   caret user delete alice --yes",
 				Flags:       removalFlags(),
-				Action:      onName(p, func(c *call, name string) error { return userDelete(c.line, p, c.cl, name) }),
+				Action:      onName(p, userDelete),
 			},
 		},
 	}
@@ -79,19 +79,16 @@ func userInspect(c *call, name string) error {
 	return c.pr.details(u, "user", u.Name, "name", u.Display, "id", u.ID, "admin", yes(u.Admin), "created", c.pr.time(u.Created))
 }
 
-func userDelete(c *cli.Context, p process, cl *client.Client, name string) error {
-	if ok, err := goAhead(c, p, func() (string, error) {
-		if _, err := cl.User(c.Context, name); err != nil {
-			return "", err
-		}
-		keys, err := client.All(func(after string) (v1.Page[v1.Key], error) { return cl.Keys(c.Context, name, after, 0) })
-		return fmt.Sprintf("delete user %s and %s", name, count(len(keys), "key")), err
+func userDelete(c *call, name string) error {
+	if ok, err := goAhead(c, func() (string, error) {
+		gone, err := c.cl.DeleteUserDryRun(c.ctx, name)
+		return fmt.Sprintf("delete user %s and %s", name, count(gone.Keys, "key")), err
 	}); !ok || err != nil {
 		return err
 	}
-	if err := cl.DeleteUser(c.Context, name); err != nil {
+	if err := c.cl.DeleteUser(c.ctx, name); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "deleted user %s\n", name)
+	fmt.Fprintf(c.stderr, "deleted user %s\n", name)
 	return nil
 }

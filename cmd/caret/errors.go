@@ -47,9 +47,14 @@ type hinted struct {
 
 func (e *hinted) Unwrap() error { return e.error }
 
-// notFound is the same error as if the server had not found something of t.
+// missing is that there is no such thing, as is seen from what the server lists.
+type missing struct{ text, hint string }
+
+func (e *missing) Error() string { return e.text }
+
+// notFound is that something of t is missing.
 func notFound(t target, format string, args ...any) error {
-	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: fmt.Sprintf(format, args...), Hint: fmt.Sprintf("`caret ls %s` shows what there is", target{Repo: t.Repo, Expr: t.Expr})}
+	return &missing{fmt.Sprintf(format, args...), fmt.Sprintf("`caret ls %s` shows what there is", target{Repo: t.Repo, Expr: t.Expr})}
 }
 
 // maxPaths is how many paths of a conflict are shown.
@@ -94,6 +99,10 @@ func exitCode(err error) int {
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
+	var gone *missing
+	if errors.As(err, &gone) {
+		return exitNotFound
+	}
 	var e *client.Error
 	if errors.As(err, &e) {
 		switch e.Status {
@@ -137,9 +146,12 @@ func describe(err error) string {
 
 func hintFor(err error) string {
 	var e *client.Error
+	var gone *missing
 	var h *hinted
 	var op *net.OpError
 	switch {
+	case errors.As(err, &gone):
+		return gone.hint
 	case errors.As(err, &e):
 		return e.Hint
 	case errors.As(err, &h):

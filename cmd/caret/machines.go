@@ -64,11 +64,11 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 
 // pages serves what machines ask for; it needs no signature and tells no
 // names or content.
-func (m *metrics) pages(fs *pfs.FS) http.Handler {
+func (m *metrics) pages(system *pfs.System) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := fs.Repos(r.Context(), "", 1); err != nil {
+		if err := system.Ready(r.Context()); err != nil {
 			http.Error(w, "the store cannot be read", http.StatusServiceUnavailable)
 			return
 		}

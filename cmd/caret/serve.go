@@ -30,7 +30,7 @@ type serveOptions struct {
 	tlsCert, tlsKey      string
 	logLevel             string
 	grace, stall         time.Duration
-	openTTL              time.Duration
+	openTTL, uploadTTL   time.Duration
 }
 
 func serveCommand(p process) *cli.Command {
@@ -51,6 +51,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
 			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
+			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
 			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
@@ -64,17 +65,27 @@ func serveCommand(p process) *cli.Command {
 	}
 }
 
+// check says which of the flags makes no sense.
+func (o *serveOptions) check() error {
+	if o.etag != "blake3" && o.etag != "md5" {
+		return usagef("--etag %q: it is blake3 or md5", o.etag)
+	}
+	for name, ttl := range map[string]time.Duration{"open-commit-ttl": o.openTTL, "upload-ttl": o.uploadTTL} {
+		if ttl < 0 || ttl > 0 && ttl < time.Minute {
+			return usagef("--%s %s: it is at least 1m, or 0 for ever", name, ttl)
+		}
+	}
+	return nil
+}
+
 // serve runs a server until ctx ends.
 func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return usagef("--log-level %q: it is debug, info, warn or error", o.logLevel)
 	}
-	if o.etag != "blake3" && o.etag != "md5" {
-		return usagef("--etag %q: it is blake3 or md5", o.etag)
-	}
-	if o.openTTL < 0 || o.openTTL > 0 && o.openTTL < time.Minute {
-		return usagef("--open-commit-ttl %s: it is at least 1m, or 0 for ever", o.openTTL)
+	if err := o.check(); err != nil {
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	// Listening first makes a taken port the first thing that is said.
@@ -96,19 +107,22 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	fs, err := pfs.Open(ctx, store, pfs.Options{Log: log, Sealer: sealer, OpenTTL: o.openTTL})
+	system, err := pfs.Open(ctx, store, pfs.Options{
+		Log: log, Sealer: sealer, OpenTTL: o.openTTL, UploadTTL: o.uploadTTL,
+		Exclusive: true, // the store is locked
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, fs.Close()) }()
+	defer func() { err = errors.Join(err, system.Close()) }()
 	srv := &http.Server{
-		Handler:           handler(fs, store, key, o, log),
+		Handler:           handler(system, store, key, o, log),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	srv.RegisterOnShutdown(fs.EndWatches) // it waits for them
+	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
 	greet(p, ln, o, made)
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
@@ -139,29 +153,28 @@ func listen(o serveOptions) (net.Listener, error) {
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
 		}
-		k, _, err := fs.Key(ctx, accessKey)
+		secret, err := system.Secret(ctx, accessKey)
 		if errors.Is(err, pfs.ErrNoSuchKey) {
 			err = fmt.Errorf("%w: %s", sigv4.ErrUnknownKey, accessKey)
 		}
-		return k.Secret, err
+		return secret, err
 	}
 	verifier := sigv4.New(sigv4.Options{Region: o.region, Secrets: secrets})
-	caller := func(ctx context.Context, accessKey string) (pfs.Caller, error) {
+	caller := func(accessKey string) pfs.Caller {
 		if accessKey == key.AccessKey {
-			return pfs.Root, nil
+			return pfs.Root
 		}
-		_, who, err := fs.Key(ctx, accessKey)
-		return who, err
+		return pfs.Holder(accessKey)
 	}
-	s3 := gateway.New(fs, gateway.Options{
+	s3 := gateway.New(system, gateway.Options{
 		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, MD5: o.etag == "md5", Log: log,
 	})
-	calls := api.New(fs, api.Options{Log: log, MD5: o.etag == "md5", Authenticate: func(r *http.Request) (api.Caller, error) {
+	calls := api.New(system, api.Options{Log: log, MD5: o.etag == "md5", Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
 		if err == nil && id.Anonymous {
 			err = errors.New("the request is not signed")
@@ -169,19 +182,14 @@ func handler(fs *pfs.FS, store *local.Store, key rootKey, o serveOptions, log *s
 		if err != nil {
 			return api.Caller{}, err
 		}
-		who, err := caller(r.Context(), id.AccessKey)
-		if err != nil {
-			return api.Caller{}, err
-		}
 		body, err := verifier.Body(r, id)
 		if err != nil {
 			return api.Caller{}, err
 		}
-		again := func(ctx context.Context) (pfs.Caller, error) { return caller(ctx, id.AccessKey) }
-		return api.Caller{Caller: who, Body: body, Length: body.Length(), Again: again}, nil
+		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages(fs)
+	machines := m.pages(system)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path+"/", v1.Prefix):

@@ -26,13 +26,13 @@ func TestSignedAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	fs, err := pfs.Open(t.Context(), store, pfs.Options{})
+	system, err := pfs.Open(t.Context(), store, pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fs.Close()
+	defer system.Close()
 	key := rootKey{AccessKey: "CARETROOT", SecretKey: "secret"}
-	h := handler(fs, store, key, serveOptions{region: defaultRegion, stall: time.Minute}, slog.New(slog.DiscardHandler))
+	h := handler(system, store, key, serveOptions{region: defaultRegion, stall: time.Minute}, slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	presigned := func(path string) string {

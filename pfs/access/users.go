@@ -100,26 +100,28 @@ func Users(tx objstore.Reader, after string, limit int) ([]User, error) {
 	return list, err
 }
 
-// DeleteUser removes a user and its keys. What it owns stays, for
-// administrators.
-func DeleteUser(tx objstore.Writer, name string) error {
+// Deletable reads a user that can be deleted, with its keys. ErrNoSuchUser.
+func Deletable(tx objstore.Reader, name string) (User, []Key, error) {
 	if name == RootUser {
-		return fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
+		return User{}, nil, fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
 	}
 	u, err := ReadUser(tx, name)
 	if err != nil {
-		return err
+		return u, nil, err
 	}
 	keys, err := Keys(tx, name, "", 0)
-	if err != nil {
-		return err
-	}
+	return u, keys, err
+}
+
+// DeleteUser removes a Deletable user and its keys. What it owns stays, for
+// administrators.
+func DeleteUser(tx objstore.Writer, u User, keys []Key) error {
 	for _, k := range keys {
 		if err := tx.Delete(accessKey(k.AccessKey)); err != nil {
 			return err
 		}
 	}
-	return errors.Join(tx.Delete(userKey(name)), tx.Delete(userIDKey(u.ID)))
+	return errors.Join(tx.Delete(userKey(u.Name)), tx.Delete(userIDKey(u.ID)))
 }
 
 // Key is what requests are signed with.

@@ -14,6 +14,9 @@ type Ref struct {
 	// Branch is the branch, "" when none was named: then it is the repo's
 	// default branch, or the one that Base begins with.
 	Branch string
+	// KeyBranch: where no branch is named, and Base is empty or a commit's id, the
+	// branch is meant that the caller's key is limited to. Package pfs fills it in.
+	KeyBranch bool
 	// Base leads from the branch's head, or from any branch, tag or commit of
 	// the repo if it names one; zero is the head. A Base that is just a
 	// branch's name means that branch.
