@@ -35,7 +35,7 @@ import (
 type store struct {
 	t   *testing.T
 	url string
-	fs  *pfs.FS
+	fs  *pfs.FS    // as root sees it
 	who pfs.Caller // who all requests are from
 	// through, if set, handles the requests for files in place of the server,
 	// which is next.
@@ -48,12 +48,12 @@ func newStore(t *testing.T) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fs, err := pfs.Open(t.Context(), data, pfs.Options{})
+	system, err := pfs.Open(t.Context(), data, pfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &store{t: t, fs: fs, who: pfs.Root}
-	next := api.New(fs, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
+	s := &store{t: t, fs: system.As(pfs.Root), who: pfs.Root}
+	next := api.New(system, api.Options{Authenticate: func(r *http.Request) (api.Caller, error) {
 		return api.Caller{Caller: s.who, Body: r.Body, Length: r.ContentLength}, nil
 	}})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func newStore(t *testing.T) *store {
 	}))
 	t.Cleanup(func() {
 		srv.Close()
-		if err := errors.Join(fs.Close(), data.Close()); err != nil {
+		if err := errors.Join(system.Close(), data.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -462,12 +462,8 @@ func TestGetFromOneBranch(t *testing.T) {
 	s.must(nil, "branch", "create", "r@dev", "--empty")
 	s.must(strings.NewReader("data"), "put", "r@dev:d/f", "-")
 	dev := pfs.Ref{Repo: "r", Branch: "dev"}
-	at, err := s.fs.Resolve(t.Context(), dev)
-	if err != nil {
-		t.Fatal(err)
-	}
-	acl := pfs.ACL{Owner: pfs.RootUser, Grants: []pfs.Grant{{User: "alice", Permission: pfs.PermRead}}}
-	if err := s.fs.SetFileACL(t.Context(), dev, nil, "d/f", at.ID, acl); err != nil {
+	grants := []pfs.Grant{{User: "alice", Permission: pfs.PermRead}}
+	if err := s.fs.SetFileACL(t.Context(), dev, "d/f", grants); err != nil {
 		t.Fatal(err)
 	}
 	s.who = pfs.Caller{ID: "alice", Name: "alice"}
@@ -475,8 +471,8 @@ func TestGetFromOneBranch(t *testing.T) {
 	if code, _, stderr := s.run(t.Context(), nil, "get", "r@dev:d/", "-r", t.TempDir()); code != exitError || !strings.Contains(stderr, "access denied") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if err := s.fs.ChangeSettings(t.Context(), dev, nil, func(set *pfs.Settings) error {
-		set.ACL = acl
+	if err := s.fs.ChangeSettings(t.Context(), dev, pfs.ActOwn, func(set *pfs.Settings) error {
+		set.ACL = pfs.ACL{Owner: pfs.RootUser, Grants: grants}
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,8 @@ import (
 // engine is a file system without a protocol above it.
 type engine struct {
 	store   *local.Store
-	fs      *pfs.FS
+	system  *pfs.System
+	fs      *pfs.FS       // as root sees it
 	objects atomic.Uint64 // that there are, as path names them from 1
 	puts    atomic.Uint64 // so far; no two are of the same content
 }
@@ -39,13 +40,14 @@ func (e *engine) open(ctx context.Context, dir string) (err error) {
 	if e.store, err = local.Open(dir, local.Options{}); err != nil {
 		return err
 	}
-	if e.fs, err = pfs.Open(ctx, e.store, pfs.Options{}); err != nil {
+	if e.system, err = pfs.Open(ctx, e.store, pfs.Options{Exclusive: true}); err != nil {
 		return errors.Join(err, e.store.Close())
 	}
+	e.fs = e.system.As(pfs.Root)
 	return nil
 }
 
-func (e *engine) close() error { return errors.Join(e.fs.Close(), e.store.Close()) }
+func (e *engine) close() error { return errors.Join(e.system.Close(), e.store.Close()) }
 
 var head = pfs.Ref{Repo: "bench"}
 
@@ -76,7 +78,7 @@ func (e *engine) put(ctx context.Context, n uint64, size int) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.fs.Put(ctx, head, path(n), p.Content, commits.Attrs{ContentType: "application/octet-stream"}, pfs.WriteOptions{Author: "root"})
+	_, err = e.fs.Put(ctx, head, path(n), p.Content, commits.Attrs{ContentType: "application/octet-stream"}, pfs.WriteOptions{})
 	return err
 }
 
@@ -240,13 +242,33 @@ func old(back int) pfs.Ref {
 	return pfs.Ref{Repo: "bench", Version: x}
 }
 
+// stat finds a file in one transaction, as servers do.
+func (e *engine) stat(ctx context.Context, ref pfs.Ref, path string) (s *pfs.Snapshot, info pfs.Info, err error) {
+	err = e.fs.View(ctx, func(v *pfs.View) error {
+		if s, err = v.Open(ref, pfs.ActRead, path); err != nil {
+			return err
+		}
+		info, err = s.Stat(ctx, path)
+		return err
+	})
+	return s, info, err
+}
+
+// list lists a page of files.
+func (e *engine) list(ctx context.Context, ref pfs.Ref, opt pfs.ListOptions) (page pfs.ListPage, err error) {
+	err = e.fs.View(ctx, func(v *pfs.View) error {
+		s, err := v.Open(ref, pfs.ActList, "")
+		if err == nil {
+			page, err = s.List(ctx, opt)
+		}
+		return err
+	})
+	return page, err
+}
+
 // read opens a file, which reads its first chunk.
 func (e *engine) read(ctx context.Context, ref pfs.Ref, path string) error {
-	s, err := e.fs.Resolve(ctx, ref)
-	if err != nil {
-		return err
-	}
-	info, err := s.Stat(ctx, path)
+	s, info, err := e.stat(ctx, ref, path)
 	if err != nil {
 		return err
 	}
@@ -287,11 +309,7 @@ func (b *bench) reads(e *engine) error {
 		{"list of 1000 of 1,000,000 at HEAD", head, 10}, {"list of 1000 at HEAD^50000", old(50_000), 25}, {"list of 1000 at HEAD^500000", old(500_000), 25},
 	} {
 		took, err := timed(50, func(i int) error {
-			s, err := e.fs.Resolve(b.ctx, tt.ref)
-			if err != nil {
-				return err
-			}
-			page, err := s.List(b.ctx, pfs.ListOptions{Prefix: "data/", After: fmt.Sprintf("data/%02x", i*5), Limit: 1000})
+			page, err := e.list(b.ctx, tt.ref, pfs.ListOptions{Prefix: "data/", After: fmt.Sprintf("data/%02x", i*5), Limit: 1000})
 			if err == nil && len(page.Items) != 1000 {
 				err = fmt.Errorf("a page of %d", len(page.Items))
 			}
@@ -319,7 +337,7 @@ func (b *bench) diffs(e *engine) error {
 	}
 	b.add("diff of 100 changes in a branch of 1,000,000", "ms", ms(differ), 20, false)
 	took, err := timed(50, func(i int) error {
-		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), &head, "")
+		_, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("b%d", i), pfs.BranchOptions{From: &head})
 		return err
 	})
 	if err != nil {

@@ -16,17 +16,14 @@ func branch(name string) pfs.Ref { return pfs.Ref{Repo: "bench", Branch: name} }
 
 // putAt stores the content of another file, which moves no bytes, at path.
 func (e *engine) putAt(ctx context.Context, to pfs.Ref, path string, like pfs.Info) error {
-	_, err := e.fs.Copy(ctx, like, to, path, nil, pfs.WriteOptions{Author: "root"})
+	_, err := e.fs.Copy(ctx, like, to, path, nil, pfs.WriteOptions{})
 	return err
 }
 
 // some is a file that is there.
 func (e *engine) some(ctx context.Context) (pfs.Info, error) {
-	s, err := e.fs.Resolve(ctx, head)
-	if err != nil {
-		return pfs.Info{}, err
-	}
-	return s.Stat(ctx, path(1))
+	_, info, err := e.stat(ctx, head, path(1))
+	return info, err
 }
 
 // merges measures merges of 100 changes into the branch of e.
@@ -38,7 +35,7 @@ func (b *bench) merges(e *engine) error {
 	var times []time.Duration
 	for i := range 10 {
 		name := fmt.Sprintf("m%d", i)
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", name, &head, ""); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", name, pfs.BranchOptions{From: &head}); err != nil {
 			return err
 		}
 		for k := range 100 {
@@ -86,7 +83,7 @@ func (b *bench) history() error {
 	}
 	for _, of := range [][2]string{{"path", "watched/file"}, {"folder", "watched/"}} {
 		took, err := timed(20, func(int) error {
-			s, err := e.fs.Resolve(b.ctx, head)
+			s, err := e.fs.Open(b.ctx, head, pfs.ActList, "")
 			if err != nil {
 				return err
 			}
@@ -112,7 +109,7 @@ func (b *bench) branches(e *engine) error {
 	const many, deep, each = 10_000, 100, 10
 	begin := time.Now()
 	for i := range many {
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("many%d", i), &head, ""); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", fmt.Sprintf("many%d", i), pfs.BranchOptions{From: &head}); err != nil {
 			return err
 		}
 	}
@@ -124,7 +121,7 @@ func (b *bench) branches(e *engine) error {
 	from := head
 	for i := range deep {
 		to := branch(fmt.Sprintf("deep%d", i))
-		if _, err := e.fs.CreateBranch(b.ctx, "bench", to.Branch, &from, ""); err != nil {
+		if _, err := e.fs.CreateBranch(b.ctx, "bench", to.Branch, pfs.BranchOptions{From: &from}); err != nil {
 			return err
 		}
 		for k := range each {
@@ -151,11 +148,7 @@ func (b *bench) branches(e *engine) error {
 	b.add("GET at a branch that was forked 100 deep, with 10 commits on each", "us", float64(then.Nanoseconds())/1000, 0, false)
 	b.add("ratio of the two", "", float64(then)/float64(at), 3, false)
 	took, err := timed(20, func(int) error {
-		s, err := e.fs.Resolve(b.ctx, from)
-		if err != nil {
-			return err
-		}
-		_, err = s.List(b.ctx, pfs.ListOptions{Limit: 1000})
+		_, err := e.list(b.ctx, from, pfs.ListOptions{Limit: 1000})
 		return err
 	})
 	b.add("list of 1000 there", "ms", ms(took), 0, false)
@@ -185,7 +178,7 @@ func (b *bench) finish() error {
 // mergeMany merges a branch that has changed very many paths.
 func (b *bench) mergeMany(e *engine) error {
 	from := branch("changed")
-	if _, err := e.fs.CreateBranch(b.ctx, "bench", from.Branch, &head, ""); err != nil {
+	if _, err := e.fs.CreateBranch(b.ctx, "bench", from.Branch, pfs.BranchOptions{From: &head}); err != nil {
 		return err
 	}
 	like, err := e.some(b.ctx)
@@ -193,11 +186,11 @@ func (b *bench) mergeMany(e *engine) error {
 		return err
 	}
 	const files = 100_000
-	id, err := e.stage(b.ctx, from, "merged", files, like)
+	open, err := e.stage(b.ctx, from, "merged", files, like)
 	if err != nil {
 		return err
 	}
-	if _, err := e.fs.FinishCommit(b.ctx, "bench", id, pfs.FinishOptions{}); err != nil {
+	if _, err := e.fs.FinishCommit(b.ctx, open, pfs.FinishOptions{}); err != nil {
 		return err
 	}
 	if err := e.putAt(b.ctx, head, "changed", like); err != nil { // so that it is no fast-forward
@@ -212,18 +205,18 @@ func (b *bench) mergeMany(e *engine) error {
 	return err
 }
 
-// stage writes files into a new open commit.
-func (e *engine) stage(ctx context.Context, on pfs.Ref, dir string, files int, like pfs.Info) (pfs.CommitID, error) {
+// stage writes files into a new open commit, which it returns.
+func (e *engine) stage(ctx context.Context, on pfs.Ref, dir string, files int, like pfs.Info) (pfs.Ref, error) {
 	o, err := e.fs.StartCommit(ctx, on, pfs.WriteOptions{})
 	if err != nil {
-		return o.ID, err
+		return pfs.Ref{}, err
 	}
 	to := pfs.Ref{Repo: "bench", Base: revision.Expr{Base: o.ID.String()}}
 	var n atomic.Int64
 	_, err = repeat(int64(files), func() error {
 		return e.putAt(ctx, to, filepath.Join(dir, fmt.Sprint(n.Add(1))), like)
 	})
-	return o.ID, err
+	return to, err
 }
 
 func (b *bench) finishOf(e *engine, files int) error {
@@ -232,7 +225,7 @@ func (b *bench) finishOf(e *engine, files int) error {
 		return err
 	}
 	begin := time.Now()
-	id, err := e.stage(b.ctx, head, "staged", files, like)
+	open, err := e.stage(b.ctx, head, "staged", files, like)
 	if err != nil {
 		return err
 	}
@@ -241,13 +234,13 @@ func (b *bench) finishOf(e *engine, files int) error {
 	stop, quiet := make(chan struct{}), make(chan []time.Duration)
 	go func() { quiet <- e.writes(b.ctx, like, stop) }()
 	begin = time.Now()
-	done, err := e.fs.FinishCommit(b.ctx, "bench", id, pfs.FinishOptions{})
+	done, err := e.fs.FinishCommit(b.ctx, open, pfs.FinishOptions{})
 	if err == nil && done.Files != files {
 		err = fmt.Errorf("finished %d files", done.Files)
 	}
 	took := time.Since(begin)
 	for folding := true; folding && err == nil; {
-		folding, err = e.fs.Folding(b.ctx)
+		folding, err = e.system.Folding(b.ctx)
 	}
 	close(stop)
 	times := <-quiet

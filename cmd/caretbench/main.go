@@ -39,7 +39,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	pattern := flag.String("run", "", "sections to run, a regular `EXPRESSION`: engine, http, large, memory, dedup, history, finish, million")
+	pattern := flag.String("run", "", "sections to run, a regular `EXPRESSION`: engine, http, callers, large, memory, dedup, history, finish, million")
 	dir := flag.String("dir", ".", "`DIR` on the disk to measure, for a folder that is removed afterwards")
 	profile := flag.String("cpuprofile", "", "`FILE` for a CPU profile of this process")
 	flag.Parse()
@@ -69,7 +69,7 @@ func run(ctx context.Context) error {
 	fmt.Println("| what | measured | target | |")
 	fmt.Println("|---|---|---|---|")
 	for _, s := range []section{
-		{"engine", (*bench).engine}, {"http", (*bench).http}, {"large", (*bench).large},
+		{"engine", (*bench).engine}, {"http", (*bench).http}, {"callers", (*bench).callers}, {"large", (*bench).large},
 		{"memory", (*bench).memory}, {"dedup", (*bench).dedup}, {"history", (*bench).history}, {"finish", (*bench).finish}, {"million", (*bench).million},
 	} {
 		if !only.MatchString(s.name) {

@@ -24,13 +24,14 @@ import (
 	"caret/objstore/content"
 )
 
-// server is the real binary in a process of its own.
+// server is the real binary in a process of its own, and who asks it.
 type server struct {
 	cmd    *exec.Cmd
 	url    string
 	client *http.Client
 	day    string
-	key    []byte
+	access string
+	key    []byte // that requests of the day are signed with
 }
 
 const (
@@ -66,8 +67,16 @@ func (b *bench) startServer(name string) (*server, error) {
 	}
 	go io.Copy(io.Discard, stderr) //nolint:errcheck // only keeps the pipe empty
 	s.day = time.Now().UTC().Format("20060102")
-	s.key = sum(sum(sum(sum([]byte("AWS4"+secretKey), s.day), "us-east-1"), "s3"), "aws4_request")
+	s = s.as(accessKey, secretKey)
 	return s, s.do("PUT", "/master.bench", nil)
+}
+
+// as is the server as it is asked with another key.
+func (s *server) as(accessKey, secretKey string) *server {
+	as := *s
+	as.access = accessKey
+	as.key = sum(sum(sum(sum([]byte("AWS4"+secretKey), s.day), "us-east-1"), "s3"), "aws4_request")
+	return &as
 }
 
 func (s *server) stop() error {
@@ -125,7 +134,7 @@ func (s *server) sign(r *http.Request) {
 	scope := s.day + "/us-east-1/s3/aws4_request"
 	sig := sum(s.key, "AWS4-HMAC-SHA256\n"+now+"\n"+scope+"\n"+hex.EncodeToString(hash[:]))
 	r.Header["X-Amz-Date"], r.Header["X-Amz-Content-Sha256"] = []string{now}, []string{payload}
-	r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=" + accessKey + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(sig)}
+	r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=" + s.access + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(sig)}
 }
 
 // field reads a number from a file of /proc about the server.
