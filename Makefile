@@ -5,7 +5,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LINT_VERSION := v2.15.0
 LINT     := bin/tools/golangci-lint-$(LINT_VERSION)
 
-.PHONY: build run test race lint fuzz bench e2e crash powercut clean
+.PHONY: build run test race lint fuzz bench e2e crash powercut soak clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/caret ./cmd/caret
@@ -52,6 +52,10 @@ crash:
 # Power cuts on a loop device; needs root.
 powercut:
 	CARET_POWER_CUTS=60 $(GO) test ./cmd/crashtest -run PowerCut -count=1 -timeout 60m -v
+
+# The models of pfs, on one process and on two that are stopped dead in turns.
+soak:
+	$(GO) test ./pfs -run 'TestModel$$|TestTakeover' -count=1 -timeout 60m -rapid.checks=5000
 
 clean:
 	rm -rf bin

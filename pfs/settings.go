@@ -26,7 +26,7 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if err != nil {
 			return err
 		}
-		if err := edit(&set.Settings); err != nil {
+		if err := edit(set.Edit()); err != nil {
 			return err
 		}
 		return set.Write(c.tx)

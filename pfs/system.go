@@ -30,6 +30,7 @@ type System struct {
 	rand   io.Reader
 	log    *slog.Logger
 	forks  *commits.ForkCache
+	rows   *rows.Cache
 	sealer access.Sealer
 	lease  *lease.Keeper
 	engine *changeset.Engine
@@ -90,6 +91,9 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	}
 	var err error
 	if s.secrets, err = lru.New[string, string](maxSecrets); err != nil {
+		return nil, err
+	}
+	if s.rows, err = rows.NewCache(); err != nil {
 		return nil, err
 	}
 	s.lease = lease.New(s.db, s.now, s.log, rand.Text())

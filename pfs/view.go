@@ -34,7 +34,7 @@ type View struct {
 // as a client that reads slowly, nor begin another transaction. ErrKeyGone.
 func (fs *FS) View(ctx context.Context, fn func(*View) error) error {
 	return fs.sys.db.View(ctx, func(tx objstore.Reader) error {
-		v, err := fs.begin(ctx, tx)
+		v, err := fs.begin(ctx, fs.sys.rows.View(tx))
 		if err != nil {
 			return err
 		}
@@ -59,6 +59,7 @@ type change struct {
 // there is no error.
 func (fs *FS) update(ctx context.Context, about objstore.Subject, happened func(objstore.Reader) (bool, error), fn func(*change) error) error {
 	err := fs.sys.db.Update(ctx, about, func(tx objstore.Writer) error {
+		tx = fs.sys.rows.Update(tx)
 		v, err := fs.begin(ctx, tx)
 		if err != nil {
 			return err

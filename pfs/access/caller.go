@@ -57,7 +57,7 @@ func (c Caller) Current(tx objstore.Reader) (Caller, error) {
 	row, err := readKey(tx, c.key)
 	if err == nil {
 		var u User
-		if u, err = ReadUser(tx, row.User); err == nil {
+		if u, err = row.holder(tx); err == nil {
 			return Caller{
 				ID: u.ID, Name: u.Name, Admin: u.Admin, ReadOnly: row.ReadOnly, Repo: row.Repo, Branch: row.Branch, key: c.key,
 			}, nil

@@ -7,6 +7,7 @@ import (
 	"caret/commits"
 	"caret/objstore"
 	"caret/pfs/catalog"
+	"caret/pfs/rows"
 )
 
 // Request is a question: may the caller do this with that?
@@ -275,10 +276,13 @@ func Visible(tx objstore.Reader, c Caller, repo catalog.RepoRow, list []catalog.
 		return nil, err
 	}
 	for k, i := range ask {
-		set, err := decodeSettings(keys[k], values[k], repo, list[i].Home())
-		if err != nil {
-			return nil, err
+		var set BranchSettings
+		if values[k] != nil {
+			if err := rows.Decode(keys[k], values[k], &set); err != nil {
+				return nil, err
+			}
 		}
+		set.fill(repo, list[i].Home())
 		seen[i] = set.ACL.names(c)
 	}
 	return seen, nil

@@ -2,6 +2,8 @@ package access
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"caret/commits"
 	"caret/objstore"
@@ -43,27 +45,27 @@ func ReadSettings(tx objstore.Reader, s *catalog.Snapshot) (*BranchSettings, err
 		home = row.Home()
 	}
 	key := settingsKey(home)
-	b, err := tx.Get(key)
-	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+	set := &BranchSettings{}
+	if err := rows.Get(tx, key, set); err != nil && !errors.Is(err, objstore.ErrNotFound) {
 		return nil, err
 	}
-	return decodeSettings(key, b, s.Row, home)
+	set.fill(s.Row, home)
+	return set, nil
 }
 
-// decodeSettings reads a row of settings, which may not be there.
-func decodeSettings(key, value []byte, repo catalog.RepoRow, home commits.LineageID) (*BranchSettings, error) {
-	set := &BranchSettings{}
-	if value != nil {
-		if err := rows.Decode(key, value, set); err != nil {
-			return nil, err
-		}
+// fill fills in what a row, which may not be there, does not say.
+func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
+	b.home = home
+	if b.ACL.Owner == "" {
+		b.ACL.Owner = repo.Owner
 	}
-	set.home = home
-	if set.ACL.Owner == "" {
-		set.ACL.Owner = repo.Owner
-	}
-	set.ACL.complete()
-	return set, nil
+	b.ACL.complete()
+}
+
+// Edit is Settings as they may be changed.
+func (b *BranchSettings) Edit() *Settings {
+	b.ACL.Grants, b.Tags = slices.Clone(b.ACL.Grants), maps.Clone(b.Tags)
+	return &b.Settings
 }
 
 // Write writes the settings.

@@ -135,10 +135,21 @@ type Key struct {
 	Created   time.Time `json:"created"`
 }
 
-// keyRow is a Key as it is kept, its secret sealed.
+// keyRow is a Key as it is kept, its secret sealed. What does not change of its
+// user, with whom it goes, is there too, so that requests read one row less.
 type keyRow struct {
 	Key
 	Sealed []byte `json:"sealed"`
+	UserID string `json:"user_id,omitempty"` // "" in format 1
+	Admin  bool   `json:"admin,omitempty"`
+}
+
+// holder is the user that the key is of.
+func (k *keyRow) holder(tx objstore.Reader) (User, error) {
+	if k.UserID != "" {
+		return User{ID: k.UserID, Name: k.User, Admin: k.Admin}, nil
+	}
+	return ReadUser(tx, k.User)
 }
 
 func accessKey(key string) []byte { return rows.Key(rows.AccessKey, key) }
@@ -192,7 +203,8 @@ func (s Sealer) Secret(tx objstore.Reader, access string) (string, error) {
 // CreateKey writes a key of a user with limits that mean something.
 // ErrNoSuchUser; catalog.ErrNoSuchRepo, catalog.ErrNoSuchBranch.
 func CreateKey(tx objstore.Writer, k Key, sealed []byte) error {
-	if _, err := ReadUser(tx, k.User); err != nil {
+	u, err := ReadUser(tx, k.User)
+	if err != nil {
 		return err
 	}
 	if k.Branch != "" && k.Repo == "" {
@@ -209,7 +221,7 @@ func CreateKey(tx objstore.Writer, k Key, sealed []byte) error {
 			}
 		}
 	}
-	return rows.Set(tx, accessKey(k.AccessKey), keyRow{Key: k, Sealed: sealed})
+	return rows.Set(tx, accessKey(k.AccessKey), keyRow{Key: k, Sealed: sealed, UserID: u.ID, Admin: u.Admin})
 }
 
 func readKey(tx objstore.Reader, access string) (keyRow, error) {

@@ -59,13 +59,14 @@ func WithPath(scope []byte, path string) []byte {
 	return append(k, 0, 0)
 }
 
-// Get reads the row at key into v; objstore.ErrNotFound.
-func Get(tx objstore.Reader, key []byte, v any) error {
+// Get reads the row at key into v; objstore.ErrNotFound. What maps and slices it
+// holds must not be changed; see Cache.
+func Get[T any](tx objstore.Reader, key []byte, v *T) error {
 	b, err := tx.Get(key)
 	if err != nil {
 		return err
 	}
-	return Decode(key, b, v)
+	return decodeCached(tx, key, b, v)
 }
 
 // Decode reads a row's value into v; objstore.ErrCorrupt.
