@@ -149,11 +149,17 @@ func (s *server) deleteBranch(c *call) error {
 }
 
 func (s *server) resolve(c *call) error {
-	return c.view(pfs.ActList, "", func(snap *pfs.Snapshot) error {
-		w := v1.Snapshot{Repo: snap.Repo, Branch: snap.Branch, N: snap.N, Writable: snap.Writable, Open: snap.Open}
-		if !snap.ID.IsZero() {
-			w.ID = snap.ID.String()
-		}
-		return c.ok(w)
-	})
+	ref, err := c.queryRef()
+	if err != nil {
+		return err
+	}
+	snap, err := c.fs.Open(c.Context(), ref, pfs.ActList, "")
+	if err != nil {
+		return err
+	}
+	w := v1.Snapshot{Repo: snap.Repo, Branch: snap.Branch, N: snap.N, Writable: snap.Writable, Open: snap.Open}
+	if !snap.ID.IsZero() {
+		w.ID = snap.ID.String()
+	}
+	return c.ok(w)
 }

@@ -84,6 +84,8 @@ func (r *removal) run(ctx context.Context) error {
 	for _, t := range r.targets {
 		in.Paths = append(in.Paths, t.Path)
 	}
+	slices.Sort(in.Paths)
+	in.Paths = slices.Compact(in.Paths)
 	if r.recursive {
 		var err error
 		if in.Paths, err = r.find(ctx); err != nil {
