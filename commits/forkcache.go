@@ -32,6 +32,7 @@ type stretch struct {
 	end   Pos
 	paths []uint64 // sorted hashes of what its commits changed; nil if that is too much
 	under *stretch // nil at the first lineage
+	depth int      // how many there are from here down
 	above int      // how many known ones stand on it; of ForkCache.mu
 }
 
@@ -101,10 +102,11 @@ func (x *ForkCache) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 
 // read reads a stretch.
 func (x *ForkCache) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
-	s := &stretch{end: end, under: under}
+	s := &stretch{end: end, under: under, depth: 1}
 	if under == nil { // in the first lineage every path has to be looked for anyway
 		return s, nil
 	}
+	s.depth += under.depth
 	var err error
 	s.paths, err = x.changed(tx, end)
 	return s, err
@@ -156,7 +158,7 @@ func (x *ForkCache) add(s *stretch) *stretch {
 	}
 	if s.under != nil { // which may have been forgotten since it was looked up
 		if under := x.add(s.under); under != s.under {
-			s = &stretch{end: s.end, paths: s.paths, under: under} // others may be reading s
+			s = &stretch{end: s.end, paths: s.paths, under: under, depth: s.depth} // others may be reading s
 		}
 		s.under.above++
 	}

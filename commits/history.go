@@ -27,20 +27,22 @@ func (v *View) HistoryHint(path string, n int, fn func(State) (bool, error)) err
 
 // history calls fn for what History would, with the segment that has it.
 func (v *View) history(path string, hint int, fn func(*segment, encodedState) (bool, error)) error {
-	w := []*sought{{path: path}}
-	for {
-		if next, err := v.descend(w); err != nil || len(next) == 0 {
+	for w := (&sought{path: path}); ; {
+		if more, err := v.descend(w); err != nil || !more {
 			return err
 		}
-		i := w[0].at
-		rows, err := v.read([]int{i}, [][]byte{entryKey(v.segs[i].end.Lineage, path)})
+		g := w.seg
+		var unread []*segment
+		if !g.read {
+			unread = append(unread, g)
+		}
+		rows, err := v.read(unread, [][]byte{entryKey(g.end.Lineage, path)})
 		if err != nil {
 			return err
 		}
 		if v.inherited() {
 			continue
 		}
-		g := &v.segs[i]
 		h, err := g.history(v.tx, path, rows[0], hint)
 		if err != nil {
 			return err
@@ -53,7 +55,7 @@ func (v *View) history(path string, hint int, fn func(*segment, encodedState) (b
 		if h.err != nil {
 			return h.err
 		}
-		w[0].at++
+		w.link++
 	}
 }
 

@@ -3,6 +3,7 @@ package commits
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"caret/objstore"
 )
@@ -13,77 +14,86 @@ type View struct {
 	tx    objstore.Reader
 	forks *ForkCache
 	open  ID // the open commit whose staged changes lie on top
-	// segs are the lineages that the view's state is made of, the nearest first,
-	// as far down as anybody had to look.
-	segs []segment
+	// chain is the lineages that the view's state is made of, the nearest first, as
+	// far down as anybody had to look.
+	chain []link
+}
+
+// link is a lineage of a view's chain.
+type link struct {
+	known    *stretch // what its commits changed, if that is remembered
+	*segment          // nil if it is known, and nobody had to look there
 }
 
 // segment is a lineage as far as a view reaches into it.
 type segment struct {
 	Lineage
-	end   Pos      // the newest commit that counts
-	known *stretch // what its commits changed, if that is remembered
-	head  bool     // end is the lineage's newest commit
-	read  bool     // Lineage and head are set
+	end  Pos  // the newest commit that counts
+	head bool // end is the lineage's newest commit
+	read bool // Lineage and head are set
 }
 
 // View reads at p, with the changes staged in open (zero: none) on top.
 func (x *ForkCache) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
 	v := &View{tx: tx, forks: x, open: open}
 	if p.N > 0 && p.Lineage != 0 {
-		v.segs = []segment{{end: p}}
+		v.chain = []link{{segment: &segment{end: p}}}
 	}
 	return v, nil
 }
 
-// read reads the rows of the segments that which says, unless they were read
-// before, and those at keys, all in one call. It returns the values of keys.
-func (v *View) read(which []int, keys [][]byte) ([][]byte, error) {
-	all := keys
-	var missing []*segment
-	for _, i := range which {
-		if g := &v.segs[i]; !g.read {
-			missing = append(missing, g)
-			all = append(all, lineageKey(keyLineage, g.end.Lineage), lineageKey(keyHead, g.end.Lineage))
-		}
+// at is a link's segment.
+func (v *View) at(i int) *segment {
+	k := &v.chain[i]
+	if k.segment == nil {
+		k.segment = &segment{end: k.known.end}
 	}
-	if len(all) == 0 {
+	return k.segment
+}
+
+// read reads the rows of segments that have not been read, and those at keys, all in
+// one call. It returns the values of keys.
+func (v *View) read(segs []*segment, keys [][]byte) ([][]byte, error) {
+	n := len(keys)
+	for _, g := range segs {
+		keys = append(keys, lineageKey(keyLineage, g.end.Lineage), lineageKey(keyHead, g.end.Lineage))
+	}
+	if len(keys) == 0 {
 		return nil, nil
 	}
-	values, err := v.tx.GetMany(all)
+	values, err := v.tx.GetMany(keys)
 	if err != nil {
 		return nil, err
 	}
-	rows := values[len(keys):]
-	for i, g := range missing {
+	for i, g := range segs {
 		var head Head
-		if g.Lineage, head, err = decodeTip(g.end.Lineage, rows[2*i], rows[2*i+1]); err != nil {
+		if g.Lineage, head, err = decodeTip(g.end.Lineage, values[n+2*i], values[n+2*i+1]); err != nil {
 			return nil, err
 		}
 		g.head, g.read = g.end.N == head.N, true
 	}
-	return values[:len(keys)], nil
+	return values[:n], nil
 }
 
 // inherited says whether the first segment, which has been read, turns out to be
 // of a lineage that only inherits the view's commit. Then the one it is inherited
 // from takes its place, still to be read.
 func (v *View) inherited() bool {
-	g := &v.segs[0]
+	g := v.at(0)
 	if g.end.N > g.Fork.N {
 		return false
 	}
-	v.segs[0] = segment{end: Pos{Lineage: g.Fork.Lineage, N: g.end.N}}
+	v.chain[0].segment = &segment{end: Pos{Lineage: g.Fork.Lineage, N: g.end.N}}
 	return true
 }
 
-// extend adds what lies beneath the last segment, which has been read, and says
+// extend adds what lies beneath the last link, whose segment has been read, and says
 // whether there is anything.
 func (v *View) extend() (bool, error) {
-	if len(v.segs) == 0 {
+	if len(v.chain) == 0 {
 		return false, nil
 	}
-	last := &v.segs[len(v.segs)-1]
+	last := v.chain[len(v.chain)-1]
 	if last.known != nil || last.Fork.N == 0 {
 		return false, nil // what is known goes down to the first lineage
 	}
@@ -92,23 +102,30 @@ func (v *View) extend() (bool, error) {
 		return false, err
 	}
 	if s == nil {
-		v.segs = append(v.segs, segment{end: last.Fork})
+		v.chain = append(v.chain, link{segment: &segment{end: last.Fork}})
+		return true, nil
 	}
+	v.chain = slices.Grow(v.chain, s.depth)
 	for ; s != nil; s = s.under {
-		v.segs = append(v.segs, segment{end: s.end, known: s})
+		v.chain = append(v.chain, link{known: s})
 	}
 	return true, nil
 }
 
 // segments are all of the view's, read: one call for those that are remembered,
 // and otherwise one for each, as only a lineage tells which it has left.
-func (v *View) segments() ([]segment, error) {
-	for more := len(v.segs) > 0; more; {
-		all := make([]int, len(v.segs))
-		for i := range all {
-			all[i] = i
+func (v *View) segments() ([]*segment, error) {
+	var all, unread []*segment
+	for more := len(v.chain) > 0; more; {
+		all, unread = all[:0], unread[:0]
+		for i := range v.chain {
+			g := v.at(i)
+			all = append(all, g)
+			if !g.read {
+				unread = append(unread, g)
+			}
 		}
-		if _, err := v.read(all, nil); err != nil {
+		if _, err := v.read(unread, nil); err != nil {
 			return nil, err
 		}
 		if v.inherited() {
@@ -119,7 +136,7 @@ func (v *View) segments() ([]segment, error) {
 			return nil, err
 		}
 	}
-	return v.segs, nil
+	return all, nil
 }
 
 // Lookup is the state of path: an entry, or a deletion. ErrNoPath if the
@@ -157,11 +174,10 @@ func (v *View) LookupMany(paths []string) ([]*State, error) {
 // complete looks for the states of those paths that have none in list; with
 // deleted also for deletions that have left nothing at the head.
 func (v *View) complete(list []*State, paths []string, deleted bool) error {
-	var missing []sought
-	var at []int
+	missing := make([]sought, 0, len(list))
 	for i, s := range list {
 		if s == nil {
-			missing, at = append(missing, sought{path: paths[i]}), append(at, i)
+			missing = append(missing, sought{path: paths[i], index: i})
 		}
 	}
 	if err := v.find(missing, deleted); err != nil {
@@ -173,7 +189,7 @@ func (v *View) complete(list []*State, paths []string, deleted bool) error {
 			if err != nil {
 				return err
 			}
-			list[at[i]] = &s
+			list[w.index] = &s
 		}
 	}
 	return nil

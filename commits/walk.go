@@ -59,8 +59,7 @@ func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	}
 	segs, err := v.segments()
 	w.fail(err)
-	for i := range segs {
-		g := &segs[i]
+	for _, g := range segs {
 		w.sources = append(w.sources, source{kind: keyEntry, head: lineageKey(keyEntry, g.ID), lineage: g.ID, bound: g.end.N})
 		if all || !g.head {
 			w.sources = append(w.sources, source{kind: keyVersion, head: lineageKey(keyVersion, g.ID), lineage: g.ID, bound: g.end.N})
