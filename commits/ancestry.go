@@ -150,7 +150,7 @@ func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
 		End:   mergeKey(Pos{Lineage: p.Lineage, N: p.N + 1}),
 	})
 	for rows.Next() {
-		row := mergeRow{n: lastN(rows.Key())}
+		row := mergeRow{n: keyN(rows.Key())}
 		for b := rows.Value(); len(b) > 0; {
 			var q Pos
 			var err error
@@ -174,7 +174,7 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 	a := newAncestry(tx, nil)
 	known := make(Frontier)
 	if c.Pos.N > 1 {
-		first, err := a.origin(before(c.Pos))
+		first, err := a.origin(firstParent(c.Pos))
 		if err != nil {
 			return err
 		}

@@ -170,7 +170,7 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 			}
 		}
 	}
-	return true, rows.fail()
+	return true, rows.Err()
 }
 
 // addPaths adds the paths under prefix that have rows under the id of a commit, some
@@ -178,7 +178,7 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) error {
 	rows := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, prefix)), hint)
 	for rows.Next() {
-		paths[changedPath(rows.Key())] = struct{}{}
+		paths[changeKeyPath(rows.Key())] = struct{}{}
 	}
 	return rows.Err()
 }

@@ -1,27 +1,23 @@
 package commits
 
-import (
-	"slices"
-
-	"caret/objstore"
-)
+import "slices"
 
 // sought is a path whose newest state is looked for.
 type sought struct {
 	path  string
-	index int      // of the path among those that were asked for
-	hash  uint64   // of the path, for what is remembered; 0 if it was not needed yet
-	link  int      // the one to look in next
-	seg   *segment // the link's
-	// older: the newest state on the lineage does not count, so that one which it
-	// replaced may.
+	index int      // among the paths that were asked for
+	hash  uint64   // of the path; 0 if it was not needed so far
+	link  int      // of the view's chain, where to look next
+	seg   *segment // of the link
+	// older says that the segment does not show the newest state on its lineage, but
+	// may show one that was replaced.
 	older        bool
-	encodedState // the newest that was found; n is 0 if there is none
+	encodedState // the newest that was found; its n is 0 if there is none
 }
 
-// find looks for the newest states of paths: in each round of those still
-// missing, each in the next segment that may have it. With deleted it also finds
-// deletions that have left no newest state; see insert.
+// find finds the newest states of paths. Each round looks for those still missing, all
+// at once, each in the next segment that may have it. With deleted it also finds
+// deletions that left no newest state; see insertState.
 func (v *View) find(paths []sought, deleted bool) error {
 	todo := make([]*sought, 0, len(paths))
 	for i := range paths {
@@ -48,8 +44,8 @@ func (v *View) find(paths []sought, deleted bool) error {
 	}
 }
 
-// descend brings w to the next segment that may have the path, and says whether
-// there is one.
+// descend goes on to the next segment that may have the path, and reports whether there
+// is one.
 func (v *View) descend(w *sought) (bool, error) {
 	for ; ; w.link++ {
 		if w.link == len(v.chain) {
@@ -68,8 +64,7 @@ func (v *View) descend(w *sought) (bool, error) {
 	}
 }
 
-// findIn looks for each path in the segment it has come to, and moves those it
-// does not find on to the one beneath.
+// findIn looks for each path in the segment it has come to.
 func (v *View) findIn(todo []*sought, deleted bool) error {
 	keys := make([][]byte, 0, len(todo)+2) // and the rows of a segment
 	var unread []*segment
@@ -84,10 +79,10 @@ func (v *View) findIn(todo []*sought, deleted bool) error {
 		return err
 	}
 	if v.inherited() {
-		return nil // all are looked for again
+		return nil // to look for all of them again
 	}
 	for i, w := range todo {
-		if err := w.take(rows[i], deleted); err != nil {
+		if err := w.setNewest(rows[i], deleted); err != nil {
 			return err
 		}
 	}
@@ -103,10 +98,11 @@ func (v *View) findIn(todo []*sought, deleted bool) error {
 	return nil
 }
 
-// take is given the newest state of the path on the segment's lineage, nil for none.
-func (w *sought) take(row []byte, deleted bool) error {
+// setNewest is given the row of the newest state on the segment's lineage, nil if there
+// is none.
+func (w *sought) setNewest(row []byte, deleted bool) error {
 	if row == nil {
-		// Only on a first lineage does a deletion leave no newest state.
+		// See insertState.
 		w.older = w.seg.Fork.N == 0 && (deleted || !w.seg.head)
 		return nil
 	}
@@ -139,23 +135,23 @@ func (v *View) findInLayers(todo []*sought) error {
 	if err != nil {
 		return err
 	}
-	for i, p := range places { // of a path, the oldest layer first
-		if len(rows[i]) > 0 { // else it has been folded in
+	for i, p := range places { // from the oldest layer of a path to the newest
+		if len(rows[i]) > 0 { // else the state has been folded in
 			p.encodedState = encodedState{p.layer, rows[i]}
 		}
 	}
 	return nil
 }
 
-// findReplaced looks for newer states among those that later ones replaced, one
-// path after the other.
+// findReplaced looks for newer states among those that were replaced, for one path after
+// the other.
 func (v *View) findReplaced(todo []*sought) error {
 	for _, w := range todo {
 		g := w.seg
 		if !w.older || w.n == g.end.N {
-			continue // nothing that counts can be newer
+			continue // there is none, or none can be newer
 		}
-		page, err := v.tx.Page(replacedFrom(g.ID, w.path, g.end.N), 1)
+		page, err := v.tx.Page(replacedStates(g.ID, w.path, g.end.N), 1)
 		if err != nil {
 			return err
 		}
@@ -171,10 +167,4 @@ func (v *View) findReplaced(todo []*sought) error {
 		}
 	}
 	return nil
-}
-
-// replacedFrom is the range of the replaced states of path from that of n back to
-// the first. No key has N 0, as commits count from 1.
-func replacedFrom(lineage LineageID, path string, n uint64) objstore.Range {
-	return objstore.Range{Start: versionKey(lineage, path, n), End: versionKey(lineage, path, 0)}
 }
