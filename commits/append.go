@@ -36,9 +36,10 @@ type Meta struct {
 	Merged  []ID // parents besides the first
 }
 
-// Append makes the changes the next commit of a lineage, in one call that reads. Their
-// paths must be distinct, and they must fit a transaction: larger commits are staged,
-// and made a layer. Deleting a path that has no file adds a deletion to its history.
+// Append makes the changes the next commit of a lineage. Their paths must be distinct, and
+// they must fit a transaction: larger commits are staged, and made a layer. Deleting a
+// path that has no file adds a deletion to its history. All that is to be read takes one
+// call of the store, unless the commit is a merge.
 func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) (Commit, error) {
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
 	l, head, newest, err := readTip(tx, lineage, entryKeys(lineage, changes)...)

@@ -27,6 +27,9 @@ func ChangesHint(tx objstore.Reader, c Commit, after string, n int, fn func(Chan
 		_, err := inPages(list, n, func(page []storedChange) (bool, error) { return eachChange(tx, &c, page, fn) })
 		return err
 	}
+	if !c.hasRows() {
+		return nil
+	}
 	rows := objstore.ScanHint(tx, changesAfter(c.ID, after), n)
 	for size, more := pageOf(n), true; more; size = nextPage(size) {
 		var page []storedChange
@@ -108,7 +111,7 @@ func writtenBy(c *Commit, rows [][]byte) (encodedState, error) {
 func Touches(tx objstore.Reader, c Commit, path string) (bool, error) {
 	folder := strings.HasSuffix(path, "/")
 	match := func(p string) bool { return p == path || folder && strings.HasPrefix(p, path) }
-	if len(c.paths) > 0 {
+	if !c.hasRows() {
 		return slices.ContainsFunc(c.paths, match), nil
 	}
 	page, err := tx.Page(objstore.Prefix(changeKey(c.ID, path)), 1)

@@ -39,11 +39,11 @@
 //
 // # Promises
 //
-// Every function runs inside a transaction that the caller has opened, and what it
-// returns is valid as long as that is. Only a [ForkCache], which remembers what can
-// no longer change, outlives it and may be used by many goroutines. Each record has
-// the hash of its parent's record and the hash of its changes, so that history can
-// be verified as a chain.
+// Every function runs inside a transaction that the caller has opened. A view or a
+// walk can be used as long as that is, by one goroutine; what it returns may be kept.
+// Only a [ForkCache], which remembers what can no longer change, outlives transactions
+// and may be used by many goroutines. Each record has the hash of its parent's record
+// and the hash of its changes, so that history can be verified as a chain.
 //
 // The package knows repos and branches by number only. It imports objstore and
 // nothing above.

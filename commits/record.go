@@ -39,6 +39,10 @@ func (c *Commit) FirstPath() string {
 	return c.paths[0]
 }
 
+// hasRows reports whether the paths are those of rows under the commit's id, as its record
+// does not hold them.
+func (c *Commit) hasRows() bool { return len(c.paths) == 0 && c.Files > 0 }
+
 // maxInlinePaths is how many bytes of changed paths a record holds.
 const maxInlinePaths = 2048
 

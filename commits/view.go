@@ -44,12 +44,12 @@ func (v *View) Lookup(path string) (State, error) {
 // LookupMany is Lookup of many paths. It returns their states in the same order, nil for
 // those that have none.
 //
-// It takes one call of the store for each lineage that may have a path, and another if
-// the lineage has layers, however many paths there are. But it takes one call more for
-// each path whose newest state on a lineage is newer than the view, and, if the view
-// shows the first lineage as it was before its head, for each path without a state there:
-// which states were replaced can only be found by looking for them. So callers ask for
-// some hundred paths at a time.
+// It takes one call of the store for each lineage that may have a path, one more if such
+// a lineage has layers, and one for an open commit, however many paths there are. But it
+// takes another for each path whose newest state on a lineage is newer than the view, and,
+// if the view shows the first lineage as it was before its head, for each path without a
+// state there: which states were replaced can only be found by looking for them. So
+// callers ask for some hundred paths at a time.
 func (v *View) LookupMany(paths []string) ([]*State, error) {
 	list := make([]*State, len(paths))
 	if !v.open.IsZero() {
@@ -95,8 +95,8 @@ func (v *View) Newest(path string) (*State, error) {
 	return list[0], nil
 }
 
-// NewestMany is Newest of many paths. It takes one call of the store more than LookupMany
-// for each path without a state.
+// NewestMany is Newest of many paths. It takes as many calls of the store as LookupMany,
+// and as many again for paths without a state, with one for each of these.
 func (v *View) NewestMany(paths []string) ([]*State, error) {
 	list, err := v.LookupMany(paths)
 	if err != nil {
