@@ -7,30 +7,31 @@ import (
 	"caret/objstore"
 )
 
-// Frontier is all commits that lead to one, by first parents and by merges,
-// itself included: of each lineage those up to a number.
+// Frontier is a set of commits that has all ancestors of each: for each lineage, the number
+// up to which it has those that the lineage made. A commit is said to lead to another, by
+// first parents or by any, if it is the same or an ancestor of it.
 type Frontier map[LineageID]uint64
 
-// Has says whether the commit at p, named by the lineage that made it, is one.
+// Has reports whether f has the commit at p, which is on the lineage that made it.
 func (f Frontier) Has(p Pos) bool { return p.N <= f[p.Lineage] }
 
 func (f Frontier) add(p Pos) { f[p.Lineage] = max(f[p.Lineage], p.N) }
 
-// join adds what leads to another commit.
+// join adds all that g has.
 func (f Frontier) join(g Frontier) {
 	for lineage, n := range g {
 		f.add(Pos{Lineage: lineage, N: n})
 	}
 }
 
-// ReadFrontier finds what leads to p, in time proportional to the lineages and
-// merges on the way.
+// ReadFrontier returns the commits that lead to p. It takes time in proportion to the
+// lineages that p's grew from and to the merges on them.
 func ReadFrontier(tx objstore.Reader, p Pos) (Frontier, error) {
 	return newAncestry(tx, nil).frontier(p)
 }
 
-// ancestry reads how lineages grew from one another and were merged, and no row of
-// that twice. It is for one transaction.
+// ancestry reads how lineages forked from one another and were merged. It is for one
+// transaction, in which it reads no row twice.
 type ancestry struct {
 	tx     objstore.Reader
 	cache  *ForkCache
@@ -38,13 +39,14 @@ type ancestry struct {
 	merges map[LineageID]*mergeRows
 }
 
-// mergeRows are the merges on a lineage as far as they were read.
+// mergeRows is the merges on a lineage, as far as they were read.
 type mergeRows struct {
-	end  uint64 // the number of the last commit that was looked at
+	end  uint64 // all up to this number were
 	list []mergeRow
 }
 
-// mergeRow says what the merge commit n brought.
+// mergeRow is what commit n, a merge, brought in: of some lineages, all commits up to a
+// position.
 type mergeRow struct {
 	n       uint64
 	brought []Pos
@@ -54,6 +56,7 @@ func newAncestry(tx objstore.Reader, cache *ForkCache) *ancestry {
 	return &ancestry{tx: tx, cache: cache, forks: make(map[LineageID]Pos), merges: make(map[LineageID]*mergeRows)}
 }
 
+// fork returns where a lineage forked from another one, zero if it did not.
 func (a *ancestry) fork(id LineageID) (Pos, error) {
 	if p, ok := a.forks[id]; ok {
 		return p, nil
@@ -65,8 +68,8 @@ func (a *ancestry) fork(id LineageID) (Pos, error) {
 	return l.Fork, err
 }
 
-// chain is p and the fork points on the way from it to the first commit, each
-// named by the lineage that made it.
+// chain returns p and the fork points on the way from it back to the first commit, each
+// on the lineage that made it.
 func (a *ancestry) chain(p Pos) ([]Pos, error) {
 	var list []Pos
 	for p.N > 0 && p.Lineage != 0 {
@@ -88,13 +91,8 @@ func (a *ancestry) chain(p Pos) ([]Pos, error) {
 	return list, nil
 }
 
-// origin is the commit at p named by the lineage that made it; zero for N 0.
-func (a *ancestry) origin(p Pos) (Pos, error) {
-	chain, err := a.chain(p)
-	return onChain(chain, p.N), err
-}
-
-// onChain is the commit n, which is no younger than the first of chain.
+// onChain returns the position of commit n, on the lineage that made it, of those on a
+// chain. It is not newer than the first of them.
 func onChain(chain []Pos, n uint64) Pos {
 	for _, p := range slices.Backward(chain) {
 		if n > 0 && n <= p.N {
@@ -104,7 +102,7 @@ func onChain(chain []Pos, n uint64) Pos {
 	return Pos{}
 }
 
-// frontier is all that leads to p.
+// frontier returns the commits that lead to p.
 func (a *ancestry) frontier(p Pos) (Frontier, error) {
 	f := make(Frontier)
 	chain, err := a.chain(p)
@@ -120,7 +118,7 @@ func (a *ancestry) frontier(p Pos) (Frontier, error) {
 	return f, nil
 }
 
-// addMerges adds to f what the merges on p's lineage up to p brought.
+// addMerges adds to f what the merges on p's lineage up to p brought in.
 func (a *ancestry) addMerges(p Pos, f Frontier) error {
 	m := a.merges[p.Lineage]
 	if m == nil {
@@ -143,14 +141,14 @@ func (a *ancestry) addMerges(p Pos, f Frontier) error {
 	return nil
 }
 
-// read reads on to the merges up to p.
+// read goes on reading merges, up to p.
 func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
 	rows := objstore.Scan(tx, objstore.Range{
 		Start: mergeKey(Pos{Lineage: p.Lineage, N: m.end + 1}),
 		End:   mergeKey(Pos{Lineage: p.Lineage, N: p.N + 1}),
 	})
 	for rows.Next() {
-		row := mergeRow{n: lastN(rows.Key())}
+		row := mergeRow{n: keyN(rows.Key())}
 		for b := rows.Value(); len(b) > 0; {
 			var q Pos
 			var err error
@@ -165,8 +163,8 @@ func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
 	return rows.Err()
 }
 
-// setMerge writes what a merge commit brought: the commits that lead to its
-// further parents and not to its first.
+// setMerge writes what a commit with several parents brought in: the commits that lead to
+// another parent and not to the first.
 func setMerge(tx objstore.Writer, c *Commit) error {
 	if len(c.Parents) < 2 {
 		return nil
@@ -174,11 +172,8 @@ func setMerge(tx objstore.Writer, c *Commit) error {
 	a := newAncestry(tx, nil)
 	known := make(Frontier)
 	if c.Pos.N > 1 {
-		first, err := a.origin(before(c.Pos))
-		if err != nil {
-			return err
-		}
-		if known, err = a.frontier(first); err != nil {
+		var err error
+		if known, err = a.frontier(firstParent(c.Pos)); err != nil {
 			return err
 		}
 	}

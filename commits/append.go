@@ -13,29 +13,33 @@ import (
 	"caret/objstore"
 )
 
-// Change is the new state of one path; Append fills in N, and Commit unless
-// the state leaves an older version again.
+// Change is the new state of a path. Whoever makes the commit sets N, and Commit as
+// well unless the state is an older version that is left again.
 type Change struct {
 	Path string
 	State
 }
 
-// edits says that the list of the path's versions is not simply all of its
-// rows once commit id has made the change.
-func (ch *Change) edits(id ID) bool { return len(ch.Removed) > 0 || ch.Commit != id }
+// Size is the file's length in bytes.
+func (c *Change) Size() int64 { return c.Content.Root.Size }
+
+// editsVersions reports whether the versions of the path are no longer just its rows
+// once commit id has made the change.
+func (c *Change) editsVersions(id ID) bool { return len(c.Removed) > 0 || c.Commit != id }
 
 // Meta is what is said of a commit besides its changes.
 type Meta struct {
 	ID      ID
-	Time    time.Time // moved forward if the parent is newer
+	Time    time.Time // that of the parent counts if it is later
 	Author  string
 	Message string
-	Merged  []ID // further parents
+	Merged  []ID // parents besides the first
 }
 
-// Append makes the changes the next commit of lineage. Paths must be distinct;
-// deleting what is not there leaves one more deletion in the path's history. The changes must fit a
-// transaction; larger commits are staged and made a layer.
+// Append makes the changes the next commit of a lineage. Their paths must be distinct, and
+// they must fit a transaction: larger commits are staged, and made a layer. Deleting a
+// path that has no file adds a deletion to its history. All that is to be read takes one
+// call of the store, unless the commit is a merge.
 func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) (Commit, error) {
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
 	l, head, newest, err := readTip(tx, lineage, entryKeys(lineage, changes)...)
@@ -52,14 +56,14 @@ func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) 
 			ch.Commit = c.ID
 		}
 		row := encodeRow(&ch.State)
-		if err := insert(tx, &l, ch.Path, newest[i], row, ch.edits(c.ID)); err != nil {
+		if err := insertState(tx, &l, ch.Path, newest[i], row, ch.editsVersions(c.ID)); err != nil {
 			return Commit{}, fmt.Errorf("path %q: %w", ch.Path, err)
 		}
 		sum.add(ch.Path, row[len(binary.AppendUvarint(nil, ch.N)):])
 		size += len(ch.Path)
 	}
 	c.ChangesHash, c.Files = sum.sum(), len(changes)
-	if size <= inlinePaths {
+	if size <= maxInlinePaths {
 		for i := range changes {
 			c.paths = append(c.paths, changes[i].Path)
 		}
@@ -73,7 +77,7 @@ func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) 
 	return c, publish(tx, &c)
 }
 
-// entryKeys are the keys of the newest states of what changes.
+// entryKeys are the keys of the newest states of the paths of changes.
 func entryKeys(lineage LineageID, changes []Change) [][]byte {
 	keys := make([][]byte, len(changes))
 	for i := range changes {
@@ -82,7 +86,7 @@ func entryKeys(lineage LineageID, changes []Change) [][]byte {
 	return keys
 }
 
-// newCommit begins the record of the commit that follows head.
+// newCommit returns the commit that is to follow head, without its changes.
 func newCommit(l *Lineage, head *Head, meta Meta) Commit {
 	c := Commit{
 		ID: meta.ID, Author: meta.Author, Message: meta.Message,
@@ -102,7 +106,7 @@ func newCommit(l *Lineage, head *Head, meta Meta) Commit {
 	return c
 }
 
-// publish writes the record, its id and the head of its lineage.
+// publish makes a commit the head of its lineage.
 func publish(tx objstore.Writer, c *Commit) error {
 	record := appendRecord(nil, c)
 	c.Hash = objstore.Sum(record)
@@ -119,12 +123,15 @@ func encodeRow(s *State) []byte {
 	return appendState(binary.AppendUvarint(make([]byte, 0, 160), s.N), s)
 }
 
-// insert makes row a state of path on l, wherever its commit lies among those of the
-// states that are there; newest is the row of the newest of them, nil if there is none.
-// It may be repeated. edited says that the path's versions are not all of its rows from
-// here on.
-func insert(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edited bool) error {
-	now, err := parseRow(row)
+// insertState adds a state of path to l, given its row and that of the newest state
+// there, nil if there is none. Its commit may be older than that of the newest, and
+// adding a state again changes nothing. edited says that from this state on the path's
+// versions are not just its rows.
+//
+// On a lineage that forked from none, a deletion at the head leaves no newest state,
+// only a replaced one. On any other, a path without a newest state has none at all.
+func insertState(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edited bool) error {
+	state, err := parseRow(row)
 	if err != nil {
 		return err
 	}
@@ -135,15 +142,15 @@ func insert(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edi
 			return err
 		}
 		switch {
-		case was.n == now.n:
+		case was.n == state.n:
 			return nil
-		case was.n > now.n:
+		case was.n > state.n:
 			if edited {
 				if err := tx.Set(key, markEdited(newest)); err != nil {
 					return err
 				}
 			}
-			return tx.Set(versionKey(l.ID, path, now.n), row)
+			return tx.Set(versionKey(l.ID, path, state.n), row)
 		}
 		if err := tx.Set(versionKey(l.ID, path, was.n), newest); err != nil {
 			return err
@@ -153,20 +160,20 @@ func insert(tx objstore.Writer, l *Lineage, path string, newest, row []byte, edi
 	if edited {
 		return tx.Set(key, markEdited(row))
 	}
-	if now.flags()&flagDeleted == 0 || l.Fork.N > 0 || len(l.Layers) > 0 {
+	if state.flags()&flagDeleted == 0 || l.Fork.N > 0 || len(l.Layers) > 0 {
 		return tx.Set(key, row)
 	}
-	// Nothing lies beneath that the newest row would have to hide, and listings of
-	// the head need not step over what is gone.
+	// There is nothing beneath that the deletion has to hide, so listings of the head
+	// need not step over it.
 	if newest != nil {
 		if err := tx.Delete(key); err != nil {
 			return err
 		}
 	}
-	return tx.Set(versionKey(l.ID, path, now.n), row)
+	return tx.Set(versionKey(l.ID, path, state.n), row)
 }
 
-// changesHash is the hash of a commit's changes in the order of their paths.
+// changesHash hashes the changes of a commit, in the order of their paths.
 type changesHash struct{ h *blake3.Hasher }
 
 func (c changesHash) add(path string, state []byte) {

@@ -9,9 +9,9 @@ import (
 	"caret/objstore"
 )
 
-// Bases are the newest commits that lead to both a and b, as git has its merge
-// bases: none of them leads to another. There is one but for branches that
-// were merged crosswise, and none for those without common history.
+// Bases returns the merge bases of a and b, as git defines them: of the commits that lead
+// to both, those that lead to no other such commit. There is one, unless branches were
+// merged crosswise, or none if the two have no common history.
 //
 // https://git-scm.com/docs/git-merge-base
 func Bases(tx objstore.Reader, a, b Pos) ([]Pos, error) {
@@ -27,11 +27,11 @@ func (a *ancestry) bases(p, q Pos) ([]Pos, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.common(toP, toQ, p, q)
+	return a.mergeBases(toP, toQ, p, q)
 }
 
-// basesInTurn are, for each of list but the first, the Bases of it and a
-// commit that would merge all before it.
+// basesInTurn returns for each commit of list but the first its merge bases with a commit
+// that would merge all in front of it.
 func (a *ancestry) basesInTurn(list []Pos) ([][]Pos, error) {
 	var all [][]Pos
 	before := make(Frontier)
@@ -41,7 +41,7 @@ func (a *ancestry) basesInTurn(list []Pos) ([][]Pos, error) {
 			return nil, err
 		}
 		if i > 0 {
-			bases, err := a.common(before, f, p)
+			bases, err := a.mergeBases(before, f, p)
 			if err != nil {
 				return nil, err
 			}
@@ -52,15 +52,15 @@ func (a *ancestry) basesInTurn(list []Pos) ([][]Pos, error) {
 	return all, nil
 }
 
-// common are the newest commits that both frontiers have, oldest first; near is
-// where to look first.
-func (a *ancestry) common(f, g Frontier, near ...Pos) ([]Pos, error) {
+// mergeBases returns the merge bases of two sets of commits, the oldest first. It looks
+// near some commits first.
+func (a *ancestry) mergeBases(f, g Frontier, near ...Pos) ([]Pos, error) {
 	order, err := a.nearestFirst(g, near)
 	if err != nil {
 		return nil, err
 	}
 	var found []Pos
-	var leads []Frontier // to each that was found
+	var leads []Frontier // what leads to each that was found
 	covered := make(Frontier)
 	for _, lineage := range order {
 		p := Pos{Lineage: lineage, N: min(f[lineage], g[lineage])}
@@ -87,8 +87,8 @@ func (a *ancestry) common(f, g Frontier, near ...Pos) ([]Pos, error) {
 	return bases, byTime(a.tx, bases)
 }
 
-// byTime puts commits in the order in which they were made, so that what
-// merging them gives does not depend on who asks.
+// byTime sorts commits by the time at which they were made, so that the outcome of merging
+// them in turn does not depend on who asks.
 func byTime(tx objstore.Reader, list []Pos) error {
 	if len(list) < 2 {
 		return nil
@@ -107,8 +107,8 @@ func byTime(tx objstore.Reader, list []Pos) error {
 	return nil
 }
 
-// nearestFirst are the lineages of f, those that near have grown from first: the
-// newest common commit is mostly on one of them.
+// nearestFirst returns the lineages of f, beginning with those that the commits near are
+// on or their lineages grew from: a merge base is mostly on one of them.
 func (a *ancestry) nearestFirst(f Frontier, near []Pos) ([]LineageID, error) {
 	var order []LineageID
 	seen := make(map[LineageID]bool)

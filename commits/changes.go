@@ -2,58 +2,63 @@ package commits
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"caret/objstore"
 )
 
-// Changes calls fn for the paths that the commit changed, behind the path
-// after, in order, with the state it gave them, until fn returns false.
+// Changes calls fn for the changes of a commit whose paths sort after the given one, in
+// order, until fn returns false.
 func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, error)) error {
 	return ChangesHint(tx, c, after, 0, fn)
 }
 
-// ChangesHint is Changes for a caller that wants some n paths; 0 is unknown.
+// ChangesHint is Changes for a caller that wants about n changes; 0 means that it is
+// not known.
 func ChangesHint(tx objstore.Reader, c Commit, after string, n int, fn func(Change) (bool, error)) error {
 	if len(c.paths) > 0 {
-		var list []changed
+		var list []storedChange
 		for _, p := range c.paths {
 			if p > after {
-				list = append(list, changed{path: p})
+				list = append(list, storedChange{path: p})
 			}
 		}
-		_, err := inPages(list, n, func(page []changed) (bool, error) { return changes(tx, &c, page, fn) })
+		_, err := inPages(list, n, func(page []storedChange) (bool, error) { return eachChange(tx, &c, page, fn) })
 		return err
+	}
+	if !c.hasRows() {
+		return nil
 	}
 	rows := objstore.ScanHint(tx, changesAfter(c.ID, after), n)
 	for size, more := pageOf(n), true; more; size = nextPage(size) {
-		var page []changed
+		var page []storedChange
 		for len(page) < size && more {
 			if more = rows.Next(); more {
-				page = append(page, changed{changedPath(rows.Key()), rows.Value()})
+				page = append(page, storedChange{changeKeyPath(rows.Key()), rows.Value()})
 			}
 		}
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		if wants, err := changes(tx, &c, page, fn); err != nil || !wants {
+		if wanted, err := eachChange(tx, &c, page, fn); err != nil || !wanted {
 			return err
 		}
 	}
 	return nil
 }
 
-// changed is a path that a commit changed, with its state if that is still in the
-// commit's own rows.
-type changed struct {
+// storedChange is a path that a commit changed, with the encoded state if that is in
+// the row of the path under the commit's id.
+type storedChange struct {
 	path  string
 	state []byte
 }
 
-// changes calls fn for paths that c changed, and says whether it wants more. What c
-// left there and is not in its own rows is the newest state or a replaced one, so that
-// one call of the store finds all.
-func changes(tx objstore.Reader, c *Commit, list []changed, fn func(Change) (bool, error)) (bool, error) {
+// eachChange calls fn for changes of c until it returns false, and reports whether it
+// never did. A state that is not under the commit's id is either the newest of the path
+// or was replaced, so that one call of the store finds all of them.
+func eachChange(tx objstore.Reader, c *Commit, list []storedChange, fn func(Change) (bool, error)) (bool, error) {
 	var keys [][]byte
 	for _, ch := range list {
 		if len(ch.state) == 0 {
@@ -71,7 +76,7 @@ func changes(tx objstore.Reader, c *Commit, list []changed, fn func(Change) (boo
 		e := encodedState{c.Pos.N, ch.state}
 		if len(ch.state) == 0 {
 			var err error
-			if e, err = stateOf(c, rows[:2]); err != nil {
+			if e, err = writtenBy(c, rows[:2]); err != nil {
 				return false, fmt.Errorf("commit %s, path %q: %w", c.ID, ch.path, err)
 			}
 			rows = rows[2:]
@@ -87,8 +92,9 @@ func changes(tx objstore.Reader, c *Commit, list []changed, fn func(Change) (boo
 	return true, nil
 }
 
-// stateOf is that of the rows, nil where there is none, which c wrote.
-func stateOf(c *Commit, rows [][]byte) (encodedState, error) {
+// writtenBy returns the state that c left, given two rows of which one has it. A row
+// that does not exist is nil.
+func writtenBy(c *Commit, rows [][]byte) (encodedState, error) {
 	for _, row := range rows {
 		if row == nil {
 			continue
@@ -97,22 +103,17 @@ func stateOf(c *Commit, rows [][]byte) (encodedState, error) {
 			return e, err
 		}
 	}
-	return encodedState{}, fmt.Errorf("%w: it says that it changed the path, but no state of it is there", objstore.ErrCorrupt)
+	return encodedState{}, fmt.Errorf("%w: the commit says that it changed the path, but has left no state there", objstore.ErrCorrupt)
 }
 
-// Touches says whether the commit changed path, or, if path ends in a slash,
-// anything under it.
+// Touches reports whether the commit changed path, or, if path ends in a slash,
+// anything under it. It reads nothing if the record of the commit holds all paths.
 func Touches(tx objstore.Reader, c Commit, path string) (bool, error) {
-	dir := strings.HasSuffix(path, "/")
-	match := func(p string) bool { return p == path || dir && strings.HasPrefix(p, path) }
-	if len(c.paths) > 0 {
-		for _, p := range c.paths {
-			if match(p) {
-				return true, nil
-			}
-		}
-		return false, nil
+	folder := strings.HasSuffix(path, "/")
+	match := func(p string) bool { return p == path || folder && strings.HasPrefix(p, path) }
+	if !c.hasRows() {
+		return slices.ContainsFunc(c.paths, match), nil
 	}
 	page, err := tx.Page(objstore.Prefix(changeKey(c.ID, path)), 1)
-	return len(page) > 0 && match(changedPath(page[0].Key)), err
+	return len(page) > 0 && match(changeKeyPath(page[0].Key)), err
 }

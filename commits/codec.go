@@ -13,11 +13,11 @@ import (
 	"caret/objstore"
 )
 
-// Rows are written in the protocol buffers wire format, which lets a later
-// caret add fields; https://protobuf.dev/programming-guides/encoding/.
-// The state rows of a lineage have N in front, as a varint.
+// Rows are in the wire format of protocol buffers, so that a later caret can add
+// fields: https://protobuf.dev/programming-guides/encoding/. In front of a state that
+// is a row of a lineage stands its N, as a varint.
 
-// Field numbers of a state.
+// The fields of a state.
 const (
 	stateFlags protowire.Number = iota + 1
 	stateCommit
@@ -45,12 +45,12 @@ const (
 	statePartSum
 )
 
-// Flags of a state. They are its first field, if there are any.
+// The flags of a state, which are its first field if any is set.
 const (
 	flagDeleted = 1 << iota
 	flagUnlisted
-	// flagEdited is set on the newest row of a path on a lineage if its list of
-	// versions is not simply all of its rows. It is left out of hashes.
+	// flagEdited is set in the row of a path's newest state on a lineage if the
+	// versions of the path are not just its rows there. Hashes leave it out.
 	flagEdited
 )
 
@@ -76,8 +76,8 @@ func appendHash(b []byte, f protowire.Number, h objstore.Hash) []byte {
 	return appendString(b, f, h[:])
 }
 
-// appendState encodes s without its N. Equal states have equal encodings:
-// the hash of a commit's changes is made from them.
+// appendState appends the encoding of s, without its N. Equal states have equal
+// encodings, as they are what the hash of a commit's changes is made of.
 func appendState(b []byte, s *State) []byte {
 	var flags uint64
 	if s.Deleted {
@@ -123,7 +123,7 @@ func appendState(b []byte, s *State) []byte {
 	return b
 }
 
-// appendMap appends keys as field f and values as the field behind it.
+// appendMap appends each key as field f and its value as the field after that.
 func appendMap(b []byte, f protowire.Number, m map[string]string) []byte {
 	if len(m) == 0 {
 		return b
@@ -142,7 +142,7 @@ func setValue(m *map[string]string, key string, value []byte) {
 	(*m)[key] = string(value)
 }
 
-// flagsOf reads just those from an encoded state: they come first.
+// flagsOf reads the flags of an encoded state, and nothing else.
 func flagsOf(state []byte) byte {
 	if len(state) > 1 && state[0] == byte(stateFlags<<3) {
 		return state[1]
@@ -150,7 +150,7 @@ func flagsOf(state []byte) byte {
 	return 0
 }
 
-// markEdited sets flagEdited in an encoded row.
+// markEdited returns a state row with flagEdited set.
 func markEdited(row []byte) []byte {
 	e, err := parseRow(row)
 	if err != nil {
@@ -164,8 +164,8 @@ func markEdited(row []byte) []byte {
 	return append(append(head, byte(stateFlags<<3), flagEdited), state...)
 }
 
-// fields calls fn for each field of an encoded message. v is set for
-// varints, data for byte strings.
+// fields calls fn for each field of an encoded message, with v set for a varint and
+// data for a byte string.
 func fields(b []byte, fn func(f protowire.Number, v uint64, data []byte) error) error {
 	for len(b) > 0 {
 		f, typ, n := protowire.ConsumeTag(b)
@@ -210,7 +210,7 @@ func setID(id *ID, data []byte) error {
 	return nil
 }
 
-// decodeState reads what appendState wrote.
+// decodeState decodes what appendState encoded.
 func decodeState(b []byte) (State, error) {
 	var s State
 	var key string
@@ -262,7 +262,7 @@ func decodeState(b []byte) (State, error) {
 	return s, nil
 }
 
-// text is where the text field f is kept; nil if there is no such field.
+// text returns where the text of field f is kept, nil if it is not such a field.
 func (a *Attrs) text(f protowire.Number) *string {
 	switch f {
 	case stateContentType:
@@ -289,17 +289,16 @@ func (a *Attrs) text(f protowire.Number) *string {
 	return nil
 }
 
-// encodedState is a state that has not been decoded, and the number of the commit
-// that left it; stagedN if it is staged.
+// encodedState is a state that has not been decoded.
 type encodedState struct {
-	n     uint64
+	n     uint64 // the number of the commit that left it; stagedN if it is staged
 	state []byte
 }
 
-// stagedN makes what is staged newer than every commit.
+// stagedN makes staged states newer than those of any commit.
 const stagedN = math.MaxUint64
 
-// parseRow takes a state row of a lineage apart.
+// parseRow splits the row of a state on a lineage.
 func parseRow(row []byte) (encodedState, error) {
 	n, k := binary.Uvarint(row)
 	if k <= 0 {

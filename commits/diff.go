@@ -10,43 +10,22 @@ import (
 	"caret/objstore"
 )
 
-// Side is one of two states that are compared: that of the commit at Pos, with
-// the changes staged in Open (zero: none) on top.
+// Side is one of two states that are compared: that of the commit at Pos, with what is
+// staged in Open, if that is not zero, on top.
 type Side struct {
 	Pos  Pos
 	Open ID
 }
 
-// Difference is a path that two positions have in different states; nil is
-// no file.
+// Difference is a path at which two sides do not have the same file; nil is no file.
 type Difference struct {
 	Path     string
 	Old, New *State
 }
 
-// Diff calls fn for the paths under prefix and behind after that differ
-// between old and now, in order, until it returns false: ChangedPaths and Compare
-// in one.
-func (x *ForkCache) Diff(tx objstore.Reader, old, now Side, prefix, after string, fn func(Difference) (bool, error)) error {
-	paths, err := x.ChangedPaths(tx, old, now, prefix)
-	if err != nil {
-		return err
-	}
-	if after != "" {
-		first, _ := slices.BinarySearch(paths, after+"\x00")
-		paths = paths[first:]
-	}
-	c, err := x.newComparison(tx, old, now)
-	if err != nil {
-		return err
-	}
-	_, err = inPages(paths, 0, func(page []string) (bool, error) { return c.each(page, fn) })
-	return err
-}
-
-// ChangedPaths are the paths under prefix, in order, that may differ between old
-// and now. It takes time in proportion to what was changed by commits that lead
-// to one of the two and not to the other, whatever there is besides.
+// ChangedPaths returns the paths that begin with prefix and may differ between old and
+// now, in order. It takes time in proportion to what was changed by the commits that lead
+// to one of the two and not to the other, whatever else there is.
 func (x *ForkCache) ChangedPaths(tx objstore.Reader, old, now Side, prefix string) ([]string, error) {
 	changed := make(map[string]struct{})
 	a := newAncestry(tx, x)
@@ -63,55 +42,43 @@ func (x *ForkCache) ChangedPaths(tx objstore.Reader, old, now Side, prefix strin
 	return slices.Sorted(maps.Keys(changed)), nil
 }
 
-// Compare calls fn for those of paths that differ between old and now, in their
-// order, until it returns false. It looks up all paths at once, so a caller that
-// has very many gives some hundred at a time, each perhaps in a transaction of its
-// own.
+// Compare calls fn for those of paths that differ between old and now, in their order,
+// until fn returns false. All are looked up at once, so a caller with very many passes
+// some hundred at a time; each call may be in a transaction of its own.
 func (x *ForkCache) Compare(tx objstore.Reader, old, now Side, paths []string, fn func(Difference) (bool, error)) error {
-	c, err := x.newComparison(tx, old, now)
+	a, err := x.files(tx, old, paths)
 	if err != nil {
 		return err
 	}
-	_, err = c.each(paths, fn)
-	return err
-}
-
-// comparison is of two views.
-type comparison struct{ old, now *View }
-
-func (x *ForkCache) newComparison(tx objstore.Reader, old, now Side) (c comparison, err error) {
-	if c.old, err = x.View(tx, old.Pos, old.Open); err == nil {
-		c.now, err = x.View(tx, now.Pos, now.Open)
-	}
-	return c, err
-}
-
-// each calls fn for those of paths that differ, and says whether it wants more.
-func (c *comparison) each(paths []string, fn func(Difference) (bool, error)) (bool, error) {
-	old, err := c.old.Files(paths)
+	b, err := x.files(tx, now, paths)
 	if err != nil {
-		return false, err
-	}
-	now, err := c.now.Files(paths)
-	if err != nil {
-		return false, err
+		return err
 	}
 	for i, path := range paths {
-		if SameFile(old[i], now[i]) {
+		if SameFile(a[i], b[i]) {
 			continue // changed, and changed back
 		}
-		if more, err := fn(Difference{Path: path, Old: old[i], New: now[i]}); err != nil || !more {
-			return false, err
+		if more, err := fn(Difference{Path: path, Old: a[i], New: b[i]}); err != nil || !more {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
-// changedOutside adds to paths those under prefix that commits which lead to p
-// and not to q changed. If q leads to p by first parents they are the commits
-// between them: what each has changed is relative to its first parent.
-// Otherwise all those that were merged count too, as a path may have got its
-// state from one of them without that a merge had to change it.
+func (x *ForkCache) files(tx objstore.Reader, s Side, paths []string) ([]*State, error) {
+	v, err := x.View(tx, s.Pos, s.Open)
+	if err != nil {
+		return nil, err
+	}
+	return v.Files(paths)
+}
+
+// changedOutside adds to paths those that begin with prefix and were changed by commits
+// that lead to p and not to q.
+//
+// If one of p and q leads to the other by first parents, only first parents are followed,
+// as what a merge changed is relative to its first parent. Otherwise the merged commits
+// count too: a path may have its state from one of them without a change by the merge.
 func (a *ancestry) changedOutside(p, q Pos, prefix string, paths map[string]struct{}) error {
 	reached, err := a.firstParents(p)
 	if err != nil {
@@ -139,7 +106,7 @@ func (a *ancestry) changedOutside(p, q Pos, prefix string, paths map[string]stru
 	return nil
 }
 
-// firstParents is all that leads to p by first parents.
+// firstParents returns the commits that lead to p by first parents.
 func (a *ancestry) firstParents(p Pos) (Frontier, error) {
 	chain, err := a.chain(p)
 	f := make(Frontier)
@@ -149,9 +116,9 @@ func (a *ancestry) firstParents(p Pos) (Frontier, error) {
 	return f, err
 }
 
-// changedOn adds to paths those under prefix that commits of end's lineage behind
-// number after and up to end changed. It gives up, and says so, at more than
-// limit commits or paths.
+// changedOn adds to paths those that begin with prefix and were changed by commits that
+// end's lineage made, from the one with number after, not included, up to end. It gives
+// up, and returns false, if that is more than limit commits or paths.
 func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
 	rows := scanRecords(tx, end, after, int(min(end.N-after, 1<<20))+1)
 	for commits := 1; rows.next(); commits++ {
@@ -159,7 +126,7 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 		if commits > limit || len(paths) > limit-c.Files {
 			return false, nil
 		}
-		if len(c.paths) == 0 {
+		if c.hasRows() {
 			if err := addPaths(tx, c.ID, prefix, paths, c.Files+1); err != nil {
 				return false, err
 			}
@@ -170,20 +137,20 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 			}
 		}
 	}
-	return true, rows.fail()
+	return true, rows.Err()
 }
 
-// addPaths adds the paths under prefix that have rows under the id of a commit, some
-// hint of them.
+// addPaths adds the paths that begin with prefix and have rows under the id of a commit,
+// which are about hint.
 func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) error {
 	rows := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, prefix)), hint)
 	for rows.Next() {
-		paths[changedPath(rows.Key())] = struct{}{}
+		paths[changeKeyPath(rows.Key())] = struct{}{}
 	}
 	return rows.Err()
 }
 
-// File is the file that the state is, nil if it is a deletion.
+// File returns the state if it is a file, nil if it is a deletion.
 func (s *State) File() *State {
 	if s.Deleted {
 		return nil
@@ -191,8 +158,8 @@ func (s *State) File() *State {
 	return s
 }
 
-// SameFile says whether a and b, nil being no file, have the same content and
-// the same was said of it, whenever and by whatever commit.
+// SameFile reports whether two files, nil being none, have the same content, metadata and
+// tags, whichever commit they are of.
 func SameFile(a, b *State) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -201,7 +168,7 @@ func SameFile(a, b *State) bool {
 	return !content && !metadata && !tags
 }
 
-// Differs says what of two files is not the same.
+// Differs reports what of two files is not the same.
 func Differs(a, b *State) (content, metadata, tags bool) {
 	said := func(s *State) []byte {
 		attrs := s.Attrs

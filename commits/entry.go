@@ -10,21 +10,21 @@ import (
 // ID names a commit.
 type ID = revision.ID
 
-// Entry is one file at one moment: its bytes and what was said of them.
+// Entry is a file at one moment: its content, and what clients said of it.
 type Entry struct {
 	Content content.Content
-	// Modified is when the content was written (the commit's time), in
-	// milliseconds' precision.
+	// Modified is when the content was written, which is the time of the commit, with
+	// a precision of milliseconds.
 	Modified time.Time
 	Attrs    Attrs
-	// Parts are the lengths of the parts of a multipart upload in order, for
-	// reads by part number; nil when it was written in one piece.
+	// Parts are the lengths of the parts of a multipart upload, in order, for reads by
+	// part number. They are nil for a file that was written in one piece.
 	Parts []int64
-	// PartSums are the checksums of the Parts, if they have them, in base64.
+	// PartSums are the checksums of the parts in base64, if they have any.
 	PartSums []string
 }
 
-// Attrs are what a client says of a file besides its bytes.
+// Attrs is what a client says of a file besides its content.
 type Attrs struct {
 	ContentType        string
 	ContentEncoding    string
@@ -32,11 +32,11 @@ type Attrs struct {
 	ContentLanguage    string
 	CacheControl       string
 	Expires            string
-	// Meta is the user's metadata; keys in lower case without a prefix.
+	// Meta is the user's metadata. Its keys are in lower case and have no prefix.
 	Meta map[string]string
 	// Tags are the user's tags.
 	Tags map[string]string
-	// Checksum is the one the client sent and the server verified.
+	// Checksum is the one that the client sent and the server verified.
 	Checksum Checksum
 }
 
@@ -44,25 +44,25 @@ type Attrs struct {
 type Checksum struct {
 	Algorithm string // as S3 spells it: CRC32, CRC32C, CRC64NVME, SHA1, SHA256
 	Type      string // FULL_OBJECT or COMPOSITE
-	Value     string // base64, for COMPOSITE with "-N" behind it
-	// MD5 is kept only where a server is asked to show it: in hex, with "-N"
-	// behind it that of the MD5s of N parts.
+	Value     string // in base64; one that is COMPOSITE ends in "-N" for N parts
+	// MD5 is in hex, and kept only where a server is asked to show it. If it ends in
+	// "-N" it is the MD5 of the MD5s of N parts.
 	MD5 string
 }
 
-// State is a path as a commit left it: an entry, or the news that it was
-// deleted.
+// State is how a commit left a path: as an entry, or deleted.
 type State struct {
 	Entry
 	Deleted bool
-	// N is the number of the commit that left it so.
+	// N is the number of the commit that left it so; 0 for what is staged.
 	N uint64
-	// Commit names the version: it is the commit that made it. A later commit
-	// may leave the same version again, with other tags or as the one that
-	// is current again.
+	// Commit is the commit that made the version, which names it. A later commit may
+	// leave the same version again, with other tags or to make it current again.
 	Commit ID
-	// Removed are versions that are no longer listed from this commit on.
+	// Removed are the versions of the path that are not listed any more as of this
+	// commit.
 	Removed []ID
-	// Unlisted marks a deletion that is no version: none are left.
+	// Unlisted marks a deletion that is not listed as a version itself, as all
+	// versions of the path were removed.
 	Unlisted bool
 }

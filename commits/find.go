@@ -11,7 +11,7 @@ import (
 	"caret/objstore"
 )
 
-// Find says where the commit id is.
+// Find returns the position of a commit, on the lineage that made it.
 func Find(tx objstore.Reader, id ID) (Pos, error) {
 	b, err := tx.Get(idKey(id))
 	if errors.Is(err, objstore.ErrNotFound) {
@@ -32,32 +32,32 @@ func decodePos(b []byte) (Pos, error) {
 	return p, err
 }
 
-// cutPos takes what encodePos made off the front of b.
+// cutPos splits what encodePos made from the front of b.
 func cutPos(b []byte) (p Pos, rest []byte, err error) {
 	for _, to := range []*uint64{(*uint64)(&p.Lineage), &p.N} {
 		v, k := binary.Uvarint(b)
 		if k <= 0 {
-			return Pos{}, nil, fmt.Errorf("%w: the place of a commit", objstore.ErrCorrupt)
+			return Pos{}, nil, fmt.Errorf("%w: position of a commit", objstore.ErrCorrupt)
 		}
 		*to, b = v, b[k:]
 	}
 	return p, b, nil
 }
 
-// FindPrefix says which commit of the repo has an id that begins with prefix
-// (hex digits); ErrAmbiguous if several have.
+// FindPrefix finds the commit of the repo whose id begins with prefix, in hex digits.
+// It returns ErrNoCommit if there is none and ErrAmbiguous if there are several.
 func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error) {
 	lo, hi, err := revision.IDRange(prefix)
 	if err != nil {
 		return ID{}, Pos{}, err
 	}
 	in := objstore.Range{Start: idKey(lo), End: append(idKey(hi), 0)}
-	search := prefixSearch{tx: tx, repo: repo, prefix: prefix, ofRepo: make(map[LineageID]bool)}
-	const size = 16
+	search := prefixSearch{tx: tx, repo: repo, prefix: prefix, inRepo: make(map[LineageID]bool)}
+	const size = 16 // of a page; mostly there is one id, or none
 	for {
 		page, err := tx.Page(in, size)
 		if err == nil {
-			err = search.take(page)
+			err = search.add(page)
 		}
 		if err != nil {
 			return ID{}, Pos{}, err
@@ -73,27 +73,27 @@ func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error)
 	return search.found, search.at, nil
 }
 
-// prefixSearch is a FindPrefix under way.
+// prefixSearch is the state of a FindPrefix.
 type prefixSearch struct {
 	tx     objstore.Reader
 	repo   uint64
 	prefix string
-	ofRepo map[LineageID]bool
+	inRepo map[LineageID]bool // of the lineages met so far
 	found  ID
-	at     Pos
+	at     Pos // of found
 }
 
-// take looks at ids that begin with the prefix: they may be of other repos.
-func (s *prefixSearch) take(page []objstore.Row) error {
-	places := make([]Pos, len(page))
+// add is given rows of ids that begin with the prefix, of whatever repo.
+func (s *prefixSearch) add(page []objstore.Row) error {
+	positions := make([]Pos, len(page))
 	var unknown []LineageID
 	for i, row := range page {
 		var err error
-		if places[i], err = decodePos(row.Value); err != nil {
+		if positions[i], err = decodePos(row.Value); err != nil {
 			return err
 		}
-		if id := places[i].Lineage; !slices.Contains(unknown, id) {
-			if _, ok := s.ofRepo[id]; !ok {
+		if id := positions[i].Lineage; !slices.Contains(unknown, id) {
+			if _, ok := s.inRepo[id]; !ok {
 				unknown = append(unknown, id)
 			}
 		}
@@ -103,10 +103,10 @@ func (s *prefixSearch) take(page []objstore.Row) error {
 		return err
 	}
 	for _, l := range lineages {
-		s.ofRepo[l.ID] = l.Repo == s.repo
+		s.inRepo[l.ID] = l.Repo == s.repo
 	}
-	for i, p := range places {
-		if !s.ofRepo[p.Lineage] {
+	for i, p := range positions {
+		if !s.inRepo[p.Lineage] {
 			continue
 		}
 		var id ID
@@ -121,8 +121,8 @@ func (s *prefixSearch) take(page []objstore.Row) error {
 	return nil
 }
 
-// FindTime is the newest commit at or before t among those up to p, named by p's
-// lineage; N 0 if there is none.
+// FindTime finds the newest commit that was made at or before t, among those that lead
+// to p by first parents. It returns a position on p's lineage, with N 0 if there is none.
 func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
 	for at := p; at.N > 0 && at.Lineage != 0; {
 		l, err := ReadLineage(tx, at.Lineage)
@@ -140,16 +140,17 @@ func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
 	return Pos{Lineage: p.Lineage}, nil
 }
 
-// timeProbes is how many commits a step of the search for a time looks at: eight
-// steps find one of a million.
+// timeProbes is how many commits are read at once in the search for a time, so that it
+// takes eight calls of the store to find one of a million.
 const timeProbes = 6
 
-// findTimeOn is the number of the newest commit at or before t among those of end's
-// lineage up to end and behind after; after if there is none.
+// findTimeOn is FindTime on one lineage, among the commits from the one with number
+// after, not included, up to end. It returns after if all of them are later than t.
 func findTimeOn(tx objstore.Reader, end Pos, after uint64, t time.Time) (uint64, error) {
 	lo, hi := after, end.N // the answer is in [lo, hi]
 	for lo < hi {
-		// The first probe is the oldest that is left: on many lineages none counts.
+		// The oldest that is left comes first: on a lineage that began after t, that
+		// is all there is to look at.
 		step := max((hi-lo)/timeProbes, 1)
 		var keys [][]byte
 		var probes []uint64

@@ -11,37 +11,38 @@ import (
 	"caret/objstore"
 )
 
-// ForkCache remembers what lies beneath fork points, which never changes: on a
-// branch that left one that left one ..., the state of a path is then found
-// by looking only where the path was changed. It keeps what was used last, as far
-// as memory is set aside for it. A nil *ForkCache remembers nothing. All methods may
-// be called concurrently.
+// ForkCache remembers which paths were changed beneath fork points, which is settled for
+// good. On a branch that was forked from one that was forked from another, a path is then
+// looked for only on lineages that changed it. What was used last is kept, as far as there
+// is memory set aside for it. A nil *ForkCache remembers nothing. All methods may be called
+// concurrently.
 type ForkCache struct {
 	seed maphash.Seed
-	most int // bytes, about
+	most int // bytes to be remembered
 
 	mu     sync.Mutex
-	known  *simplelru.LRU[Pos, *stretch] // by their ends
-	newest map[LineageID]*stretch        // of those known, the longest of each lineage
-	bytes  int                           // of all that are known
+	known  *simplelru.LRU[Pos, *stretch] // by end
+	newest map[LineageID]*stretch        // the longest known of each lineage
+	bytes  int                           // of all known
 }
 
-// stretch is the part of a lineage up to a fork point, without the commits that it
-// inherited. Each that is known stands on one that is.
+// stretch is the commits that a lineage made up to a fork point. If one is known, so is
+// the one under it. All but above is constant.
 type stretch struct {
 	end   Pos
-	paths []uint64 // sorted hashes of what its commits changed; nil if that is too much
-	under *stretch // nil at the first lineage
-	above int      // how many known ones stand on it; of ForkCache.mu
+	paths []uint64 // sorted hashes of the paths that were changed; nil if there are too many
+	under *stretch // ends where the lineage forked; nil if it did not
+	depth int      // how many there are from this one down
+	above int      // how many known ones it is under; ForkCache.mu guards it
 }
 
 const (
-	// maxStretch is how many paths, or commits, of a stretch are remembered:
-	// in one of more the path is looked for.
+	// maxStretch is how many commits a stretch may have, and how many paths they may have
+	// changed, for the paths to be remembered. Else every path is looked for.
 	maxStretch = 4096
-	// maxRemembered is how many bytes are remembered, about.
+	// maxRemembered is how many bytes are remembered.
 	maxRemembered = 64 << 20
-	// stretchBytes is what a stretch takes besides its hashes.
+	// stretchBytes is about what a stretch takes besides the hashes.
 	stretchBytes = 256
 )
 
@@ -49,16 +50,16 @@ const (
 func NewForkCache() *ForkCache { return newForkCache(maxRemembered) }
 
 func newForkCache(most int) *ForkCache {
-	known, err := simplelru.NewLRU[Pos, *stretch](math.MaxInt, nil) // bytes are what limits it
+	known, err := simplelru.NewLRU[Pos, *stretch](math.MaxInt, nil) // evict counts bytes instead
 	if err != nil {
-		panic(err) // it refuses sizes below 1 alone
+		panic(err) // only a size below 1 is refused
 	}
 	return &ForkCache{seed: maphash.MakeSeed(), most: most, known: known, newest: make(map[LineageID]*stretch)}
 }
 
 func (s *stretch) bytes() int { return stretchBytes + 8*len(s.paths) }
 
-// lookup is what is known to end at p, nil if nothing is.
+// lookup returns the stretch that ends at p, nil if it is not known.
 func (x *ForkCache) lookup(p Pos) *stretch {
 	if x == nil {
 		return nil
@@ -69,8 +70,8 @@ func (x *ForkCache) lookup(p Pos) *stretch {
 	return s
 }
 
-// beneath is what lies under the fork point p. Within a transaction that
-// writes it is nil unless it is known, as what is read there may never be.
+// beneath returns the stretch that ends at the fork point p. In a transaction that writes
+// it returns nil if that is not known: what is read there may never be committed.
 func (x *ForkCache) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 	if x == nil || p.N == 0 {
 		return nil, nil
@@ -99,20 +100,21 @@ func (x *ForkCache) beneath(tx objstore.Reader, p Pos) (*stretch, error) {
 	return under, nil
 }
 
-// read reads a stretch.
+// read reads the stretch that ends at end, given the one under it.
 func (x *ForkCache) read(tx objstore.Reader, end Pos, under *stretch) (*stretch, error) {
-	s := &stretch{end: end, under: under}
-	if under == nil { // in the first lineage every path has to be looked for anyway
+	s := &stretch{end: end, under: under, depth: 1}
+	if under == nil { // where every path is looked for anyway, as nothing is under it
 		return s, nil
 	}
+	s.depth += under.depth
 	var err error
 	s.paths, err = x.changed(tx, end)
 	return s, err
 }
 
-// changed are the hashes of what the commits of end's lineage up to it changed, and
-// maybe of more; nil if it is too much. What is known of another part of the
-// lineage is not read again.
+// changed returns the sorted hashes of the paths that were changed by commits which end's
+// lineage made up to end, perhaps with others; nil if there are too many. It builds on what
+// is known of the lineage.
 func (x *ForkCache) changed(tx objstore.Reader, end Pos) ([]uint64, error) {
 	x.mu.Lock()
 	was := x.newest[end.Lineage]
@@ -141,22 +143,23 @@ func (x *ForkCache) changed(tx objstore.Reader, end Pos) ([]uint64, error) {
 	return slices.Compact(hashes), nil
 }
 
-// remember makes s known, unless its end is, and returns what is known then.
+// remember makes s known, unless one with its end is, and returns the one that is.
 func (x *ForkCache) remember(s *stretch) *stretch {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s = x.add(s)
-	x.forget()
+	x.evict()
 	return s
 }
 
+// add is remember without making room.
 func (x *ForkCache) add(s *stretch) *stretch {
 	if was, ok := x.known.Get(s.end); ok {
 		return was
 	}
-	if s.under != nil { // which may have been forgotten since it was looked up
+	if s.under != nil { // which may have been evicted since it was looked up
 		if under := x.add(s.under); under != s.under {
-			s = &stretch{end: s.end, paths: s.paths, under: under} // others may be reading s
+			s = &stretch{end: s.end, paths: s.paths, under: under, depth: s.depth}
 		}
 		s.under.above++
 	}
@@ -168,9 +171,9 @@ func (x *ForkCache) add(s *stretch) *stretch {
 	return s
 }
 
-// forget makes room, the least recently used first. What others stand on is in use
-// as long as they are known: it would not leave the memory either.
-func (x *ForkCache) forget() {
+// evict makes room by forgetting the stretches that were used least recently. One that is
+// under known ones counts as used with them: it would stay in memory anyway.
+func (x *ForkCache) evict() {
 	for x.bytes > x.most {
 		p, s, ok := x.known.RemoveOldest()
 		if !ok {
@@ -192,7 +195,7 @@ func (x *ForkCache) forget() {
 
 func (x *ForkCache) hash(path string) uint64 { return maphash.String(x.seed, path) }
 
-// mayHave says whether a commit of the stretch may have changed path.
+// mayHave reports whether the path with that hash may have been changed in the stretch.
 func (s *stretch) mayHave(hash uint64) bool {
 	if s.paths == nil {
 		return true

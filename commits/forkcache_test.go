@@ -16,8 +16,8 @@ import (
 	"caret/objstore/memory"
 )
 
-// linesTest is lineages that grow and leave one another at random.
-type linesTest struct {
+// cacheTest is lineages that grow, and fork from one another, at random.
+type cacheTest struct {
 	*testing.T
 	*rand.Rand
 	rows  objstore.Rows
@@ -26,12 +26,12 @@ type linesTest struct {
 	ids   uint32
 }
 
-// TestLines: what is remembered of lineages never shows. Every path is found, and
+// TestForkCacheNeverShows: what is remembered of lineages never shows. Every path is found, and
 // every diff made, as without it.
-func TestLines(t *testing.T) {
+func TestForkCacheNeverShows(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
-		l := &linesTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), forks: []*commits.ForkCache{
+		l := &cacheTest{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), rows: memory.New().Rows(), forks: []*commits.ForkCache{
 			commits.NewForkCache(), commits.NewSmallForkCache(few * commits.StretchBytes), commits.NewSmallForkCache(1), nil,
 		}}
 		l.leave(commits.Pos{})
@@ -54,11 +54,11 @@ func TestLines(t *testing.T) {
 	}
 }
 
-const linesPaths = 30
+const cachePaths = 30
 
-func linesPath(i int) string { return fmt.Sprint("p", i) }
+func cachePath(i int) string { return fmt.Sprint("p", i) }
 
-func (l *linesTest) update(fn func(objstore.Writer) error) {
+func (l *cacheTest) update(fn func(objstore.Writer) error) {
 	l.Helper()
 	if err := l.rows.Update(l.Context(), "", fn); err != nil {
 		l.Fatal(err)
@@ -66,19 +66,19 @@ func (l *linesTest) update(fn func(objstore.Writer) error) {
 }
 
 // near is a lineage, rather a young one.
-func (l *linesTest) near() commits.LineageID {
+func (l *cacheTest) near() commits.LineageID {
 	n := len(l.heads)
 	return commits.LineageID(n - min(l.IntN(n), l.IntN(n)))
 }
 
-func (l *linesTest) somewhere() commits.Pos {
+func (l *cacheTest) somewhere() commits.Pos {
 	lineage := l.near()
 	n := l.heads[lineage-1]
 	return commits.Pos{Lineage: lineage, N: n - min(max(n, 1)-1, uint64(l.IntN(6)))}
 }
 
 // leave makes a lineage that leaves another one at a commit.
-func (l *linesTest) leave(at commits.Pos) {
+func (l *cacheTest) leave(at commits.Pos) {
 	l.Helper()
 	l.heads = append(l.heads, at.N)
 	l.update(func(tx objstore.Writer) error {
@@ -86,7 +86,7 @@ func (l *linesTest) leave(at commits.Pos) {
 	})
 }
 
-func (l *linesTest) meta() commits.Meta {
+func (l *cacheTest) meta() commits.Meta {
 	l.ids++
 	var id commits.ID
 	binary.BigEndian.PutUint32(id[:], l.ids)
@@ -94,7 +94,7 @@ func (l *linesTest) meta() commits.Meta {
 }
 
 // commit changes some paths, now and then as a layer.
-func (l *linesTest) commit(tx objstore.Writer, lineage commits.LineageID) error {
+func (l *cacheTest) commit(tx objstore.Writer, lineage commits.LineageID) error {
 	head, err := commits.ReadHead(tx, lineage)
 	if err != nil {
 		return err
@@ -104,8 +104,8 @@ func (l *linesTest) commit(tx objstore.Writer, lineage commits.LineageID) error 
 		return err
 	}
 	var changes []commits.Change
-	for _, i := range l.Perm(linesPaths)[:l.IntN(4)] {
-		ch := commits.Change{Path: linesPath(i)}
+	for _, i := range l.Perm(cachePaths)[:l.IntN(4)] {
+		ch := commits.Change{Path: cachePath(i)}
 		if f, err := v.File(ch.Path); err != nil {
 			return err
 		} else if ch.Deleted = f != nil && l.IntN(3) == 0; !ch.Deleted {
@@ -133,7 +133,7 @@ func (l *linesTest) commit(tx objstore.Writer, lineage commits.LineageID) error 
 
 // fail reads beneath a fork in a transaction that fails, so that there never
 // was one, and others take the numbers.
-func (l *linesTest) fail() {
+func (l *cacheTest) fail() {
 	failed := errors.New("failed")
 	lineage, young := l.near(), commits.LineageID(len(l.heads)+1)
 	err := l.rows.Update(l.Context(), "", func(tx objstore.Writer) error {
@@ -159,7 +159,7 @@ func (l *linesTest) fail() {
 
 // same compares some commit, and its difference to another, with and without
 // what is remembered.
-func (l *linesTest) same(tx objstore.Reader) error {
+func (l *cacheTest) same(tx objstore.Reader) error {
 	a, b := l.somewhere(), l.somewhere()
 	states, diffs := make([][]commits.State, len(l.forks)), make([][]commits.Difference, len(l.forks))
 	for i, x := range l.forks {
@@ -167,14 +167,19 @@ func (l *linesTest) same(tx objstore.Reader) error {
 		if err != nil {
 			return err
 		}
-		for k := range linesPaths {
-			s, err := v.Lookup(linesPath(k))
+		for k := range cachePaths {
+			s, err := v.Lookup(cachePath(k))
 			if err != nil && !errors.Is(err, commits.ErrNoPath) {
 				return err
 			}
 			states[i] = append(states[i], s)
 		}
-		err = x.Diff(tx, commits.Side{Pos: a}, commits.Side{Pos: b}, "", "", func(d commits.Difference) (bool, error) {
+		old, now := commits.Side{Pos: a}, commits.Side{Pos: b}
+		paths, err := x.ChangedPaths(tx, old, now, "")
+		if err != nil {
+			return err
+		}
+		err = x.Compare(tx, old, now, paths, func(d commits.Difference) (bool, error) {
 			diffs[i] = append(diffs[i], d)
 			return true, nil
 		})

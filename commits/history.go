@@ -8,13 +8,15 @@ import (
 	"caret/objstore"
 )
 
-// History calls fn for the states of path as of the view's commit, newest first,
-// deletions included, until it returns false. What is staged does not count.
+// History calls fn for the states that commits left of path, up to the view's, from the
+// newest to the oldest and with deletions, until fn returns false. What is staged is
+// not part of it.
 func (v *View) History(path string, fn func(State) (bool, error)) error {
 	return v.HistoryHint(path, 0, fn)
 }
 
-// HistoryHint is History for a caller that wants some n states; 0 is unknown.
+// HistoryHint is History for a caller that wants about n states; 0 means that it is not
+// known.
 func (v *View) HistoryHint(path string, n int, fn func(State) (bool, error)) error {
 	return v.history(path, n, func(_ *segment, e encodedState) (bool, error) {
 		s, err := e.decode()
@@ -25,22 +27,24 @@ func (v *View) HistoryHint(path string, n int, fn func(State) (bool, error)) err
 	})
 }
 
-// history calls fn for what History would, with the segment that has it.
+// history calls fn for the states of path, and says of each which segment has it.
 func (v *View) history(path string, hint int, fn func(*segment, encodedState) (bool, error)) error {
-	w := []*sought{{path: path}}
-	for {
-		if next, err := v.descend(w); err != nil || len(next) == 0 {
+	for w := (&sought{path: path}); ; {
+		if more, err := v.descend(w); err != nil || !more {
 			return err
 		}
-		i := w[0].at
-		rows, err := v.read([]int{i}, [][]byte{entryKey(v.segs[i].end.Lineage, path)})
+		g := w.seg
+		var unread []*segment
+		if !g.read {
+			unread = append(unread, g)
+		}
+		rows, err := v.read(unread, [][]byte{entryKey(g.end.Lineage, path)})
 		if err != nil {
 			return err
 		}
 		if v.inherited() {
 			continue
 		}
-		g := &v.segs[i]
 		h, err := g.history(v.tx, path, rows[0], hint)
 		if err != nil {
 			return err
@@ -53,24 +57,24 @@ func (v *View) history(path string, hint int, fn func(*segment, encodedState) (b
 		if h.err != nil {
 			return h.err
 		}
-		w[0].at++
+		w.link++
 	}
 }
 
-// lineageHistory merges the three places where a lineage keeps states of a path:
-// the newest one and those in layers are few and known from the start, all others
-// were replaced and are read as they are wanted.
+// lineageHistory merges the states of a path that a lineage keeps in different places:
+// the newest one and those in layers, which are read at the start, and those that were
+// replaced, which are read as they are wanted.
 type lineageHistory struct {
-	few      []encodedState   // newest first
-	newest   uint64           // nothing that was replaced has this number or a greater one
-	replaced *objstore.Cursor // nil if nothing is left there
-	ahead    *encodedState    // what was read from replaced and has not had its turn
-	state    encodedState     // what next has moved to
+	few      []encodedState   // that were read at the start and not returned, newest first
+	newest   uint64           // those that were replaced have lesser numbers
+	replaced *objstore.Cursor // nil at its end
+	ahead    *encodedState    // read from replaced, and not returned
+	state    encodedState     // returned last
 	err      error
 }
 
-// history begins before the newest state of path; row is that of the newest on the
-// lineage, nil if there is none.
+// history begins before the newest state of path, given the row of the newest one on
+// the lineage, nil if there is none.
 func (g *segment) history(tx objstore.Reader, path string, row []byte, hint int) (*lineageHistory, error) {
 	few, err := g.inLayers(tx, path)
 	if err != nil {
@@ -86,14 +90,14 @@ func (g *segment) history(tx objstore.Reader, path string, row []byte, hint int)
 			h.few, h.newest = append(h.few, s), s.n
 		}
 	}
-	if row != nil || g.Fork.N == 0 { // else the path never was; see insert
-		h.replaced = objstore.ScanHint(tx, replacedFrom(g.ID, path, g.end.N), hint)
+	if row != nil || g.Fork.N == 0 { // else there is no other; see insertState
+		h.replaced = objstore.ScanHint(tx, replacedStates(g.ID, path, g.end.N), hint)
 	}
 	slices.SortFunc(h.few, func(a, b encodedState) int { return cmp.Compare(b.n, a.n) })
 	return h, nil
 }
 
-// inLayers are the states of path in the layers that count.
+// inLayers returns the states of path that are in layers.
 func (g *segment) inLayers(tx objstore.Reader, path string) ([]encodedState, error) {
 	var keys [][]byte
 	var states []encodedState
@@ -134,7 +138,7 @@ func (h *lineageHistory) next() bool {
 	return true
 }
 
-// read reads one more of the replaced states.
+// read reads the next of the replaced states.
 func (h *lineageHistory) read() error {
 	if !h.replaced.Next() {
 		err := h.replaced.Err()

@@ -8,23 +8,23 @@ import (
 	"caret/objstore"
 )
 
-// The first byte of every key of this package; FORMAT.md lists them all.
+// The first byte of a key says what kind of row it is. FORMAT.md describes them all.
 const (
-	keyLineage = 'l' // lineage -> Line
-	keyHead    = 'h' // lineage -> head
-	keyCommit  = 'c' // lineage N -> record
-	keyID      = 'i' // commit id -> lineage N
-	keyEntry   = 'e' // lineage path -> newest state of the path
-	keyVersion = 'v' // lineage path ^N -> state that a later commit replaced
-	keyMerge   = 'm' // lineage N -> where the commits are that a merge brought
+	keyLineage = 'l' // lineage -> Lineage
+	keyHead    = 'h' // lineage -> Head
+	keyCommit  = 'c' // lineage, N -> record
+	keyID      = 'i' // commit id -> Pos
+	keyEntry   = 'e' // lineage, path -> newest state of the path
+	keyVersion = 'v' // lineage, path, ^N -> state that a later commit replaced
+	keyMerge   = 'm' // lineage, N -> the commits that a merge brought in
 	keyChange  = 'd' // commit id, path -> state, or nothing once it is folded in
 )
 
 // LineageID numbers lineages from 1; 0 means none.
 type LineageID uint64
 
-// Pos is a commit's place: the N-th commit on a lineage. N is counted along the
-// branch from 1, through fork points; N 0 is the state before any commit.
+// Pos is the position of a commit: it is the N-th on a lineage, counted from 1 and
+// through fork points. N 0 is the empty state before the first commit.
 type Pos struct {
 	Lineage LineageID
 	N       uint64
@@ -42,8 +42,8 @@ func mergeKey(p Pos) []byte {
 	return binary.BigEndian.AppendUint64(lineageKey(keyMerge, p.Lineage), p.N)
 }
 
-// lastN is the number that a commit key or a merge key ends with.
-func lastN(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
+// keyN is the N of a commit key or a merge key.
+func keyN(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
 
 func idKey(id ID) []byte { return append([]byte{keyID}, id[:]...) }
 
@@ -55,8 +55,8 @@ func changeKey(id ID, path string) []byte {
 	return append(append([]byte{keyChange}, id[:]...), path...)
 }
 
-// changesAfter is the range of the change keys of commit id behind the path
-// after, all of them if it is empty.
+// changesAfter is the range of the change keys of commit id for paths that sort after
+// the given one; if that is empty, for all paths.
 func changesAfter(id ID, after string) objstore.Range {
 	r := objstore.Prefix(changeKey(id, ""))
 	if after != "" {
@@ -65,12 +65,12 @@ func changesAfter(id ID, after string) objstore.Range {
 	return r
 }
 
-// changedPath is the path of a change key.
-func changedPath(key []byte) string { return string(key[1+len(ID{}):]) }
+// changeKeyPath is the path of a change key.
+func changeKeyPath(key []byte) string { return string(key[1+len(ID{}):]) }
 
-// versionPrefix begins the keys of all replaced states of path. A path may
-// hold zero bytes, so they are escaped and the path is ended by two of them:
-// keys sort by path, then from the newest N to the oldest.
+// versionPrefix is what the keys of all replaced states of path begin with. Zero bytes
+// in the path are escaped, and two of them end it, so that the keys sort by path, and
+// those of one path from the greatest N to the least.
 func versionPrefix(lineage LineageID, path string) []byte {
 	return append(appendEscaped(lineageKey(keyVersion, lineage), path), 0, 0)
 }
@@ -89,7 +89,13 @@ func versionKey(lineage LineageID, path string, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(versionPrefix(lineage, path), ^n)
 }
 
-// parseVersionKey takes apart what versionKey made.
+// replacedStates is the range of the replaced states of path, from that of n back to
+// the first. Commits count from 1, so no key has N 0.
+func replacedStates(lineage LineageID, path string, n uint64) objstore.Range {
+	return objstore.Range{Start: versionKey(lineage, path, n), End: versionKey(lineage, path, 0)}
+}
+
+// parseVersionKey splits a key that versionKey made.
 func parseVersionKey(k []byte) (path []byte, n uint64, err error) {
 	const head, tail = 9, 10
 	if len(k) < head+tail {

@@ -12,25 +12,24 @@ import (
 
 // Errors of this package.
 var (
-	// ErrNoCommit: no commit has that id or number.
+	// ErrNoCommit: no commit has that id or position.
 	ErrNoCommit = errors.New("no such commit")
-	// ErrNoPath: the snapshot has no entry at that path.
+	// ErrNoPath: the path has no state there.
 	ErrNoPath = errors.New("no such path")
-	// ErrAmbiguous: several commits have that prefix.
+	// ErrAmbiguous: several commit ids begin with that prefix.
 	ErrAmbiguous = errors.New("ambiguous commit id")
 )
 
-// Lineage is the row of a lineage.
+// Lineage is what is stored of a lineage besides its commits.
 type Lineage struct {
 	ID   LineageID
-	Repo uint64 // the repo it belongs to
-	Fork Pos    // where it left another lineage; zero if it did not
-	// Layers are commits whose rows have not been folded in yet, oldest
-	// first.
+	Repo uint64 // the number of the repo it belongs to
+	Fork Pos    // the commit it forked from, on the lineage that made it; zero if it did not fork
+	// Layers are the commits that have not been folded in, the oldest first.
 	Layers []Layer
 }
 
-// Layer is a commit at N whose states still stand in rows under its own id.
+// Layer is commit N of a lineage, whose states are still in rows under its own id.
 type Layer struct {
 	N  uint64
 	ID ID
@@ -55,7 +54,7 @@ func (l *Lineage) encode() []byte {
 	return b
 }
 
-// ReadLineage reads the row of a lineage.
+// ReadLineage reads a lineage.
 func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
 	b, err := tx.Get(lineageKey(keyLineage, id))
 	if err != nil {
@@ -64,12 +63,12 @@ func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
 	return decodeLineage(id, b)
 }
 
-// readLineages reads the rows of some lineages, in their order, in one call.
+// readLineages reads lineages, in their order, in one call of the store.
 func readLineages(tx objstore.Reader, ids []LineageID) ([]Lineage, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	keys, list := make([][]byte, len(ids)), make([]Lineage, len(ids))
+	keys := make([][]byte, len(ids))
 	for i, id := range ids {
 		keys[i] = lineageKey(keyLineage, id)
 	}
@@ -77,10 +76,17 @@ func readLineages(tx objstore.Reader, ids []LineageID) ([]Lineage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeLineages(ids, rows)
+}
+
+// decodeLineages decodes the rows of lineages, nil for those without one.
+func decodeLineages(ids []LineageID, rows [][]byte) ([]Lineage, error) {
+	list := make([]Lineage, len(ids))
 	for i, id := range ids {
 		if rows[i] == nil {
 			return nil, fmt.Errorf("lineage %d: %w", id, objstore.ErrNotFound)
 		}
+		var err error
 		if list[i], err = decodeLineage(id, rows[i]); err != nil {
 			return nil, err
 		}
@@ -115,8 +121,8 @@ func decodeLineage(id LineageID, b []byte) (Lineage, error) {
 	return l, nil
 }
 
-// decodeTip reads the row of a lineage and that of its head, nil where there is
-// none.
+// decodeTip decodes the row of a lineage and that of its head, which are nil if the
+// store has none.
 func decodeTip(id LineageID, lineage, head []byte) (Lineage, Head, error) {
 	if lineage == nil || head == nil {
 		return Lineage{}, Head{}, fmt.Errorf("lineage %d: %w", id, objstore.ErrNotFound)
@@ -129,8 +135,8 @@ func decodeTip(id LineageID, lineage, head []byte) (Lineage, Head, error) {
 	return l, h, err
 }
 
-// readTip reads the rows of a lineage and of its head, and those at keys, nil where
-// there is none, in one call.
+// readTip reads a lineage, its head, and the values of keys, nil for those without a
+// row, all in one call of the store.
 func readTip(tx objstore.Reader, id LineageID, keys ...[]byte) (Lineage, Head, [][]byte, error) {
 	rows, err := tx.GetMany(append([][]byte{lineageKey(keyLineage, id), lineageKey(keyHead, id)}, keys...))
 	if err != nil {
@@ -140,8 +146,8 @@ func readTip(tx objstore.Reader, id LineageID, keys ...[]byte) (Lineage, Head, [
 	return l, h, rows[2:], err
 }
 
-// CreateLineage writes a new lineage that leaves another one at fork, or begins
-// empty if fork is zero. The id must be new.
+// CreateLineage writes a lineage that forks from another one at fork, or has no
+// commits if fork is zero. Its id must be new.
 func CreateLineage(tx objstore.Writer, id LineageID, repo uint64, fork Pos) error {
 	l := Lineage{ID: id, Repo: repo}
 	head := Head{Time: time.UnixMilli(0)}
@@ -159,8 +165,8 @@ func CreateLineage(tx objstore.Writer, id LineageID, repo uint64, fork Pos) erro
 	return tx.Set(lineageKey(keyHead, id), head.encode())
 }
 
-// ReadHead reads the newest commit of a lineage; for a lineage that has none of
-// its own that is its fork point. N is 0 when there is no commit at all.
+// ReadHead reads the newest commit of a lineage, which is the one it forked from if it
+// has none of its own. N is 0 if there is no commit at all.
 func ReadHead(tx objstore.Reader, id LineageID) (Head, error) {
 	b, err := tx.Get(lineageKey(keyHead, id))
 	if err != nil {
@@ -169,8 +175,30 @@ func ReadHead(tx objstore.Reader, id LineageID) (Head, error) {
 	return decodeHead(b)
 }
 
-// Owner is the same commit named by the lineage that made it: a lineage inherits
-// the commits up to its fork point from the lineage it left.
+// ReadHeads reads the heads of lineages, in their order, in one call of the store.
+func ReadHeads(tx objstore.Reader, lineages []LineageID) ([]Head, error) {
+	keys := make([][]byte, len(lineages))
+	for i, id := range lineages {
+		keys[i] = lineageKey(keyHead, id)
+	}
+	values, err := tx.GetMany(keys)
+	if err != nil {
+		return nil, err
+	}
+	heads := make([]Head, len(lineages))
+	for i, v := range values {
+		if v == nil {
+			return nil, fmt.Errorf("head of lineage %d: %w", lineages[i], objstore.ErrNotFound)
+		}
+		if heads[i], err = decodeHead(v); err != nil {
+			return nil, err
+		}
+	}
+	return heads, nil
+}
+
+// Owner returns the position of the same commit on the lineage that made it; zero if
+// N is 0. A commit that a lineage inherits was made by one that it forked from.
 func Owner(tx objstore.Reader, p Pos) (Pos, error) {
 	for p.Lineage != 0 && p.N > 0 {
 		l, err := ReadLineage(tx, p.Lineage)

@@ -9,26 +9,24 @@ import (
 
 // Merge is a three-way merge of two commits, path by path.
 //
-// Of a path that is not the same in both, the side that differs from their
-// newest common commit counts; if both do, that is a conflict. Where several
-// commits are equally new, because branches were merged crosswise, they are
-// first merged themselves, as git's recursive strategy does.
+// Of a path that the two do not have in the same state, the one counts that differs from
+// their merge base; if both do, that is a conflict. Several merge bases, which are left by
+// crosswise merges, are merged themselves first, as git's recursive strategy does.
 type Merge struct {
 	Ours, Theirs Pos
-	Bases        []Pos
-	// FastForward says that ours leads to theirs by first parents, so that
-	// theirs is the outcome: a branch that is moved there has all it had. A
-	// branch that was moved on a thousand times already is not again.
+	Bases        []Pos // see [Bases]
+	// FastForward says that ours leads to theirs by first parents, so that a branch can be
+	// moved on to theirs instead. It is false if the branch would then stand on too many
+	// lineages, each forked from the next.
 	FastForward bool
 	forks       *ForkCache
 }
 
-// maxForks is on how many lineages, each forked from the one before, a branch may
-// come to stand by being moved on: whatever goes through all of them, such as a
-// listing, takes some 10 us for each.
+// maxForks is how many lineages a branch may come to stand on by being moved on. What
+// goes through all of them, such as a listing, takes some 10 us for each.
 const maxForks = 1000
 
-// NewMerge prepares to merge theirs into ours.
+// NewMerge prepares to merge theirs into ours. Both are on the lineages that made them.
 func (x *ForkCache) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, error) {
 	a := newAncestry(tx, x)
 	bases, err := a.bases(ours, theirs)
@@ -43,11 +41,11 @@ func (x *ForkCache) NewMerge(tx objstore.Reader, ours, theirs Pos) (*Merge, erro
 	return &Merge{Ours: ours, Theirs: theirs, Bases: bases, FastForward: leads && len(chain) < maxForks, forks: x}, nil
 }
 
-// UpToDate says that theirs leads to ours: there is nothing to merge.
+// UpToDate reports whether theirs leads to ours, so that there is nothing to merge.
 func (m *Merge) UpToDate() bool { return len(m.Bases) == 1 && m.Bases[0] == m.Theirs }
 
-// Candidates are the paths, in order, that the merge may change: what was
-// changed on their side since it parted from ours.
+// Candidates returns the paths, in order, that the merge may change: those that were
+// changed on their side since the two parted.
 func (m *Merge) Candidates(tx objstore.Reader) ([]string, error) {
 	paths := make(map[string]struct{})
 	if err := newAncestry(tx, m.forks).changedOutside(m.Theirs, m.Ours, "", paths); err != nil {
@@ -56,19 +54,18 @@ func (m *Merge) Candidates(tx objstore.Reader) ([]string, error) {
 	return slices.Sorted(maps.Keys(paths)), nil
 }
 
-// MergedPath is a path that the merge has to change or to decide about; nil
-// is no file.
+// MergedPath is a path that a merge has to change, or to decide about.
 type MergedPath struct {
 	Path               string
-	Base, Ours, Theirs *State
-	Conflict           bool // both sides changed it
-	// Left is what the last commit of ours left, if there is a conflict: Ours,
-	// or how it was deleted.
+	Base, Ours, Theirs *State // files; nil is none
+	Conflict           bool   // both sides changed it
+	// Left is set in a conflict: the state that the last commit of ours to change the path
+	// left, which is Ours or a deletion.
 	Left *State
 }
 
-// Resolve calls fn for those of the candidates, in their order, that the sides do
-// not have in the same state, and that theirs changed.
+// Resolve calls fn for those of the candidates, in their order, that theirs changed and
+// that ours does not have in the same state. All are looked up in pages.
 func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedPath) error) error {
 	ours, err := m.forks.View(tx, m.Ours, ID{})
 	if err != nil {
@@ -78,19 +75,19 @@ func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedP
 	if err != nil {
 		return err
 	}
-	base, err := newAncestor(m.forks, tx, m.Bases)
+	base, err := newVirtualBase(m.forks, tx, m.Bases)
 	if err != nil {
 		return err
 	}
 	for page := range slices.Chunk(candidates, maxPage) {
-		merged, err := unequal(ours, theirs, page)
+		merged, err := differing(ours, theirs, page)
 		if err != nil {
 			return err
 		}
-		if merged, err = base.sort(merged); err != nil {
+		if merged, err = base.classify(merged); err != nil {
 			return err
 		}
-		if err := findLeft(ours, merged); err != nil {
+		if err := setLeft(ours, merged); err != nil {
 			return err
 		}
 		for _, p := range merged {
@@ -102,8 +99,8 @@ func (m *Merge) Resolve(tx objstore.Reader, candidates []string, fn func(MergedP
 	return nil
 }
 
-// unequal are those of paths that the sides do not have in the same state.
-func unequal(ours, theirs *View, paths []string) ([]MergedPath, error) {
+// differing returns those of paths that the two sides do not have in the same state.
+func differing(ours, theirs *View, paths []string) ([]MergedPath, error) {
 	a, err := ours.Files(paths)
 	if err != nil {
 		return nil, err
@@ -121,8 +118,8 @@ func unequal(ours, theirs *View, paths []string) ([]MergedPath, error) {
 	return list, nil
 }
 
-// findLeft sets what ours left of the paths in conflict.
-func findLeft(ours *View, list []MergedPath) error {
+// setLeft sets Left of the paths that are in conflict.
+func setLeft(ours *View, list []MergedPath) error {
 	var paths []string
 	var conflicts []*MergedPath
 	for i := range list {
@@ -140,36 +137,37 @@ func findLeft(ours *View, list []MergedPath) error {
 	return err
 }
 
-// ancestor is the state that two commits have in common: that of their one
-// base, or what merging their bases gives.
-type ancestor struct {
-	forks  *ForkCache
-	tx     objstore.Reader
-	bases  []Pos
-	views  []*View     // of the bases
-	shared []*ancestor // [i]: what base i+1 and those before it have in common; nil until it is needed
+// virtualBase is what two sides are compared with: their merge base, or the outcome of
+// merging their merge bases in turn.
+type virtualBase struct {
+	forks *ForkCache
+	tx    objstore.Reader
+	bases []Pos
+	views []*View // of bases
+	// shared is what bases are compared with when they are merged: [i] is for base i+1 and
+	// the outcome of merging those in front of it. It is nil until it is needed.
+	shared []*virtualBase
 }
 
-func newAncestor(forks *ForkCache, tx objstore.Reader, bases []Pos) (*ancestor, error) {
-	a := &ancestor{forks: forks, tx: tx, bases: bases}
+func newVirtualBase(forks *ForkCache, tx objstore.Reader, bases []Pos) (*virtualBase, error) {
+	b := &virtualBase{forks: forks, tx: tx, bases: bases}
 	for _, p := range bases {
 		v, err := forks.View(tx, p, ID{})
 		if err != nil {
 			return nil, err
 		}
-		a.views = append(a.views, v)
+		b.views = append(b.views, v)
 	}
-	return a, nil
+	return b, nil
 }
 
-// sort sets the bases of paths and says which are in conflict. Those that theirs
-// did not change drop out.
-func (a *ancestor) sort(list []MergedPath) ([]MergedPath, error) {
+// classify sets Base and Conflict of paths, and drops those that theirs did not change.
+func (b *virtualBase) classify(list []MergedPath) ([]MergedPath, error) {
 	paths := make([]string, len(list))
 	for i := range list {
 		paths[i] = list[i].Path
 	}
-	was, err := a.files(paths)
+	was, err := b.files(paths)
 	if err != nil {
 		return nil, err
 	}
@@ -184,22 +182,20 @@ func (a *ancestor) sort(list []MergedPath) ([]MergedPath, error) {
 	return changed, nil
 }
 
-// common is a path as an ancestor has it; mixed is a conflict there, which
-// matches no state.
-type common struct {
-	state *State // nil is no file
-	mixed bool
+// baseFile is a path in a virtualBase.
+type baseFile struct {
+	state    *State // nil is no file
+	conflict bool   // the bases are in conflict, which is the same as no state
 }
 
-func (c common) matches(s *State) bool { return !c.mixed && SameFile(c.state, s) }
+func (f baseFile) matches(s *State) bool { return !f.conflict && SameFile(f.state, s) }
 
-func (c common) equals(d common) bool { return !d.mixed && c.matches(d.state) }
+func (f baseFile) equals(g baseFile) bool { return !g.conflict && f.matches(g.state) }
 
-// files are paths as the ancestor has them: the bases are merged one after the
-// other, each against what it has in common with those before it.
-func (a *ancestor) files(paths []string) ([]common, error) {
-	merged := make([]common, len(paths))
-	for i, v := range a.views {
+// files returns the files at paths. The bases are merged one after the other.
+func (b *virtualBase) files(paths []string) ([]baseFile, error) {
+	merged := make([]baseFile, len(paths))
+	for i, v := range b.views {
 		states, err := v.Files(paths)
 		if err != nil {
 			return nil, err
@@ -215,41 +211,40 @@ func (a *ancestor) files(paths []string) ([]common, error) {
 		if len(unlike) == 0 {
 			continue
 		}
-		was, err := a.sharedFiles(i-1, paths, unlike)
+		was, err := b.sharedFiles(i-1, paths, unlike)
 		if err != nil {
 			return nil, err
 		}
 		for j, k := range unlike {
-			switch next := (common{state: states[k]}); {
+			switch next := (baseFile{state: states[k]}); {
 			case was[j].equals(merged[k]):
 				merged[k] = next
 			case !was[j].equals(next):
-				merged[k] = common{mixed: true}
+				merged[k] = baseFile{conflict: true}
 			}
 		}
 	}
 	return merged, nil
 }
 
-// sharedFiles are those of paths that which says, as base i+1 and those before it
-// have them in common.
-func (a *ancestor) sharedFiles(i int, paths []string, which []int) ([]common, error) {
-	if a.shared == nil {
-		below, err := newAncestry(a.tx, a.forks).basesInTurn(a.bases)
+// sharedFiles returns the files at some of paths in shared[i].
+func (b *virtualBase) sharedFiles(i int, paths []string, which []int) ([]baseFile, error) {
+	if b.shared == nil {
+		inTurn, err := newAncestry(b.tx, b.forks).basesInTurn(b.bases)
 		if err != nil {
 			return nil, err
 		}
-		for _, bases := range below {
-			b, err := newAncestor(a.forks, a.tx, bases)
+		for _, bases := range inTurn {
+			shared, err := newVirtualBase(b.forks, b.tx, bases)
 			if err != nil {
 				return nil, err
 			}
-			a.shared = append(a.shared, b)
+			b.shared = append(b.shared, shared)
 		}
 	}
 	some := make([]string, len(which))
 	for j, k := range which {
 		some[j] = paths[k]
 	}
-	return a.shared[i].files(some)
+	return b.shared[i].files(some)
 }

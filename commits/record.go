@@ -10,28 +10,28 @@ import (
 	"caret/objstore"
 )
 
-// Commit is the record of one commit.
+// Commit is the record of a commit.
 type Commit struct {
 	ID      ID
-	Parents []ID // the first is the one before it on its lineage
-	Pos     Pos
-	// Time is when it became visible. It never goes back along a lineage, so a
-	// lineage can be searched by time; milliseconds' precision.
+	Parents []ID // the first is the commit before it
+	Pos     Pos  // on the lineage that made it
+	// Time is when it became visible, with a precision of milliseconds. It never goes
+	// back along a lineage, so that a lineage can be searched by time.
 	Time    time.Time
 	Author  string
 	Message string
-	// Files is how many paths it changed.
-	Files int
-	// Hash is of the record as stored, ParentHash of its parent's,
-	// ChangesHash of the changes by path: a chain that fsck can check.
+	Files   int // how many paths it changed
+	// Hash is the hash of the record as it is stored, ParentHash that of its first
+	// parent, and ChangesHash that of the changes: a chain that can be verified.
 	Hash, ParentHash, ChangesHash objstore.Hash
 
-	// paths are the changed ones if they are few; all others are rows.
+	// paths are those it changed, in order, if the record holds them. Else they are
+	// the paths of the rows under its id.
 	paths []string
 }
 
-// FirstPath is the first of the paths that it changed, "" if they are too many
-// for its record to hold.
+// FirstPath is the first of the paths that the commit changed, "" if they are too
+// many for its record.
 func (c *Commit) FirstPath() string {
 	if len(c.paths) == 0 {
 		return ""
@@ -39,8 +39,12 @@ func (c *Commit) FirstPath() string {
 	return c.paths[0]
 }
 
-// inlinePaths is how many bytes of changed paths a record holds itself.
-const inlinePaths = 2048
+// hasRows reports whether the paths are those of rows under the commit's id, as its record
+// does not hold them.
+func (c *Commit) hasRows() bool { return len(c.paths) == 0 && c.Files > 0 }
+
+// maxInlinePaths is how many bytes of changed paths a record holds.
+const maxInlinePaths = 2048
 
 const (
 	recordID protowire.Number = iota + 1
@@ -51,7 +55,7 @@ const (
 	recordChangesHash
 	recordFiles
 	recordPath
-	recordMerged // further parents
+	recordMerged // a parent besides the first
 )
 
 func appendRecord(b []byte, c *Commit) []byte {
@@ -75,7 +79,8 @@ func appendRecord(b []byte, c *Commit) []byte {
 	return b
 }
 
-// decodeRecord reads a record; the first parent is left to the caller.
+// decodeRecord decodes the record of the commit at pos. Its first parent, if it has
+// one, is for the caller to set.
 func decodeRecord(pos Pos, b []byte) (Commit, error) {
 	c := Commit{Pos: pos, Hash: objstore.Sum(b)}
 	var merged []ID
@@ -116,7 +121,7 @@ func decodeRecord(pos Pos, b []byte) (Commit, error) {
 	return c, nil
 }
 
-// Head is the newest commit of a lineage, as much of it as the next one needs.
+// Head is the newest commit of a lineage, as far as the next one needs it.
 type Head struct {
 	N    uint64
 	ID   ID

@@ -1,87 +1,88 @@
 package commits
 
-import (
-	"slices"
-
-	"caret/objstore"
-)
+import "slices"
 
 // sought is a path whose newest state is looked for.
 type sought struct {
-	path         string
-	hash         uint64 // of path, for what is remembered; 0 if it was not needed yet
-	at           int    // the segment to look in next
-	encodedState        // the newest that was found; n is 0 if there is none
-	// older: the newest state of the path on the lineage does not count, so that
-	// one which it replaced may.
-	older bool
+	path  string
+	index int      // among the paths that were asked for
+	hash  uint64   // of the path; 0 if it was not needed so far
+	link  int      // of the view's chain, where to look next
+	seg   *segment // of the link
+	// older says that the segment does not show the newest state on its lineage, but
+	// may show one that was replaced.
+	older        bool
+	encodedState // the newest that was found; its n is 0 if there is none
 }
 
-// find looks for the newest states of paths: in each round of those still
-// missing, each in the next segment that may have it. With deleted it also finds
-// deletions that have left no newest state; see insert.
+// find finds the newest states of paths. Each round looks for those still missing, all
+// at once, each in the next segment that may have it. With deleted it also finds
+// deletions that left no newest state; see insertState.
 func (v *View) find(paths []sought, deleted bool) error {
-	todo := make([]*sought, len(paths))
+	todo := make([]*sought, 0, len(paths))
 	for i := range paths {
-		todo[i] = &paths[i]
+		todo = append(todo, &paths[i])
 	}
 	for {
-		var err error
-		if todo, err = v.descend(todo); err != nil || len(todo) == 0 {
+		rest := todo[:0]
+		for _, w := range todo {
+			if w.n > 0 {
+				continue
+			}
+			if more, err := v.descend(w); err != nil {
+				return err
+			} else if more {
+				rest = append(rest, w)
+			}
+		}
+		if todo = rest; len(todo) == 0 {
+			return nil
+		}
+		if err := v.findIn(todo, deleted); err != nil {
 			return err
 		}
-		if err = v.findIn(todo, deleted); err != nil {
-			return err
-		}
-		todo = slices.DeleteFunc(todo, func(w *sought) bool { return w.n > 0 })
 	}
 }
 
-// descend brings each path to the next segment that may have it. Those that no
-// segment is left for drop out.
-func (v *View) descend(todo []*sought) ([]*sought, error) {
-	next := todo[:0]
-	for _, w := range todo {
-		for {
-			if w.at == len(v.segs) {
-				if more, err := v.extend(); err != nil || !more {
-					if err != nil {
-						return nil, err
-					}
-					break
-				}
+// descend goes on to the next segment that may have the path, and reports whether there
+// is one.
+func (v *View) descend(w *sought) (bool, error) {
+	for ; ; w.link++ {
+		if w.link == len(v.chain) {
+			if more, err := v.extend(); err != nil || !more {
+				return false, err
 			}
-			known := v.segs[w.at].known
-			if known != nil && w.hash == 0 {
-				w.hash = v.forks.hash(w.path)
-			}
-			if known == nil || known.mayHave(w.hash) {
-				next = append(next, w)
-				break
-			}
-			w.at++
+		}
+		known := v.chain[w.link].known
+		if known != nil && w.hash == 0 {
+			w.hash = v.forks.hash(w.path)
+		}
+		if known == nil || known.mayHave(w.hash) {
+			w.seg = v.at(w.link)
+			return true, nil
 		}
 	}
-	return next, nil
 }
 
-// findIn looks for each path in the segment it has come to, and moves those it
-// does not find on to the one beneath.
+// findIn looks for each path in the segment it has come to.
 func (v *View) findIn(todo []*sought, deleted bool) error {
-	keys, which := make([][]byte, len(todo)), make([]int, len(todo))
-	for i, w := range todo {
-		keys[i], which[i] = entryKey(v.segs[w.at].end.Lineage, w.path), w.at
+	keys := make([][]byte, 0, len(todo)+2) // and the rows of a segment
+	var unread []*segment
+	for _, w := range todo {
+		keys = append(keys, entryKey(w.seg.end.Lineage, w.path))
+		if !w.seg.read && !slices.Contains(unread, w.seg) {
+			unread = append(unread, w.seg)
+		}
 	}
-	slices.Sort(which)
-	rows, err := v.read(slices.Compact(which), keys)
+	rows, err := v.read(unread, keys)
 	if err != nil {
 		return err
 	}
 	if v.inherited() {
-		return nil
+		return nil // to look for all of them again
 	}
 	for i, w := range todo {
-		if err := w.take(&v.segs[w.at], rows[i], deleted); err != nil {
+		if err := w.setNewest(rows[i], deleted); err != nil {
 			return err
 		}
 	}
@@ -92,22 +93,21 @@ func (v *View) findIn(todo []*sought, deleted bool) error {
 		return err
 	}
 	for _, w := range todo {
-		if w.n == 0 {
-			w.at++
-		}
+		w.link++
 	}
 	return nil
 }
 
-// take is given the newest state of the path on the lineage of g, nil for none.
-func (w *sought) take(g *segment, row []byte, deleted bool) error {
+// setNewest is given the row of the newest state on the segment's lineage, nil if there
+// is none.
+func (w *sought) setNewest(row []byte, deleted bool) error {
 	if row == nil {
-		// Only on a first lineage does a deletion leave no newest state.
-		w.older = g.Fork.N == 0 && (deleted || !g.head)
+		// See insertState.
+		w.older = w.seg.Fork.N == 0 && (deleted || !w.seg.head)
 		return nil
 	}
 	e, err := parseRow(row)
-	if w.older = e.n > g.end.N; !w.older {
+	if w.older = e.n > w.seg.end.N; !w.older {
 		w.encodedState = e
 	}
 	return err
@@ -122,9 +122,8 @@ func (v *View) findInLayers(todo []*sought) error {
 	var keys [][]byte
 	var places []place
 	for _, w := range todo {
-		g := &v.segs[w.at]
-		for _, y := range g.Layers {
-			if y.N > w.n && y.N <= g.end.N {
+		for _, y := range w.seg.Layers {
+			if y.N > w.n && y.N <= w.seg.end.N {
 				keys, places = append(keys, changeKey(y.ID, w.path)), append(places, place{w, y.N})
 			}
 		}
@@ -136,23 +135,23 @@ func (v *View) findInLayers(todo []*sought) error {
 	if err != nil {
 		return err
 	}
-	for i, p := range places { // of a path, the oldest layer first
-		if len(rows[i]) > 0 { // else it has been folded in
+	for i, p := range places { // from the oldest layer of a path to the newest
+		if len(rows[i]) > 0 { // else the state has been folded in
 			p.encodedState = encodedState{p.layer, rows[i]}
 		}
 	}
 	return nil
 }
 
-// findReplaced looks for newer states among those that later ones replaced, one
-// path after the other.
+// findReplaced looks for newer states among those that were replaced, for one path after
+// the other.
 func (v *View) findReplaced(todo []*sought) error {
 	for _, w := range todo {
-		g := &v.segs[w.at]
+		g := w.seg
 		if !w.older || w.n == g.end.N {
-			continue // nothing that counts can be newer
+			continue // there is none, or none can be newer
 		}
-		page, err := v.tx.Page(replacedFrom(g.ID, w.path, g.end.N), 1)
+		page, err := v.tx.Page(replacedStates(g.ID, w.path, g.end.N), 1)
 		if err != nil {
 			return err
 		}
@@ -168,10 +167,4 @@ func (v *View) findReplaced(todo []*sought) error {
 		}
 	}
 	return nil
-}
-
-// replacedFrom is the range of the replaced states of path from that of n back to
-// the first. No key has N 0, as commits count from 1.
-func replacedFrom(lineage LineageID, path string, n uint64) objstore.Range {
-	return objstore.Range{Start: versionKey(lineage, path, n), End: versionKey(lineage, path, 0)}
 }

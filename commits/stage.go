@@ -9,8 +9,8 @@ import (
 	"caret/objstore"
 )
 
-// Stage writes a change of the open commit id. A later change of the same
-// path replaces it. A change whose Commit is set leaves an older version again.
+// Stage adds a change to the open commit id, in place of an earlier one of the same
+// path. If its Commit is set, the change leaves that older version again.
 func Stage(tx objstore.Writer, id ID, ch Change) error {
 	ch.N = 0
 	if ch.Commit.IsZero() {
@@ -24,7 +24,8 @@ func Unstage(tx objstore.Writer, id ID, path string) error {
 	return tx.Delete(changeKey(id, path))
 }
 
-// ReadStaged is what the open commit id says of path; ErrNoPath if nothing.
+// ReadStaged returns the state of path that is staged in the open commit id, or
+// ErrNoPath.
 func ReadStaged(tx objstore.Reader, id ID, path string) (State, error) {
 	list, err := StagedMany(tx, id, []string{path})
 	if err != nil {
@@ -36,8 +37,8 @@ func ReadStaged(tx objstore.Reader, id ID, path string) (State, error) {
 	return *list[0], nil
 }
 
-// StagedMany is what the open commit id says of paths, in their order, nil where
-// it says nothing. It takes one call of the store.
+// StagedMany returns the states of paths that are staged in the open commit id, in
+// their order, nil for those that have none. It takes one call of the store.
 func StagedMany(tx objstore.Reader, id ID, paths []string) ([]*State, error) {
 	keys := make([][]byte, len(paths))
 	for i, p := range paths {
@@ -61,8 +62,8 @@ func StagedMany(tx objstore.Reader, id ID, paths []string) ([]*State, error) {
 	return list, nil
 }
 
-// Staged calls fn for the staged changes of id behind the path after, in
-// order, until fn returns false.
+// Staged calls fn for the changes staged in the open commit id whose paths sort after
+// the given one, in order, until fn returns false.
 func Staged(tx objstore.Reader, id ID, after string, fn func(Change) (bool, error)) error {
 	return staged(tx, id, after, 0, fn)
 }
@@ -77,7 +78,7 @@ func staged(tx objstore.Reader, id ID, after string, hint int, fn func(Change) (
 		if err != nil {
 			return err
 		}
-		more, err := fn(Change{Path: changedPath(c.Key()), State: s})
+		more, err := fn(Change{Path: changeKeyPath(c.Key()), State: s})
 		if err != nil || !more {
 			return err
 		}
@@ -85,28 +86,28 @@ func staged(tx objstore.Reader, id ID, after string, hint int, fn func(Change) (
 	return c.Err()
 }
 
-// StagedSum hashes and counts everything staged in id as a layer needs it.
+// StagedSum is what a layer needs to know of all that is staged in a commit.
 type StagedSum struct {
-	Files int
-	Hash  objstore.Hash
+	Files int           // how many paths are changed
+	Hash  objstore.Hash // of the changes
 }
 
-// SumStaged reads all of it.
+// SumStaged reads everything that is staged in the open commit id.
 func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	h := changesHash{h: blake3.New()}
 	var s StagedSum
 	c := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, "")), math.MaxInt)
 	for c.Next() {
-		h.add(changedPath(c.Key()), c.Value())
+		h.add(changeKeyPath(c.Key()), c.Value())
 		s.Files++
 	}
 	s.Hash = h.sum()
 	return s, c.Err()
 }
 
-// AppendLayer makes everything staged in meta.ID the next commit of lineage, by
-// rows of constant number; sum is of SumStaged, and nothing may have been
-// staged since.
+// AppendLayer makes everything that is staged in meta.ID the next commit of a lineage.
+// However much that is, a few rows are written. sum is what SumStaged has returned, and
+// nothing may have been staged since.
 func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta) (Commit, error) {
 	l, head, _, err := readTip(tx, lineage)
 	if err != nil {
@@ -121,20 +122,19 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	return c, publish(tx, &c)
 }
 
-// FoldMark says how far folding has come: what the commit Layer changed is in
-// the lineage up to and including the path After. The zero value is the
-// beginning.
+// FoldMark is how far folding has come: of commit Layer, all changes up to and
+// including that of the path After are in the lineage. The zero value is the beginning.
 type FoldMark struct {
 	Layer ID
 	After string
 }
 
-// Fold moves up to limit states of the lineage's oldest layer into the lineage,
-// fewer if the transaction is full, and returns where the next call goes on; done
-// says that no layer is left. No reader sees a difference.
+// Fold moves up to limit states of a lineage's oldest layer into the lineage, fewer if
+// the transaction fills up, and returns where to go on, and whether it is done: no
+// layer is left. Readers see no difference.
 //
-// It begins behind from, or, if the oldest layer is not from's, at the beginning
-// of that layer: somebody else may have folded the other one meanwhile.
+// It goes on from the given mark. But if the oldest layer is not the mark's, as another
+// process has folded that meanwhile, it begins at the start of the oldest.
 func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next FoldMark, done bool, err error) {
 	l, err := ReadLineage(tx, lineage)
 	if err != nil || len(l.Layers) == 0 {
@@ -162,7 +162,7 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 		}
 		ch := &batch[i]
 		ch.N = layer.N
-		if err := insert(tx, &l, ch.Path, newest[i], encodeRow(&ch.State), ch.edits(layer.ID)); err != nil {
+		if err := insertState(tx, &l, ch.Path, newest[i], encodeRow(&ch.State), ch.editsVersions(layer.ID)); err != nil {
 			return from, false, err
 		}
 		if err := tx.Set(changeKey(layer.ID, ch.Path), nil); err != nil {
@@ -177,10 +177,10 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 	return FoldMark{}, len(l.Layers) == 0, tx.Set(lineageKey(keyLineage, lineage), l.encode())
 }
 
-// DropStaged removes the rows of the open commit id behind the path after until
-// the transaction is full, and returns the path to go on after; done says that
-// none are left. To begin again at "" does no harm, but steps over all that was
-// removed before, which stores keep for a while.
+// DropStaged removes what is staged in the open commit id for paths that sort after
+// the given one, until the transaction is full. It returns the path to go on after, and
+// whether it is done. Beginning again at "" does no harm, but is slow: stores keep
+// removed rows for a while, and have to step over them.
 func DropStaged(tx objstore.Writer, id ID, after string) (next string, done bool, err error) {
 	c := objstore.Scan(tx, changesAfter(id, after))
 	for c.Next() {
@@ -190,7 +190,7 @@ func DropStaged(tx objstore.Writer, id ID, after string) (next string, done bool
 		if err := tx.Delete(c.Key()); err != nil {
 			return after, false, err
 		}
-		after = changedPath(c.Key())
+		after = changeKeyPath(c.Key())
 	}
 	return "", true, c.Err()
 }

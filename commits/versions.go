@@ -1,19 +1,17 @@
 package commits
 
-import (
-	"errors"
-)
+import "errors"
 
-// Version is a path as one commit left it, as far as it is listed.
+// Version is a version of a path that is listed: a file, or a deletion.
 type Version struct {
 	Path string
 	State
-	Latest bool // nothing newer is listed
+	Latest bool // the newest of the path that is listed
 }
 
-// Versions walks the versions of a view: by path, of each the newest first.
-// A version that several commits left counts once, as the last of them left
-// it; what was removed is left out.
+// Versions walks the versions of the paths of a view: by path, and those of one path from
+// the newest to the oldest. A version that several commits left is listed once, as the
+// last of them left it. Versions that were removed are not listed.
 //
 //	x := v.Versions("logs/")
 //	for x.Next() { use(x.Version()) }
@@ -22,43 +20,45 @@ type Versions struct {
 	view *View
 	w    *Walker
 	cur  Version
-	// What is known of the path that the walk is at.
-	path  string
-	known map[ID]bool // versions that were listed or removed
-	any   bool        // one was listed
-	skip  uint64      // if not 0, states from this N on are not listed
+	// What is known of the path that the walk has come to.
+	path string
+	done map[ID]bool // versions that were listed, or are removed
+	any  bool        // one was listed
+	skip uint64      // states of this N and newer ones are not listed, if not 0
 }
 
-// Versions begins before the first path with prefix.
+// Versions begins before the first path that begins with prefix.
 func (v *View) Versions(prefix string) *Versions { return v.VersionsHint(prefix, 0) }
 
-// VersionsHint is Versions for a caller that wants some n of them, from the beginning
-// or from a first Seek; 0 is unknown.
+// VersionsHint is Versions for a caller that wants about n of them, from the beginning or
+// from a first Seek; 0 means that it is not known.
 func (v *View) VersionsHint(prefix string, n int) *Versions {
-	return &Versions{view: v, w: v.walk(prefix, true, n), known: make(map[ID]bool)}
+	return &Versions{view: v, w: v.walk(prefix, true, n), done: make(map[ID]bool)}
 }
 
-// Err is what ended the walk early.
+// Err is what ended the walk early, nil at its regular end.
 func (x *Versions) Err() error { return x.w.err }
 
-// Version is what Next moved to.
+// Version is the version that Next moved to.
 func (x *Versions) Version() Version { return x.cur }
 
-// Seek makes the following Next move to the newest version of the first path
-// at or after path.
+// Seek makes the following Next move to the newest version of the first path that is path
+// or sorts after it. It goes forward only.
 func (x *Versions) Seek(path string) {
 	x.w.Seek(path)
 	x.begin("", 0)
 }
 
-// begin forgets what was known of another path.
+// begin begins a path, of which states of skip and newer ones are not listed, if that is
+// not 0.
 func (x *Versions) begin(path string, skip uint64) {
-	clear(x.known)
+	clear(x.done)
 	x.path, x.any, x.skip = path, false, skip
 }
 
-// SeekBehind makes the following Next move behind version id of path, which
-// may have been removed meanwhile. ErrNoCommit if id does not lead to the view.
+// SeekBehind makes the following Next move to what follows version id of path, which may
+// have been removed since it was listed. It returns ErrNoCommit if the view does not
+// descend from that commit.
 func (x *Versions) SeekBehind(path string, id ID) error {
 	n, err := x.number(id)
 	if err != nil {
@@ -75,16 +75,16 @@ func (x *Versions) SeekBehind(path string, id ID) error {
 	}
 	x.Seek(path)
 	x.begin(path, n)
-	x.any, x.known[id] = true, true
+	x.any, x.done[id] = true, true
 	if !edited {
-		x.w.seekBelow(path, n)
+		x.w.seekOlder(path, n)
 	}
-	// Otherwise what the newer states say of the older ones is read on the way.
+	// Else the newer states have to be read for what they say of the older ones.
 	return x.Err()
 }
 
-// lastLeft is the N of the newest state of path that is the version id; n if
-// there is none.
+// lastLeft returns the N of the newest state of path that is version id, n if there is
+// none.
 func (v *View) lastLeft(path string, id ID, n uint64) (uint64, error) {
 	if !v.open.IsZero() {
 		s, err := ReadStaged(v.tx, v.open, path)
@@ -105,7 +105,7 @@ func (v *View) lastLeft(path string, id ID, n uint64) (uint64, error) {
 	return n, err
 }
 
-// number is the N of a commit that leads to the view.
+// number returns the N of a commit that leads to the view by first parents.
 func (x *Versions) number(id ID) (uint64, error) {
 	if id == x.view.open && !id.IsZero() {
 		return stagedN, nil
@@ -126,13 +126,13 @@ func (x *Versions) number(id ID) (uint64, error) {
 	return 0, ErrNoCommit
 }
 
-// edited says whether path has versions that are not simply its rows.
+// edited reports whether the versions of path may not be just its rows.
 func (v *View) edited(path string) (bool, error) {
 	segs, err := v.segments()
 	if err != nil {
 		return false, err
 	}
-	var layers []ID // and what is staged
+	var layers []ID // and the open commit
 	if !v.open.IsZero() {
 		layers = append(layers, v.open)
 	}
@@ -167,23 +167,23 @@ func (v *View) edited(path string) (bool, error) {
 			continue
 		}
 		s, err := decodeState(row)
-		if ch := (Change{Path: path, State: s}); err != nil || ch.edits(layers[i]) {
+		if ch := (Change{Path: path, State: s}); err != nil || ch.editsVersions(layers[i]) {
 			return true, err
 		}
 	}
 	return false, nil
 }
 
-// Next moves to the next version.
+// Next moves to the next version and reports whether there is one.
 func (x *Versions) Next() bool {
 	w := x.w
 	for w.err == nil {
-		best := w.least()
-		if best == nil {
+		first := w.firstSource()
+		if first == nil {
 			return false
 		}
-		path, n := string(best.path), best.n
-		w.encodedState = best.encodedState
+		path, n := string(first.path), first.n
+		w.encodedState = first.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && s.n == n && string(s.path) == path {
@@ -193,35 +193,35 @@ func (x *Versions) Next() bool {
 		if path != x.path {
 			x.begin(path, 0)
 		}
-		if x.take(path, n) {
+		if x.list(path, n) {
 			return w.err == nil
 		}
 	}
 	return false
 }
 
-// take makes the walker's row the current version, if it is listed.
-func (x *Versions) take(path string, n uint64) bool {
+// list makes the state that the walker has come to the current version, if it is listed.
+func (x *Versions) list(path string, n uint64) bool {
 	s, err := x.w.decode()
 	if err != nil {
 		x.w.fail(err)
 		return false
 	}
 	for _, id := range s.Removed {
-		x.known[id] = true
+		x.done[id] = true
 	}
-	if s.Unlisted || x.known[s.Commit] {
+	if s.Unlisted || x.done[s.Commit] {
 		return false
 	}
 	if x.skip > 0 && n >= x.skip {
-		// It was listed, but where a removal since has made it current again:
-		// then its own row is still to come.
+		// The version was listed before, unless a removal has made it current again
+		// since: then its own row is still to come.
 		if len(s.Removed) == 0 {
-			x.known[s.Commit] = true
+			x.done[s.Commit] = true
 		}
 		return false
 	}
-	x.known[s.Commit] = true
+	x.done[s.Commit] = true
 	x.cur = Version{Path: path, State: s, Latest: !x.any}
 	x.any = true
 	return true

@@ -7,123 +7,29 @@ import (
 	"caret/objstore"
 )
 
-// View reads the state at one position in one transaction. It reads nothing
-// before it is asked.
+// View shows the state at one position, in one transaction. It reads what it is asked
+// for, and nothing before that.
 type View struct {
 	tx    objstore.Reader
 	forks *ForkCache
-	open  ID // the open commit whose staged changes lie on top
-	// segs are the lineages that the view's state is made of, the nearest first,
-	// as far down as anybody had to look.
-	segs []segment
+	open  ID // the open commit whose staged changes are shown on top; zero is none
+	// chain is the lineages whose states the view shows, the nearest first, as far down
+	// as anybody had to look.
+	chain []link
 }
 
-// segment is a lineage as far as a view reaches into it.
-type segment struct {
-	Lineage
-	end   Pos      // the newest commit that counts
-	known *stretch // what its commits changed, if that is remembered
-	head  bool     // end is the lineage's newest commit
-	read  bool     // Lineage and head are set
-}
-
-// View reads at p, with the changes staged in open (zero: none) on top.
+// View shows the state at p, with what is staged in open, if that is not zero, on top.
+// It returns no error: those of reading are returned by what reads.
 func (x *ForkCache) View(tx objstore.Reader, p Pos, open ID) (*View, error) {
 	v := &View{tx: tx, forks: x, open: open}
 	if p.N > 0 && p.Lineage != 0 {
-		v.segs = []segment{{end: p}}
+		v.chain = []link{{segment: &segment{end: p}}}
 	}
 	return v, nil
 }
 
-// read reads the rows of the segments that which says, unless they were read
-// before, and those at keys, all in one call. It returns the values of keys.
-func (v *View) read(which []int, keys [][]byte) ([][]byte, error) {
-	all := keys
-	var missing []*segment
-	for _, i := range which {
-		if g := &v.segs[i]; !g.read {
-			missing = append(missing, g)
-			all = append(all, lineageKey(keyLineage, g.end.Lineage), lineageKey(keyHead, g.end.Lineage))
-		}
-	}
-	if len(all) == 0 {
-		return nil, nil
-	}
-	values, err := v.tx.GetMany(all)
-	if err != nil {
-		return nil, err
-	}
-	rows := values[len(keys):]
-	for i, g := range missing {
-		var head Head
-		if g.Lineage, head, err = decodeTip(g.end.Lineage, rows[2*i], rows[2*i+1]); err != nil {
-			return nil, err
-		}
-		g.head, g.read = g.end.N == head.N, true
-	}
-	return values[:len(keys)], nil
-}
-
-// inherited says whether the first segment, which has been read, turns out to be
-// of a lineage that only inherits the view's commit. Then the one it is inherited
-// from takes its place, still to be read.
-func (v *View) inherited() bool {
-	g := &v.segs[0]
-	if g.end.N > g.Fork.N {
-		return false
-	}
-	v.segs[0] = segment{end: Pos{Lineage: g.Fork.Lineage, N: g.end.N}}
-	return true
-}
-
-// extend adds what lies beneath the last segment, which has been read, and says
-// whether there is anything.
-func (v *View) extend() (bool, error) {
-	if len(v.segs) == 0 {
-		return false, nil
-	}
-	last := &v.segs[len(v.segs)-1]
-	if last.known != nil || last.Fork.N == 0 {
-		return false, nil // what is known goes down to the first lineage
-	}
-	s, err := v.forks.beneath(v.tx, last.Fork)
-	if err != nil {
-		return false, err
-	}
-	if s == nil {
-		v.segs = append(v.segs, segment{end: last.Fork})
-	}
-	for ; s != nil; s = s.under {
-		v.segs = append(v.segs, segment{end: s.end, known: s})
-	}
-	return true, nil
-}
-
-// segments are all of the view's, read: one call for those that are remembered,
-// and otherwise one for each, as only a lineage tells which it has left.
-func (v *View) segments() ([]segment, error) {
-	for more := len(v.segs) > 0; more; {
-		all := make([]int, len(v.segs))
-		for i := range all {
-			all[i] = i
-		}
-		if _, err := v.read(all, nil); err != nil {
-			return nil, err
-		}
-		if v.inherited() {
-			continue
-		}
-		var err error
-		if more, err = v.extend(); err != nil {
-			return nil, err
-		}
-	}
-	return v.segs, nil
-}
-
-// Lookup is the state of path: an entry, or a deletion. ErrNoPath if the
-// path never was. N is 0 for what is staged.
+// Lookup returns the state of path, which may be a deletion, or ErrNoPath if it has
+// none.
 func (v *View) Lookup(path string) (State, error) {
 	list, err := v.LookupMany([]string{path})
 	if err != nil {
@@ -135,14 +41,15 @@ func (v *View) Lookup(path string) (State, error) {
 	return *list[0], nil
 }
 
-// LookupMany is Lookup of many paths: their states in the same order, nil for
-// a path that never was.
+// LookupMany is Lookup of many paths. It returns their states in the same order, nil for
+// those that have none.
 //
-// It takes one or two calls of the store for each lineage on which a path may be,
-// however many paths there are. Only a path whose newest state on a lineage is
-// younger than the view takes one more of its own there, as does one that has no
-// state at all on the first lineage, if the view is not of its head: which states
-// were replaced is known by looking. So callers ask for some hundred at a time.
+// It takes one call of the store for each lineage that may have a path, one more if such
+// a lineage has layers, and one for an open commit, however many paths there are. But it
+// takes another for each path whose newest state on a lineage is newer than the view, and,
+// if the view shows the first lineage as it was before its head, for each path without a
+// state there: which states were replaced can only be found by looking for them. So
+// callers ask for some hundred paths at a time.
 func (v *View) LookupMany(paths []string) ([]*State, error) {
 	list := make([]*State, len(paths))
 	if !v.open.IsZero() {
@@ -154,14 +61,13 @@ func (v *View) LookupMany(paths []string) ([]*State, error) {
 	return list, v.complete(list, paths, false)
 }
 
-// complete looks for the states of those paths that have none in list; with
-// deleted also for deletions that have left nothing at the head.
+// complete fills in the states of those paths that have none in list. With deleted it
+// also finds deletions that left no newest state; see insertState.
 func (v *View) complete(list []*State, paths []string, deleted bool) error {
-	var missing []sought
-	var at []int
+	missing := make([]sought, 0, len(list))
 	for i, s := range list {
 		if s == nil {
-			missing, at = append(missing, sought{path: paths[i]}), append(at, i)
+			missing = append(missing, sought{path: paths[i], index: i})
 		}
 	}
 	if err := v.find(missing, deleted); err != nil {
@@ -173,14 +79,14 @@ func (v *View) complete(list []*State, paths []string, deleted bool) error {
 			if err != nil {
 				return err
 			}
-			list[at[i]] = &s
+			list[w.index] = &s
 		}
 	}
 	return nil
 }
 
-// Newest is the state that the last commit which changed path left, a deletion
-// perhaps; nil if there was none.
+// Newest returns the state that the last commit to change path left, nil if none did.
+// Unlike Lookup it always finds deletions.
 func (v *View) Newest(path string) (*State, error) {
 	list, err := v.NewestMany([]string{path})
 	if err != nil {
@@ -189,8 +95,8 @@ func (v *View) Newest(path string) (*State, error) {
 	return list[0], nil
 }
 
-// NewestMany is Newest of many paths. A path without a state takes one more call
-// of the store than LookupMany does.
+// NewestMany is Newest of many paths. It takes as many calls of the store as LookupMany,
+// and as many again for paths without a state, with one for each of these.
 func (v *View) NewestMany(paths []string) ([]*State, error) {
 	list, err := v.LookupMany(paths)
 	if err != nil {
@@ -199,7 +105,7 @@ func (v *View) NewestMany(paths []string) ([]*State, error) {
 	return list, v.complete(list, paths, true)
 }
 
-// File is the file at path, nil if there is none.
+// File returns the file at path, nil if there is none.
 func (v *View) File(path string) (*State, error) {
 	s, err := v.Lookup(path)
 	if errors.Is(err, ErrNoPath) {

@@ -6,36 +6,36 @@ import (
 	"caret/objstore"
 )
 
-// Walker walks the states of a view in the order of their paths, deletions
-// left out.
+// Walker walks the files of a view in the order of their paths.
 //
 //	w := v.Walk("logs/")
 //	for w.Next() { use(w.Path()); s, err := w.State() }
 //	err := w.Err()
 type Walker struct {
 	sources      []source
-	path         string
-	encodedState // at path
+	path         string // that Next moved to
+	encodedState        // of path
 	err          error
 }
 
-// source is one ordered run of states, of each path the newest first.
+// source is one of the ranges of rows that a Walker merges. They are in the order of
+// their paths, and those of one path from the newest to the oldest.
 type source struct {
 	rows    *objstore.Cursor
-	kind    byte
-	head    []byte // what the keys begin with, before the path
+	kind    byte   // of the keys
+	head    []byte // what the keys begin with, in front of the path
 	lineage LineageID
-	bound   uint64 // states with a greater N do not count
-	layer   uint64 // the N of every row, if not 0: of a layer, or what is staged
+	last    uint64 // states with a greater N are not shown
+	layer   uint64 // the N of all rows, if they are of a layer or staged; else 0
 	started bool
-	// What advance moved to, if it is valid: else the source is at its end.
+	// The row that advance moved to. The source is at its end if it is not valid.
 	valid bool
 	path  []byte
 	encodedState
 }
 
-// first is where the rows of path begin, and those of longer paths that begin with
-// it.
+// first is where the rows of path begin, followed by those of longer paths that begin
+// with path.
 func (s *source) first(path string) []byte {
 	key := slices.Clip(s.head)
 	if s.kind == keyVersion {
@@ -44,14 +44,15 @@ func (s *source) first(path string) []byte {
 	return append(key, path...)
 }
 
-// Walk begins before the first path with prefix.
+// Walk begins before the first path that begins with prefix.
 func (v *View) Walk(prefix string) *Walker { return v.WalkHint(prefix, 0) }
 
-// WalkHint is Walk for a caller that wants some n paths, from the beginning or from
-// a first Seek; 0 is unknown.
+// WalkHint is Walk for a caller that wants about n paths, from the beginning or from a
+// first Seek; 0 means that it is not known.
 func (v *View) WalkHint(prefix string, n int) *Walker { return v.walk(prefix, false, n) }
 
-// walk walks the newest states, or with all what they replaced too.
+// walk walks the states of all paths, and with all also those that they replaced. The
+// caller wants about hint of them.
 func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	w := &Walker{}
 	if !v.open.IsZero() {
@@ -59,11 +60,10 @@ func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	}
 	segs, err := v.segments()
 	w.fail(err)
-	for i := range segs {
-		g := &segs[i]
-		w.sources = append(w.sources, source{kind: keyEntry, head: lineageKey(keyEntry, g.ID), lineage: g.ID, bound: g.end.N})
+	for _, g := range segs {
+		w.sources = append(w.sources, source{kind: keyEntry, head: lineageKey(keyEntry, g.ID), lineage: g.ID, last: g.end.N})
 		if all || !g.head {
-			w.sources = append(w.sources, source{kind: keyVersion, head: lineageKey(keyVersion, g.ID), lineage: g.ID, bound: g.end.N})
+			w.sources = append(w.sources, source{kind: keyVersion, head: lineageKey(keyVersion, g.ID), lineage: g.ID, last: g.end.N})
 		}
 		for _, y := range g.Layers {
 			if y.N <= g.end.N {
@@ -73,9 +73,9 @@ func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	}
 	if n := len(w.sources); hint > 0 {
 		if n > 2 {
-			hint = 2 * hint / n // each has a part of them
+			hint = 2 * hint / n // each source has some of them
 		}
-		hint++ // sources are one row ahead
+		hint++ // a source is one row ahead
 	}
 	for i := range w.sources {
 		s := &w.sources[i]
@@ -85,29 +85,29 @@ func (v *View) walk(prefix string, all bool, hint int) *Walker {
 	return w
 }
 
-// addLayer adds the rows that stand under the id of a commit.
+// addLayer adds the rows under the id of commit n, which is a layer of the lineage, or
+// open.
 func (w *Walker) addLayer(lineage LineageID, id ID, n uint64) {
-	w.sources = append(w.sources, source{kind: keyChange, head: changeKey(id, ""), lineage: lineage, bound: n, layer: n})
+	w.sources = append(w.sources, source{kind: keyChange, head: changeKey(id, ""), lineage: lineage, last: n, layer: n})
 }
 
-// Seek makes the following Next move to the first path at or after path.
+// Seek makes the following Next move to the first file whose path is path or sorts after
+// it. It goes forward only.
 func (w *Walker) Seek(path string) {
 	for i := range w.sources {
 		s := &w.sources[i]
-		if s.started && s.valid && string(s.path) >= path || s.started && !s.valid {
+		if s.started && (!s.valid || string(s.path) >= path) {
 			continue
 		}
 		s.rows.Seek(s.first(path))
 		s.started = true
 		w.fail(s.advance())
 	}
-	// What Next would step over is behind already.
 	w.path = ""
 }
 
-// seekBelow moves on from path's states of n and later. It follows a Seek to
-// path.
-func (w *Walker) seekBelow(path string, n uint64) {
+// seekOlder moves to the states of path that are older than n. It follows a Seek to path.
+func (w *Walker) seekOlder(path string, n uint64) {
 	for i := range w.sources {
 		s := &w.sources[i]
 		if !s.valid || string(s.path) != path || s.n < n {
@@ -120,14 +120,14 @@ func (w *Walker) seekBelow(path string, n uint64) {
 	}
 }
 
-// Next moves to the next path that has an entry.
+// Next moves to the next file and reports whether there is one.
 func (w *Walker) Next() bool {
 	for w.err == nil {
-		best := w.least()
-		if best == nil {
+		first := w.firstSource()
+		if first == nil {
 			return false
 		}
-		w.path, w.encodedState = string(best.path), best.encodedState
+		w.path, w.encodedState = string(first.path), first.encodedState
 		for i := range w.sources {
 			s := &w.sources[i]
 			if s.valid && string(s.path) == w.path {
@@ -141,10 +141,10 @@ func (w *Walker) Next() bool {
 	return false
 }
 
-// least is the source whose next state comes first: least path, then
-// greatest N.
-func (w *Walker) least() *source {
-	var best *source
+// firstSource returns the source whose state is the newest of the least path, nil if all
+// are at their ends.
+func (w *Walker) firstSource() *source {
+	var first *source
 	for i := range w.sources {
 		s := &w.sources[i]
 		if !s.started {
@@ -154,11 +154,11 @@ func (w *Walker) least() *source {
 		if !s.valid {
 			continue
 		}
-		if best == nil || string(s.path) < string(best.path) || string(s.path) == string(best.path) && s.n > best.n {
-			best = s
+		if first == nil || string(s.path) < string(first.path) || string(s.path) == string(first.path) && s.n > first.n {
+			first = s
 		}
 	}
-	return best
+	return first
 }
 
 func (w *Walker) fail(err error) {
@@ -167,69 +167,69 @@ func (w *Walker) fail(err error) {
 	}
 }
 
-// Path is the path Next moved to.
+// Path is the path of the file that Next moved to.
 func (w *Walker) Path() string { return w.path }
 
-// State decodes the state Next moved to.
+// State decodes the state of the file that Next moved to.
 func (w *Walker) State() (State, error) { return w.decode() }
 
-// Err is what ended the walk early.
+// Err is what ended the walk early, nil at its regular end.
 func (w *Walker) Err() error { return w.err }
 
-// advance moves to the next row that counts.
+// advance moves to the next row that the view shows.
 func (s *source) advance() error {
 	for skipped := 1; s.rows.Next(); skipped++ {
-		ok, err := s.load()
-		if err != nil || ok {
-			s.valid = ok
+		shown, err := s.load()
+		if err != nil || shown {
+			s.valid = shown
 			return err
 		}
 		if s.kind == keyVersion && skipped%nearRows == 0 {
-			// A long history of what came later: go to where it counts.
-			s.rows.Seek(versionKey(s.lineage, string(s.path), s.bound))
+			s.rows.Seek(versionKey(s.lineage, string(s.path), s.last))
 		}
 	}
 	s.valid = false
 	return s.rows.Err()
 }
 
-// load reads the row under the cursor and says whether it counts.
+// load takes the row at the cursor and reports whether the view shows it.
 func (s *source) load() (bool, error) {
 	key, row := s.rows.Key(), s.rows.Value()
 	s.path = key[len(s.head):]
 	if s.layer > 0 {
 		s.encodedState = encodedState{s.layer, row}
-		return len(row) > 0, nil // an empty row has been folded in
+		return len(row) > 0, nil // else it has been folded in
 	}
 	if s.kind == keyVersion {
 		path, n, err := parseVersionKey(key)
 		s.path = path
-		if err != nil || n > s.bound {
+		if err != nil || n > s.last {
 			return false, err
 		}
 	}
 	e, err := parseRow(row)
-	if err != nil || e.n > s.bound {
+	if err != nil || e.n > s.last {
 		return false, err
 	}
 	s.encodedState = e
 	return true, nil
 }
 
-// nearRows is how many rows are stepped over before a seek pays.
-const nearRows = 8
+// nearRows is how many rows are stepped over before a Seek, which may be a call of the
+// store where stepping on needs none.
+const nearRows = 64
 
 // skipPath moves to the next path.
 func (s *source) skipPath() error {
 	if s.kind != keyVersion {
 		return s.advance()
 	}
-	at := string(s.path)
+	path := string(s.path)
 	for range nearRows {
-		if err := s.advance(); err != nil || !s.valid || string(s.path) != at {
+		if err := s.advance(); err != nil || !s.valid || string(s.path) != path {
 			return err
 		}
 	}
-	s.rows.Seek(append(s.first(at), 0, 1)) // behind all versions of the path, before every longer one
+	s.rows.Seek(append(s.first(path), 0, 1)) // behind the states of path, and before those of longer ones
 	return s.advance()
 }

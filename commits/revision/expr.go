@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// ErrExpr is a malformed version expression.
+// ErrExpr is wrapped by the errors of Parse.
 var ErrExpr = errors.New("malformed version expression")
 
-// Expr is a version expression: a base and steps from there.
+// Expr is a version expression: a base, and steps that lead on from it.
 //
 //	base   := "" | HEAD | branch | tag | commit | commit prefix
 //	suffix := "^"+ | "~"+ | "^"N | "~"N | "."N | "@"time
 //
-// As bucket names cannot hold those characters in every client, HEAD-N,
-// COMMIT-N and at-20261120T120000Z say the same. The zero value is the empty
-// expression: whatever the context says.
+// Not every client accepts those characters in the name of a bucket, so HEAD-N,
+// COMMIT-N and at-20261120T120000Z are other spellings of HEAD^N, COMMIT^N and
+// HEAD@2026-11-20T12:00:00Z. The zero value is the empty expression, which means
+// what its context says.
 type Expr struct {
-	// Base is empty for HEAD, or a name or (shortened) commit id.
+	// Base is a name or a commit id, abbreviated perhaps; empty for HEAD.
 	Base  string
 	Steps []Step
 }
@@ -33,24 +34,25 @@ type Step struct {
 	Time time.Time // for At
 }
 
-// StepKind says what a step does.
+// StepKind says where a step leads.
 type StepKind uint8
 
 // The kinds of steps.
 const (
-	Parent StepKind = iota + 1 // N times to the first parent
-	Nth                        // the N-th commit of the branch, from 1
-	At                         // the state at Time
+	Parent StepKind = iota + 1 // to the first parent, N times
+	Nth                        // to the N-th commit of the branch, counted from 1
+	At                         // to the state at Time
 )
 
-// MaxSteps bounds the numbers in an expression and their sum.
+// MaxSteps is the greatest number in an expression, and the greatest sum of those of
+// consecutive steps to a parent.
 const MaxSteps = 1 << 62
 
 const (
-	// maxKinds is how many suffixes an expression may have, those of parents
-	// behind one another being one: each is searched for in the history.
-	maxKinds = 100
-	maxShown = 100 // bytes of an expression that has more
+	// maxSuffixes is how many steps an expression may have, consecutive ones to a
+	// parent counting as one: each costs a search of the history.
+	maxSuffixes = 100
+	maxShown    = 100 // bytes of an expression with too many steps that its error shows
 )
 
 const bucketTime = "20060102T150405Z"
@@ -79,7 +81,7 @@ func Parse(s string) (Expr, error) {
 		if !x.add(step) {
 			return Expr{}, exprError(s, "number too large")
 		}
-		if len(x.Steps) > maxKinds {
+		if len(x.Steps) > maxSuffixes {
 			return Expr{}, exprError(s[:maxShown]+"...", "too many suffixes")
 		}
 	}
@@ -90,16 +92,16 @@ func exprError(s, why string) error {
 	return fmt.Errorf("%w %q: %s", ErrExpr, s, why)
 }
 
-// parseBase reads the part before the suffixes, bucket spellings included.
+// parseBase reads the part in front of the suffixes, in either spelling.
 func parseBase(base string) (Expr, error) {
 	if strings.EqualFold(base, "HEAD") {
 		return Expr{}, nil
 	}
 	if m := headN.FindStringSubmatch(base); m != nil {
-		return parentOf("", m[1])
+		return parentsOf("", m[1])
 	}
 	if m := commitN.FindStringSubmatch(base); m != nil && IsID(m[1]) {
-		return parentOf(m[1], m[2])
+		return parentsOf(m[1], m[2])
 	}
 	if m := atTime.FindStringSubmatch(base); m != nil {
 		t, err := time.Parse(bucketTime, strings.ToUpper(m[1]))
@@ -111,7 +113,7 @@ func parseBase(base string) (Expr, error) {
 	return Expr{Base: base}, nil
 }
 
-func parentOf(base, digits string) (Expr, error) {
+func parentsOf(base, digits string) (Expr, error) {
 	n, why := parseNumber(digits)
 	if why != "" {
 		return Expr{}, errors.New(why)
@@ -121,7 +123,7 @@ func parentOf(base, digits string) (Expr, error) {
 	return x, nil
 }
 
-// parseStep reads one suffix and says how many bytes it took.
+// parseStep reads one suffix and returns how many bytes it took, or why it is none.
 func parseStep(s string) (step Step, n int, why string) {
 	switch c := s[0]; c {
 	case '^', '~':
@@ -165,7 +167,8 @@ func parseNumber(digits string) (uint64, string) {
 	return n, ""
 }
 
-// add appends a step, joining steps to parents; false if the sum is too large.
+// add appends a step, or joins it to the one before if both lead to parents. It
+// reports whether the sum of the two is allowed.
 func (x *Expr) add(s Step) bool {
 	if s.Kind == Parent {
 		if s.N == 0 {
@@ -180,10 +183,10 @@ func (x *Expr) add(s Step) bool {
 	return true
 }
 
-// IsZero says whether x is empty: the head, with no steps.
+// IsZero reports whether x is empty: the head, without steps.
 func (x Expr) IsZero() bool { return x.Base == "" && len(x.Steps) == 0 }
 
-// String is the expression in its shortest spelling; Parse reads it back.
+// String returns the expression in its shortest spelling, which Parse reads back.
 func (x Expr) String() string {
 	var b strings.Builder
 	b.WriteString(x.Base)

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// ID names a commit. It is assigned before the content is known, so that an
-// open commit can be written to under its own name, and has the shape of a
-// random UUID (version 4, RFC 9562) without dashes. The zero value means none.
+// ID names a commit. It is drawn before the content is known, so that an open
+// commit can be written to under its own name, and has the form of a random UUID
+// (version 4, RFC 9562) without dashes. The zero value means none.
 type ID [16]byte
 
 // NewID draws an ID from rand.
@@ -33,7 +33,7 @@ func ParseID(s string) (ID, error) {
 	return id, err
 }
 
-// IsID says whether s has the shape of a commit id:
+// IsID reports whether s has the form of a commit id:
 // ^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$.
 func IsID(s string) bool {
 	if len(s) != 32 || s[12] != '4' || s[16] != '8' && s[16] != '9' && s[16] != 'a' && s[16] != 'b' {
@@ -42,15 +42,15 @@ func IsID(s string) bool {
 	return isHex(s)
 }
 
-// MinPrefix is the number of digits that a shortened commit id needs.
+// MinPrefix is how many digits an abbreviated commit id needs.
 const MinPrefix = 8
 
-// IsPrefix says whether s may be a shortened commit id.
+// IsPrefix reports whether s may be an abbreviated commit id.
 func IsPrefix(s string) bool {
 	return len(s) >= MinPrefix && len(s) < 32 && isHex(s)
 }
 
-// IsCommit says whether s may be a commit id or the beginning of one.
+// IsCommit reports whether s may be a commit id, abbreviated or not.
 func IsCommit(s string) bool { return IsID(s) || IsPrefix(s) }
 
 func isHex(s string) bool {
@@ -62,14 +62,14 @@ func isHex(s string) bool {
 	return true
 }
 
-// String is the id as 32 lower-case hex digits.
+// String returns the id as 32 lower-case hex digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// IsZero says whether id is the zero value.
+// IsZero reports whether id is the zero value.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// IDRange is the lowest and the highest of the ids that begin with prefix, which need
-// not have the shape of commit ids.
+// IDRange returns the lowest and the highest ID that begin with prefix, in hex. They
+// need not have the form of commit ids.
 func IDRange(prefix string) (lowest, highest ID, err error) {
 	rest := 2*len(lowest) - len(prefix)
 	if !isHex(prefix) || rest < 0 {

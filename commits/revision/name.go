@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// ErrName is a name that a repo, branch or tag cannot have.
+// ErrName is wrapped by the errors of CheckName.
 var ErrName = errors.New("invalid name")
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
 
-// MaxName is the longest name in bytes.
+// MaxName is the length of the longest name, in bytes.
 const MaxName = 255
 
-// CheckName says why s cannot name a repo, branch or tag: it has characters
-// outside of a-z A-Z 0-9 _ - or would be read as a commit, HEAD, HEAD-N or
-// at-TIME. Errors wrap ErrName.
+// CheckName returns an error that says why s cannot name a repo, branch or tag: it
+// is empty or too long, has other characters than a-z A-Z 0-9 _ -, begins with _ or
+// -, or would be read as a commit, HEAD, HEAD-N or at-TIME.
 func CheckName(s string) error {
 	switch {
 	case s == "":

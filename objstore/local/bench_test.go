@@ -142,6 +142,8 @@ func BenchmarkUpdate(b *testing.B) {
 					benchCommit(b, s, next.Add(1))
 				}
 			})
+			st := s.Stats()
+			b.ReportMetric(float64(st.Transactions)/float64(st.Groups), "txns/sync")
 		})
 	}
 }

@@ -80,7 +80,7 @@ func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Ha
 		return acked, 0, true
 	}
 	defer s.Close()
-	for i := range 8 {
+	for i := range 6 {
 		name := fmt.Sprint(i)
 		data := bytes.Repeat([]byte(name), 3000)
 		h, err := s.Blobs().Put(t.Context(), data)
@@ -119,7 +119,7 @@ func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, number
 		t.Errorf("%s: number %d, %v follows %d", what, n, err, number)
 	}
 	err := s.Rows().View(t.Context(), func(tx objstore.Reader) error {
-		for i := range 8 {
+		for i := range 6 {
 			name := fmt.Sprint(i)
 			a, errA := tx.Get([]byte("a" + name))
 			b, errB := tx.Get([]byte("b" + name))

@@ -12,7 +12,7 @@
 // Promises: the Updates of one Rows happen in the order in which they are
 // told, and each is all or nothing as far as Commit is. Rows may be used
 // concurrently; a Reader and a Writer are one transaction's and belong to one
-// goroutine at a time. A goroutine is kept only while Updates wait.
+// goroutine at a time. One goroutine commits; it lives until Close.
 //
 // Subjects are not looked at: within one process Updates never run into each
 // other. An Engine that several processes share is where they would be locked.

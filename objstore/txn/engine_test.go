@@ -12,7 +12,6 @@ import (
 	"caret/objstore/txn"
 )
 
-// No goroutine stays when nobody waits, even of rows that are not closed.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stub is an Engine over a tree that counts what is asked of it.
@@ -31,6 +30,13 @@ type stub struct {
 }
 
 type batch struct{ rows, bytes, transactions int }
+
+// open returns the rows of an engine, which are closed in the end.
+func open(t testing.TB, e txn.Engine, opts txn.Options) *txn.Rows {
+	x := txn.New(e, opts)
+	t.Cleanup(func() { x.Close() })
+	return x
+}
 
 func newStub() *stub {
 	return &stub{table: txn.NewTree(), numbers: map[string]uint64{},
@@ -139,7 +145,7 @@ type gathered struct {
 // gather begins an Update that is held up in its transaction.
 func gather(t *testing.T) *gathered {
 	s := newStub()
-	g := &gathered{Rows: txn.New(s, txn.Options{}), stub: s, t: t, gate: make(chan struct{})}
+	g := &gathered{Rows: open(t, s, txn.Options{}), stub: s, t: t, gate: make(chan struct{})}
 	running := make(chan struct{})
 	g.wg.Go(func() {
 		if err := g.Update(context.Background(), "", func(objstore.Writer) error {

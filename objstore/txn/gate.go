@@ -31,9 +31,6 @@ func (g *Gate) Enter() error {
 	return objstore.ErrClosed
 }
 
-// hold enters even if the gate closes. The caller is inside.
-func (g *Gate) hold() { g.inside.Add(1) }
-
 // Leave ends what Enter began.
 func (g *Gate) Leave() {
 	if g.inside.Add(-1) == closing {

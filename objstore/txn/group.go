@@ -41,7 +41,7 @@ func (x *Rows) commit(requests []*request) (done int) {
 	}
 	// Those that failed are told only now, as they may have failed because of
 	// what is in the group: who is told that something is there already must
-	// find it.
+	// find it. If the commit fails they are told that.
 	for _, r := range requests[:done] {
 		if !r.cancelled {
 			r.err = cmp.Or(err, r.err)

@@ -145,7 +145,7 @@ func TestTooLarge(t *testing.T) {
 		},
 		"more yet, though told": func(tx objstore.Writer) error {
 			for range 10 {
-				tx.Set([]byte("x"), make([]byte, 1<<20)) //nolint:errcheck // that is the point
+				tx.Set([]byte("x"), make([]byte, 1<<20))
 			}
 			return nil
 		},
@@ -173,15 +173,15 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := newStub()
-	rows := txn.New(s, txn.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	rows := open(t, s, txn.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	func() {
 		defer func() {
 			if v := recover(); v != "boom" {
 				t.Errorf("recovered %v", v)
 			}
 		}()
-		rows.Update(t.Context(), "", func(tx objstore.Writer) error { //nolint:errcheck // it panics
-			tx.Set([]byte("a"), nil) //nolint:errcheck // it is thrown away
+		rows.Update(t.Context(), "", func(tx objstore.Writer) error {
+			tx.Set([]byte("a"), nil)
 			panic("boom")
 		})
 	}()
@@ -205,7 +205,7 @@ func TestGoexit(t *testing.T) {
 	go func() {
 		returned := false
 		defer func() { ended <- returned }()
-		g.Update(context.Background(), "", func(objstore.Writer) error { //nolint:errcheck // it does not return
+		g.Update(context.Background(), "", func(objstore.Writer) error {
 			runtime.Goexit()
 			return nil
 		})
@@ -259,7 +259,7 @@ func TestCommitFails(t *testing.T) {
 	var caught any
 	g.wg.Go(func() {
 		defer func() { caught = recover() }()
-		g.Update(t.Context(), "", func(objstore.Writer) error { panic("boom") }) //nolint:errcheck // it panics
+		g.Update(t.Context(), "", func(objstore.Writer) error { panic("boom") })
 	})
 	for g.Waiting() < 4 {
 		runtime.Gosched()
@@ -286,7 +286,7 @@ func TestCommitFails(t *testing.T) {
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	s := newStub()
-	rows := txn.New(s, txn.Options{})
+	rows := open(t, s, txn.Options{})
 	changed := rows.Changed()
 	broken := errors.New("broken")
 	s.commit = func() (bool, error) { return false, broken }
@@ -304,7 +304,7 @@ func TestChanged(t *testing.T) {
 // TestEnded: who keeps a transaction beyond its end is found out.
 func TestEnded(t *testing.T) {
 	t.Parallel()
-	rows := txn.New(newStub(), txn.Options{})
+	rows := open(t, newStub(), txn.Options{})
 	var r objstore.Reader
 	var w objstore.Writer
 	want(t, "view", nil)(rows.View(t.Context(), func(tx objstore.Reader) error { r = tx; return nil }))
@@ -335,7 +335,7 @@ func TestFlush(t *testing.T) {
 	s := newStub()
 	committed := make(chan bool, 1)
 	s.commit = func() (bool, error) { committed <- true; return true, nil }
-	rows := txn.New(s, txn.Options{})
+	rows := open(t, s, txn.Options{})
 	rows.Flush()
 	<-committed
 	rows.Close()

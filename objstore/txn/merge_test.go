@@ -60,7 +60,7 @@ func TestDeletedRows(t *testing.T) {
 	for i := range stored {
 		s.table.Set(objstore.Row{Key: number(i), Value: []byte{}})
 	}
-	rows := txn.New(s, txn.Options{})
+	rows := open(t, s, txn.Options{})
 	err := rows.Update(t.Context(), "", func(tx objstore.Writer) error {
 		for i := range stored - 1 {
 			if err := tx.Delete(number(i)); err != nil {
@@ -88,7 +88,7 @@ func BenchmarkPage(b *testing.B) {
 			for i := range 20_000 {
 				s.table.Set(objstore.Row{Key: number(2 * i), Value: []byte{}})
 			}
-			rows := txn.New(s, txn.Options{})
+			rows := open(b, s, txn.Options{})
 			if err := rows.Update(b.Context(), "", func(tx objstore.Writer) error {
 				for i := range written {
 					if err := tx.Set(number(2*i+1), nil); err != nil {

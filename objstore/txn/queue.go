@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"caret/objstore"
@@ -35,18 +36,19 @@ func (r *request) answer() error {
 	return r.err
 }
 
-// queue is the Updates that wait, and whether somebody is at them.
+// queue is the Updates that wait for the goroutine that commits them. That one
+// stays: a new one each time would first have to grow its stack.
 type queue struct {
 	mu      sync.Mutex
-	waiting []*request // those of the group under way too
-	flush   bool       // a commit is asked for, though nobody waits
-	working bool
+	waiting []*request    // those of the group under way too
+	flush   bool          // a commit is asked for, though nobody waits
+	wake    chan struct{} // holds one if there may be something to do; closed in the end
+	ended   chan struct{} // closed after that
 }
 
 // add lets a request wait, or asks for a commit if it is nil. The caller has
 // entered.
-func (x *Rows) add(r *request) {
-	q := &x.queue
+func (q *queue) add(r *request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r == nil {
@@ -54,40 +56,42 @@ func (x *Rows) add(r *request) {
 	} else {
 		q.waiting = append(q.waiting, r)
 	}
-	if !q.working {
-		q.working = true
-		x.gate.hold()
-		go x.work()
+	q.ring()
+}
+
+func (q *queue) ring() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
 	}
 }
 
-// work commits group after group while somebody waits.
+// work commits group after group.
 func (x *Rows) work() {
-	defer x.gate.Leave()
-	idle := false
+	done := false
 	defer func() {
-		if !idle {
+		if done {
+			close(x.queue.ended)
+		} else {
 			x.exited()
 		}
 	}()
-	for {
-		group, ok := x.queue.next()
-		if !ok {
-			idle = true
-			return
+	for range x.queue.wake {
+		for group, ok := x.queue.next(); ok; group, ok = x.queue.next() {
+			x.queue.drop(x.commit(group))
 		}
-		x.queue.drop(x.commit(group))
 	}
+	done = true
 }
 
-// next is the group to come. It stays in the queue.
+// next is the group to come, if there is something to do. It stays in the queue.
 func (q *queue) next() ([]*request, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.working = q.flush || len(q.waiting) > 0
+	ok := q.flush || len(q.waiting) > 0
 	q.flush = false
 	n := min(len(q.waiting), maxGroup)
-	return q.waiting[:n:n], q.working
+	return q.waiting[:n:n], ok
 }
 
 // drop takes the first n requests out, who have been told.
@@ -98,25 +102,26 @@ func (q *queue) drop(n int) {
 	q.waiting = q.waiting[n:]
 }
 
+// remove takes one request out.
+func (q *queue) remove(r *request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.waiting, r); i >= 0 {
+		q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+	}
+}
+
 // exited goes on after a transaction ended the goroutine it ran in: with the
 // rest of its group, of which nothing was committed.
 func (x *Rows) exited() {
-	q := &x.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	r := x.running
 	if r == nil {
 		return // the engine panics, which ends the process
 	}
-	for i := range q.waiting {
-		if q.waiting[i] == r {
-			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			break
-		}
-	}
+	x.running = nil
+	x.queue.remove(r)
+	x.queue.ring()
+	go x.work()
 	r.exits = true
 	close(r.told)
-	x.running = nil
-	x.gate.hold()
-	go x.work()
 }

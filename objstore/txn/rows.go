@@ -11,8 +11,8 @@ import (
 // Options say how an Engine's Rows run transactions; the zero value is fine.
 type Options struct {
 	// Alone commits each Update for itself, in the goroutine of its caller, so
-	// that a panic shows where it arose. It is for stores whose commits cost
-	// nothing.
+	// that a panic shows where it arose, and Flush does nothing. It is for
+	// stores whose commits cost nothing.
 	Alone bool
 	// Rehearse runs each transaction twice, as the contract allows, and keeps
 	// only the second run: who keeps something from the first is found out.
@@ -40,7 +40,12 @@ func New(engine Engine, opts Options) *Rows {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Rows{engine: engine, opts: opts, gate: NewGate()}
+	x := &Rows{engine: engine, opts: opts, gate: NewGate()}
+	if !opts.Alone {
+		x.queue.wake, x.queue.ended = make(chan struct{}, 1), make(chan struct{})
+		go x.work()
+	}
+	return x
 }
 
 // enter is followed by x.gate.Leave, unless it fails.
@@ -80,7 +85,7 @@ func (x *Rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.
 		defer x.turn.Unlock()
 		x.commit([]*request{r})
 	} else {
-		x.add(r)
+		x.queue.add(r)
 		<-r.told
 	}
 	return r.answer()
@@ -91,13 +96,22 @@ func (x *Rows) Changed() <-chan struct{} { return x.bell.Next() }
 
 // Flush asks for a Commit soon, though no Update may wait for one.
 func (x *Rows) Flush() {
-	if x.gate.Enter() != nil {
+	if x.opts.Alone || x.gate.Enter() != nil {
 		return
 	}
 	defer x.gate.Leave()
-	x.add(nil)
+	x.queue.add(nil)
 }
 
 // Close waits for transactions under way, and says whether it was the first to
 // close. The engine is then used no more.
-func (x *Rows) Close() bool { return x.gate.Close() }
+func (x *Rows) Close() bool {
+	first := x.gate.Close()
+	if !x.opts.Alone {
+		if first {
+			close(x.queue.wake)
+		}
+		<-x.queue.ended
+	}
+	return first
+}

@@ -15,7 +15,7 @@ import (
 func TestBlocks(t *testing.T) {
 	t.Parallel()
 	s := newStub()
-	rows := txn.New(s, txn.Options{})
+	rows := open(t, s, txn.Options{})
 	for i := range uint64(64 + 256 + 1024 + 1024) {
 		if n, err := rows.Number(t.Context(), "n", 0); n != i+1 || err != nil {
 			t.Fatalf("%d: %d, %v", i, n, err)
@@ -51,7 +51,7 @@ func TestBlocks(t *testing.T) {
 func TestNumberWaits(t *testing.T) {
 	t.Parallel()
 	s := newStub()
-	rows := txn.New(s, txn.Options{})
+	rows := open(t, s, txn.Options{})
 	begun, gate := make(chan bool), make(chan bool)
 	s.reserve = func() error { close(begun); <-gate; return nil }
 	first := make(chan error)
