@@ -18,7 +18,7 @@ func TestRecent(t *testing.T) {
 	s := newStub()
 	rows := txn.New(s, txn.Options{Sole: true})
 	a, b, absent := []byte("a"), []byte("b"), []byte("absent")
-	const writes = 3000
+	const writes = 500
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var writers, readers sync.WaitGroup
