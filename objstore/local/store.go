@@ -74,7 +74,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
-	s.rows = txn.New(engine{s}, txn.Options{Log: s.log})
+	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true})
 	return s, nil
 }
 

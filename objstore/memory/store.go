@@ -43,7 +43,7 @@ func NewWith(opts Options) *Store {
 	s.table.Store(txn.NewTree())
 	s.numbers.last = make(map[string]uint64)
 	s.blobs = blobs{store: s, gate: txn.NewGate(), data: make(map[objstore.Hash][]byte)}
-	s.rows = txn.New(engine{s}, txn.Options{Alone: true, Rehearse: true})
+	s.rows = txn.New(engine{s}, txn.Options{Alone: true, Rehearse: true, Sole: true})
 	return s
 }
 

@@ -94,6 +94,8 @@ func (t *stubTx) Get(key []byte) ([]byte, error) {
 func (t *stubTx) GetMany(keys [][]byte) ([][]byte, error) {
 	t.alive()
 	values := make([][]byte, len(keys))
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i, k := range keys {
 		t.asked = append(t.asked, string(k))
 		values[i], _ = t.table.Get(k)

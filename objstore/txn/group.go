@@ -35,7 +35,7 @@ func (x *Rows) commit(requests []*request) (done int) {
 	for done < len(requests) && g.run(requests[done]) {
 		done++
 	}
-	err = tx.Commit(Batch{Writes: g.writes, Transactions: g.count})
+	err = g.store()
 	if g.writes.Len() > 0 && (err == nil || errors.Is(err, objstore.ErrUnknownOutcome)) {
 		x.bell.Ring()
 	}
@@ -49,6 +49,13 @@ func (x *Rows) commit(requests []*request) (done int) {
 		close(r.told)
 	}
 	return done
+}
+
+// store commits what the group writes.
+func (g *group) store() error {
+	g.recent.begin(g.writes)
+	defer g.recent.end()
+	return g.tx.Commit(Batch{Writes: g.writes, Transactions: g.count})
 }
 
 // run runs a transaction on top of those before it, and says whether there was

@@ -17,6 +17,9 @@ type Options struct {
 	// Rehearse runs each transaction twice, as the contract allows, and keeps
 	// only the second run: who keeps something from the first is found out.
 	Rehearse bool
+	// Sole says that nobody commits to the engine but these Rows: what Views read
+	// over and over is then remembered.
+	Sole bool
 	// Log is told of panics in transactions, with the stack that the caller of
 	// Update does not see; nil discards them.
 	Log *slog.Logger
@@ -28,6 +31,7 @@ type Rows struct {
 	opts   Options
 	gate   *Gate
 	bell   Bell
+	recent *recent // nil if it is of no use
 
 	sequences sequences
 	queue     queue
@@ -41,6 +45,9 @@ func New(engine Engine, opts Options) *Rows {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Rows{engine: engine, opts: opts, gate: NewGate()}
+	if opts.Sole {
+		x.recent = newRecent()
+	}
 	if !opts.Alone {
 		x.queue.wake, x.queue.ended = make(chan struct{}, 1), make(chan struct{})
 		go x.work()
@@ -62,11 +69,13 @@ func (x *Rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
 		return err
 	}
 	defer x.gate.Leave()
+	before := x.recent.now()
 	snapshot, err := x.engine.View(ctx)
 	if err != nil {
 		return err
 	}
 	defer snapshot.Discard()
+	snapshot = x.recent.remember(snapshot, before)
 	r := &reader{from: snapshot}
 	defer func() { r.ended = true }()
 	return fn(r)
