@@ -38,7 +38,7 @@ func (b *bench) callers() error {
 	for i := range bodies {
 		bodies[i] = random(uint64(i), 4096)
 	}
-	puts, err := inTurns(clients, func(caller, worker int) error {
+	puts, err := root.inTurns(clients, func(caller, worker int) error {
 		n := written[caller].Add(1)
 		copy(bodies[worker], fmt.Sprintf("%d%020d", caller, n))
 		return who[caller].do("PUT", file(caller, n), bodies[worker])
@@ -47,34 +47,47 @@ func (b *bench) callers() error {
 		return err
 	}
 	var read atomic.Uint64
-	gets, err := inTurns(clients, func(caller, _ int) error { // of what the user has written, as root's it may not read
+	gets, err := root.inTurns(clients, func(caller, _ int) error { // of what the user has written, as root's it may not read
 		return who[caller].do("GET", file(1, read.Add(1)%written[1].Load()+1), nil)
 	})
 	if err != nil {
 		return err
 	}
-	for i, rates := range [][2]float64{puts, gets} {
-		b.add(fmt.Sprintf("HTTP: %s of 4 KiB as root, %d clients", []string{"durable PUT", "GET"}[i], clients), "/s", rates[0], 0, true)
-		b.add("the same as a user with grants", "/s", rates[1], 0, true)
-		b.add("ratio of the two", "", rates[1]/rates[0], 0.95, true)
+	for i, as := range [][2]turnsOf{puts, gets} {
+		b.add(fmt.Sprintf("HTTP: %s of 4 KiB as root, %d clients", []string{"durable PUT", "GET"}[i], clients), "/s", as[0].rate(), 0, true)
+		b.add("the same as a user with grants", "/s", as[1].rate(), 0, true)
+		b.add("ratio of the two", "", as[1].rate()/as[0].rate(), 0.95, true)
+		b.add("the server's CPU for each, root's", "us", as[0].cost(), 0, false)
+		b.add("the user's", "us", as[1].cost(), 0, false)
 	}
 	return root.stop()
 }
 
+// turnsOf is what came of one caller's turns.
+type turnsOf struct {
+	count     int64
+	took, cpu time.Duration // cpu is the server's
+}
+
+func (t turnsOf) rate() float64 { return float64(t.count) / t.took.Seconds() }
+func (t turnsOf) cost() float64 { return float64(t.cpu.Microseconds()) / float64(t.count) }
+
 // inTurns runs fn as two callers in turns, as the machine is not the same from
-// second to second, and says how often it ran in a second as each.
-func inTurns(clients int, fn func(caller, worker int) error) (rates [2]float64, err error) {
+// second to second.
+func (s *server) inTurns(clients int, fn func(caller, worker int) error) (of [2]turnsOf, err error) {
 	for turn := range turns {
 		for k := range 2 {
 			caller := (turn + k) % 2
+			cpu := s.cpu()
 			count, took, err := parallel(clients, until(time.Now().Add(turnFor)), func(worker int) error { return fn(caller, worker) })
 			if err != nil {
-				return rates, err
+				return of, err
 			}
-			rates[caller] += float64(count) / took.Seconds() / turns
+			t := &of[caller]
+			t.count, t.took, t.cpu = t.count+count, t.took+took, t.cpu+s.cpu()-cpu
 		}
 	}
-	return rates, nil
+	return of, nil
 }
 
 // grantee is the server as it is asked by a user who may read and write root's
