@@ -69,7 +69,7 @@ const (
 // DefaultBranch is the default branch of a repo that does not say otherwise.
 const DefaultBranch = "master"
 
-// What has a name; see package catalog.
+// Repo and those that follow are what has a name; see package catalog.
 type (
 	Repo          = catalog.Repo
 	Branch        = catalog.Branch
@@ -81,7 +81,7 @@ type (
 	VersionError  = catalog.VersionError
 )
 
-// Files and commits; see package commits.
+// Commit and those that follow are files and commits; see package commits.
 type (
 	Commit   = commits.Commit
 	CommitID = revision.ID
@@ -98,7 +98,7 @@ type (
 	Info = commits.Change
 )
 
-// Who may do what; see package access.
+// Caller and those that follow say who may do what; see package access.
 type (
 	Caller     = access.Caller
 	Action     = access.Action
@@ -144,7 +144,7 @@ var (
 	Holder    = access.Holder
 )
 
-// Sets of changes; see package changeset.
+// Rule and those that follow are about sets of changes; see package changeset.
 type (
 	Rule          = changeset.Rule
 	Conflict      = changeset.Conflict
@@ -157,7 +157,7 @@ const (
 	Theirs = changeset.Theirs
 )
 
-// Uploads; see package upload.
+// Upload and those that follow are uploads; see package upload.
 type (
 	Upload         = upload.Upload
 	UploadsOptions = upload.ListOptions

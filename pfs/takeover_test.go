@@ -52,7 +52,7 @@ func (r *mortalRows) Update(ctx context.Context, about objstore.Subject, fn func
 	if r.left--; r.left == -1 {
 		r.dead = true
 		if r.after {
-			r.Rows.Update(ctx, about, fn) //nolint:errcheck // nobody is told
+			r.Rows.Update(ctx, about, fn) // nobody is told
 		}
 		return errDead
 	}

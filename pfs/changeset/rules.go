@@ -79,6 +79,7 @@ func (r *Rule) tries() float64 {
 	return math.Pow(1+float64(commas)/float64(braces), float64(braces))
 }
 
+// Fits says whether the rule decides about a path.
 func (r *Rule) Fits(path string) bool {
 	if r.Pattern == "" {
 		return true

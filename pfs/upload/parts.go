@@ -18,6 +18,7 @@ const (
 	MinPart  = 5 << 20 // bytes in a part that is not the last
 )
 
+// Errors about parts, wrapped with which one.
 var (
 	// ErrInvalidPart: a part that was not uploaded, or whose hash differs.
 	ErrInvalidPart = errors.New("invalid part")

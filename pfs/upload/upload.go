@@ -16,7 +16,7 @@ import (
 	"caret/pfs/rows"
 )
 
-// ErrNoSuchUpload: no upload has that id there, or it is over.
+// ErrNoSuchUpload says that no upload has that id there, or that it is over.
 var ErrNoSuchUpload = errors.New("no such upload")
 
 // Upload collects parts that become one file when it is completed.
