@@ -69,46 +69,65 @@ const (
 // DefaultBranch is the default branch of a repo that does not say otherwise.
 const DefaultBranch = "master"
 
-// Repo and those that follow are what has a name; see package catalog.
 type (
-	Repo          = catalog.Repo
-	Branch        = catalog.Branch
+	// Repo is a set of branches that share a history.
+	Repo = catalog.Repo
+	// Branch is a lineage of commits under a name.
+	Branch = catalog.Branch
+	// DeletedBranch is one that can be restored.
 	DeletedBranch = catalog.DroppedBranch
-	Tag           = catalog.Tag
-	Move          = catalog.Move
-	Ref           = catalog.Ref
-	MissingError  = catalog.MissingError
-	VersionError  = catalog.VersionError
+	// Tag is a name for a commit.
+	Tag = catalog.Tag
+	// Move is a time at which a branch was made to point elsewhere.
+	Move = catalog.Move
+	// Ref says which state of which repo.
+	Ref = catalog.Ref
+	// MissingError says which name means nothing.
+	MissingError = catalog.MissingError
+	// VersionError is about the version of a Ref.
+	VersionError = catalog.VersionError
 )
 
-// Commit and those that follow are files and commits; see package commits.
 type (
-	Commit   = commits.Commit
+	// Commit is the record of a commit.
+	Commit = commits.Commit
+	// CommitID names a commit.
 	CommitID = revision.ID
-	Attrs    = commits.Attrs    // a file's content headers, metadata and tags
-	Checksum = commits.Checksum // a file's verified checksum
-	Hash     = objstore.Hash    // the BLAKE3-256 of content
-	// FileWriter takes the content of a file; see FS.NewFile. FilePart is what its
-	// Close returns.
+	// Attrs is a file's content headers, metadata and tags.
+	Attrs = commits.Attrs
+	// Checksum is a file's verified checksum.
+	Checksum = commits.Checksum
+	// Hash is the BLAKE3-256 of content.
+	Hash = objstore.Hash
+	// FileWriter takes the content of a file; see FS.NewFile.
 	FileWriter = content.Writer
-	FilePart   = content.Part
+	// FilePart is what its Close returns: content that was stored.
+	FilePart = content.Part
 	// Info is a file, or a deletion, with its path: its entry (content, time,
 	// attributes) and the commit that made the version; an open commit's id when
 	// it is only staged there.
 	Info = commits.Change
 )
 
-// Caller and those that follow say who may do what; see package access.
 type (
-	Caller     = access.Caller
-	Action     = access.Action
-	ACL        = access.ACL
-	Grant      = access.Grant
-	Group      = access.Group
+	// Caller is who asks.
+	Caller = access.Caller
+	// Action is what a caller asks for.
+	Action = access.Action
+	// ACL is what is granted on a branch, or a version of a file.
+	ACL = access.ACL
+	// Grant is of a permission to a user or a group.
+	Grant = access.Grant
+	// Group is a set of callers.
+	Group = access.Group
+	// Permission is what a grant allows.
 	Permission = access.Permission
-	Settings   = access.Settings
-	User       = access.User
-	Key        = access.Key
+	// Settings is what is said of a branch beside its history.
+	Settings = access.Settings
+	// User is somebody who has keys.
+	User = access.User
+	// Key is what requests are signed with.
+	Key = access.Key
 )
 
 // Actions that a snapshot is opened for.
@@ -144,10 +163,12 @@ var (
 	Holder    = access.Holder
 )
 
-// Rule and those that follow are about sets of changes; see package changeset.
 type (
-	Rule          = changeset.Rule
-	Conflict      = changeset.Conflict
+	// Rule decides about conflicts at some paths.
+	Rule = changeset.Rule
+	// Conflict is a path that both sides changed.
+	Conflict = changeset.Conflict
+	// ConflictError lists such paths.
 	ConflictError = changeset.ConflictError
 )
 
@@ -157,12 +178,17 @@ const (
 	Theirs = changeset.Theirs
 )
 
-// Upload and those that follow are uploads; see package upload.
 type (
-	Upload         = upload.Upload
+	// Upload collects parts that become a file.
+	Upload = upload.Upload
+	// UploadsOptions say which part of a list of uploads is wanted.
 	UploadsOptions = upload.ListOptions
-	UploadItem     = upload.Item
-	UploadsPage    = upload.Page
-	PartInfo       = upload.PartInfo
-	CompletedPart  = upload.CompletedPart
+	// UploadItem is an item of a list of uploads.
+	UploadItem = upload.Item
+	// UploadsPage is a page of a list of uploads.
+	UploadsPage = upload.Page
+	// PartInfo describes a part.
+	PartInfo = upload.PartInfo
+	// CompletedPart names a part of the file to be.
+	CompletedPart = upload.CompletedPart
 )
