@@ -1,0 +1,68 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"caret/pfs"
+)
+
+// ask sends a request with a key, or without one, and returns all of the answer.
+func (s server) ask(t *testing.T, key pfs.Key, method, path, body string, header ...string) (int, string, http.Header) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	if key.AccessKey != "" {
+		sign(t, r, key.AccessKey, key.Secret, time.Now())
+	}
+	return s.send(t, r)
+}
+
+// hideBranch makes dev.sales of a user's and secret.sales, where the key k has
+// another version and the key s is nowhere else.
+func (s server) hideBranch(t *testing.T, set func(*pfs.ACL)) {
+	t.Helper()
+	c := s.client()
+	if _, err := s.fs.CreateRepo(t.Context(), pfs.Repo{Name: "sales"}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, "master.sales", "k", "one")
+	for _, name := range []string{"dev", "secret"} {
+		if _, err := s.fs.CreateBranch(t.Context(), "sales", name, pfs.BranchOptions{From: &pfs.Ref{Repo: "sales"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, c, "dev.sales", "k", "two")
+	put(t, c, "secret.sales", "k", "three")
+	put(t, c, "secret.sales", "s", "hidden")
+	err := s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: "sales", Branch: "dev"}, pfs.ActOwn, func(b *pfs.Settings) error {
+		set(&b.ACL)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPreflightTellsNothing: who signs nothing does not learn from a preflight
+// how many commits a branch has, nor which ids begin alike.
+func TestPreflightTellsNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.hideBranch(t, func(*pfs.ACL) {})
+	for bucket, want := range map[string]int{
+		"HEAD-99.secret.sales": 403, "at-20010101T000000Z.secret.sales": 403, "secret.sales": 403, "secret.nothing": 404,
+	} {
+		status, text, _ := s.ask(t, pfs.Key{}, "OPTIONS", "/"+bucket, "", "Origin", "http://x", "Access-Control-Request-Method", "GET")
+		if status != want || strings.Contains(text, "number") || strings.Contains(text, "before") {
+			t.Errorf("%s answers %d %s, want %d", bucket, status, text, want)
+		}
+	}
+}
