@@ -66,3 +66,29 @@ func TestPreflightTellsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTagsOfHiddenVersions: who may write to a branch does not find out by
+// changing tags what another branch has.
+func TestTagsOfHiddenVersions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	u, key := s.user(t, "ann")
+	s.hideBranch(t, func(a *pfs.ACL) { a.Grants = append(a.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermWrite}) })
+	tags := "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+	for path, want := range map[string]int{
+		"k?tagging&versionId=secret": 403, "s?tagging&versionId=secret": 403, "none?tagging&versionId=secret": 403,
+		"k?tagging&versionId=dev": 200, "none?tagging&versionId=dev": 404,
+	} {
+		for _, method := range []string{"PUT", "DELETE"} {
+			body, want := tags, want
+			if method == "DELETE" {
+				if body = ""; want == 200 {
+					want = 204
+				}
+			}
+			if status, text, _ := s.ask(t, key, method, "/dev.sales/"+path, body); status != want {
+				t.Errorf("%s %s answers %d %s, want %d", method, path, status, text, want)
+			}
+		}
+	}
+}
