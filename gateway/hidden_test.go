@@ -92,3 +92,43 @@ func TestTagsOfHiddenVersions(t *testing.T) {
 		}
 	}
 }
+
+// TestDeleteHiddenVersions: the owner of a branch does not learn what another one
+// has by deleting a version of that.
+func TestDeleteHiddenVersions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	u, key := s.user(t, "ann")
+	s.hideBranch(t, func(a *pfs.ACL) { *a = pfs.ACL{Owner: u.ID} })
+	for _, path := range []string{"k", "s", "none"} {
+		status, _, header := s.ask(t, key, "DELETE", "/dev.sales/"+path+"?versionId=secret", "")
+		if id := header.Get("X-Amz-Version-Id"); status != 403 || id != "" {
+			t.Errorf("%s answers %d with version %q", path, status, id)
+		}
+	}
+	_, text, _ := s.ask(t, key, "POST", "/dev.sales?delete", "<Delete><Object><Key>k</Key><VersionId>secret</VersionId></Object></Delete>")
+	if !strings.Contains(text, "<Code>AccessDenied</Code>") {
+		t.Errorf("among others: %s", text)
+	}
+	if status, text, _ := s.ask(t, key, "DELETE", "/dev.sales/k?versionId=HEAD", ""); status != 204 {
+		t.Errorf("its own: %d %s", status, text)
+	}
+}
+
+// TestVersionsInOpenCommit: of a deletion in an open commit, versions are refused
+// to who may not remove any, and the rest is done.
+func TestVersionsInOpenCommit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	u, key := s.user(t, "ann")
+	s.hideBranch(t, func(a *pfs.ACL) { a.Grants = append(a.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermWrite}) })
+	o, err := s.fs.StartCommit(t.Context(), pfs.Ref{Repo: "sales", Branch: "dev"}, pfs.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, text, _ := s.ask(t, key, "POST", "/"+o.ID.String()+".sales?delete",
+		"<Delete><Object><Key>k</Key></Object><Object><Key>k</Key><VersionId>HEAD</VersionId></Object></Delete>")
+	if status != 200 || !strings.Contains(text, "<Deleted><Key>k</Key>") || !strings.Contains(text, "<Code>AccessDenied</Code>") {
+		t.Errorf("answers %d %s", status, text)
+	}
+}
