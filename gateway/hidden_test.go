@@ -115,6 +115,33 @@ func TestDeleteHiddenVersions(t *testing.T) {
 	}
 }
 
+// TestWhatIsMissing: a version id that leads nowhere is no such version, and a
+// bucket that does not is no such bucket, also where a write finds out.
+func TestWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.hideBranch(t, func(*pfs.ACL) {})
+	root := pfs.Key{AccessKey: accessKey, Secret: secretKey}
+	tags := "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+	upload := "?uploadId=0123456789abcdef0123456789abcdef"
+	for _, tt := range []struct{ method, path, body, want string }{
+		{"PUT", "/dev.sales/k?tagging&versionId=ffffffffffff4fff8fffffffffffffff", tags, "NoSuchVersion"},
+		{"PUT", "/dev.sales/k?tagging&versionId=HEAD%5E99", tags, "NoSuchVersion"},
+		{"PUT", "/dev.sales/none?tagging&versionId=HEAD", tags, "NoSuchKey"},
+		{"DELETE", "/HEAD-99.dev.sales/k?tagging", "", "NoSuchBucket"},
+		{"DELETE", "/HEAD-99.dev.sales?tagging", "", "NoSuchBucket"},
+		{"DELETE", "/HEAD-99.dev.sales?cors", "", "NoSuchBucket"},
+		{"DELETE", "/HEAD-99.dev.sales/k" + upload, "", "NoSuchBucket"},
+		{"GET", "/HEAD-99.dev.sales/k" + upload, "", "NoSuchBucket"},
+		{"PUT", "/HEAD-99.dev.sales/k" + upload + "&partNumber=1", "x", "NoSuchBucket"},
+		{"GET", "/dev.sales/k" + upload, "", "NoSuchUpload"},
+	} {
+		if status, text, _ := s.ask(t, root, tt.method, tt.path, tt.body); status != 404 || errorCode(t, text) != tt.want {
+			t.Errorf("%s %s answers %d %s, want %s", tt.method, tt.path, status, text, tt.want)
+		}
+	}
+}
+
 // TestVersionsInOpenCommit: of a deletion in an open commit, versions are refused
 // to who may not remove any, and the rest is done.
 func TestVersionsInOpenCommit(t *testing.T) {
