@@ -159,3 +159,22 @@ func TestVersionsInOpenCommit(t *testing.T) {
 		t.Errorf("answers %d %s", status, text)
 	}
 }
+
+// TestVersionOfBucket: a version id is no concern of the owner that a bucket is
+// expected to have, when something in it is deleted, nor of the bucket's own ACL.
+func TestVersionOfBucket(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.hideBranch(t, func(*pfs.ACL) {})
+	root := pfs.Key{AccessKey: accessKey, Secret: secretKey}
+	for owner, want := range map[string]int{"root": 204, "somebody": 403} {
+		path := "/dev.sales/k?versionId=ffffffffffff4fff8fffffffffffffff"
+		if status, text, _ := s.ask(t, root, "DELETE", path, "", "X-Amz-Expected-Bucket-Owner", owner); status != want {
+			t.Errorf("expected of %s: %d %s", owner, status, text)
+		}
+	}
+	status, text, _ := s.ask(t, root, "PUT", "/dev.sales?acl&versionId=HEAD%5E", "", "X-Amz-Acl", "public-read")
+	if status != 200 {
+		t.Errorf("the ACL: %d %s", status, text)
+	}
+}
