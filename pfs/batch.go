@@ -102,7 +102,10 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 	for {
 		var page ListPage
 		err := fs.View(ctx, func(v *View) (err error) {
-			s := v.snapshot(&src.Snapshot)
+			s, err := v.again(src, ActList)
+			if err != nil {
+				return err
+			}
 			if page, err = s.List(ctx, opt); err != nil {
 				return err
 			}
