@@ -3,6 +3,8 @@ package pfs
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 
 	"caret/objstore/memory"
@@ -131,5 +133,27 @@ func TestTakenAwayMeanwhile(t *testing.T) {
 				t.Errorf("the diff: %d files, %v", n, err)
 			}
 		})
+	}
+}
+
+// TestAmbiguousHead: which commits a shortened id fits is for who may list, also
+// where it is to be the head's.
+func TestAmbiguousHead(t *testing.T) {
+	t.Parallel()
+	rand := io.MultiReader(strings.NewReader("aaaaaabbbbbbbbbb"+"aaaaaacccccccccc"), strings.NewReader(strings.Repeat("0123456789abcdef", 100)))
+	root, err := openRoot(t.Context(), memory.New(), Options{Rand: rand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.sys.Close() })
+	mustRepo(t, root, "r")
+	mustPut(t, root, Ref{Repo: "r"}, "f", "1")
+	id := mustPut(t, root, Ref{Repo: "r"}, "f", "2").String()
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermWrite)
+	for fs, want := range map[*FS]error{ann: ErrDenied, root: ErrAmbiguous} {
+		_, err := fs.Put(t.Context(), Ref{Repo: "r"}, "g", store(t, root, "x"), Attrs{}, WriteOptions{IfHead: id[:12]})
+		if !errors.Is(err, want) || want == ErrDenied && strings.Contains(err.Error(), id) {
+			t.Errorf("%v, want %v", err, want)
+		}
 	}
 }

@@ -215,6 +215,9 @@ func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snap
 	}
 	to.Version = x
 	want, err := catalog.Resolve(v.tx, v.meant(to))
+	if errors.Is(err, ErrAmbiguous) { // which says what it fits
+		return nil, cmp.Or(v.decide(s, ActList, ""), err)
+	}
 	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
 		return nil, err
 	}
