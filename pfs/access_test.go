@@ -157,3 +157,32 @@ func TestAmbiguousHead(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyOverStaged: what is copied over a file that somebody staged with an ACL
+// has none of that.
+func TestCopyOverStaged(t *testing.T) {
+	t.Parallel()
+	root, ctx := newFS(t), t.Context()
+	mustRepo(t, root, "r")
+	mustPut(t, root, Ref{Repo: "r"}, "secret/k", "secret")
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermWrite)
+	o, err := root.StartCommit(ctx, Ref{Repo: "r"}, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := openRef("r", o.ID)
+	public := &ACL{Owner: RootUser, Grants: []Grant{{Group: AllUsers, Permission: PermRead}}}
+	if _, err := ann.Put(ctx, on, "k", store(t, ann, "hers"), Attrs{}, WriteOptions{ACL: public}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.CopyFiles(ctx, Ref{Repo: "r"}, "secret/", on, "", WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.FinishCommit(ctx, on, FinishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	anybody := root.sys.As(Anonymous)
+	if _, err := anybody.Open(ctx, Ref{Repo: "r"}, ActRead, "k"); !errors.Is(err, ErrDenied) {
+		t.Errorf("anybody reads the copy: %v", err)
+	}
+}
