@@ -96,7 +96,7 @@ func (r *request) putACL() error {
 	if err != nil {
 		return err
 	}
-	ref, err := refVersion(r.bucket, r.query.Get("versionId"), r.query.Has("versionId"))
+	ref, err := refVersion(r.bucket, r.query.Get("versionId"), r.key != "" && r.query.Has("versionId"))
 	if err != nil {
 		return err
 	}

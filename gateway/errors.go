@@ -71,7 +71,7 @@ var errorTable = []struct {
 	{pfs.ErrNoSuchBranch, 404, "NoSuchBucket"},
 	{pfs.ErrNoSuchTag, 404, "NoSuchBucket"},
 	{pfs.ErrNoSuchCommit, 404, "NoSuchBucket"},
-	{pfs.ErrNoSuchVersion, 404, "NoSuchVersion"},
+	{pfs.ErrNoSuchVersion, 404, "NoSuchBucket"}, // of a bucket's name; of a version id see describe
 	{pfs.ErrNoSuchPath, 404, "NoSuchKey"},
 	{pfs.ErrNoSuchUpload, 404, "NoSuchUpload"},
 	{pfs.ErrNoSuchUser, 400, "InvalidArgument"},
@@ -165,8 +165,13 @@ func describe(err error) *apiError {
 	if errors.As(err, &own) {
 		return own
 	}
+	var version *pfs.VersionError
+	inVersion := errors.As(err, &version)
 	for _, row := range errorTable {
 		if errors.Is(err, row.is) {
+			if inVersion && row.status == http.StatusNotFound {
+				row.code = "NoSuchVersion"
+			}
 			return &apiError{row.status, row.code, err.Error()}
 		}
 	}

@@ -178,7 +178,11 @@ func (r *request) serve(on level) error {
 	}
 	r.need = op.need
 	if want := r.Header.Get("X-Amz-Expected-Bucket-Owner"); want != "" && op.need != 0 {
-		if err := r.look(func(_ *pfs.View, s *pfs.Snapshot) error { return r.expectOwner(s, want) }); err != nil {
+		look := r.look
+		if op.need == pfs.ActWrite { // to the bucket, whatever version is named
+			look = r.lookAtBucket
+		}
+		if err := look(func(_ *pfs.View, s *pfs.Snapshot) error { return r.expectOwner(s, want) }); err != nil {
 			return err
 		}
 	}
@@ -311,6 +315,19 @@ func (r *request) look(fn func(*pfs.View, *pfs.Snapshot) error) error {
 	if err != nil {
 		return err
 	}
+	return r.lookAt(ref, fn)
+}
+
+// lookAtBucket is look without the version that the request names.
+func (r *request) lookAtBucket(fn func(*pfs.View, *pfs.Snapshot) error) error {
+	ref, err := r.ref()
+	if err != nil {
+		return err
+	}
+	return r.lookAt(ref, fn)
+}
+
+func (r *request) lookAt(ref pfs.Ref, fn func(*pfs.View, *pfs.Snapshot) error) error {
 	return r.fs.View(r.Context(), func(v *pfs.View) error {
 		s, err := open(v, ref, r.need, r.key)
 		if err != nil {

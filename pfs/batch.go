@@ -83,6 +83,7 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs)
 		spec.Policy.Unmoved = opt.IfHead != ""
+		spec.Wrote = wroteFiles(v.who, opt.ACL) // also so that none keeps the ACL of what was staged there
 		set, err = fs.sys.engine.Begin(spec)
 		return err
 	})
@@ -102,7 +103,10 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 	for {
 		var page ListPage
 		err := fs.View(ctx, func(v *View) (err error) {
-			s := v.snapshot(&src.Snapshot)
+			s, err := v.again(src, ActList)
+			if err != nil {
+				return err
+			}
 			if page, err = s.List(ctx, opt); err != nil {
 				return err
 			}

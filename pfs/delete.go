@@ -208,15 +208,15 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 func (d *deleting) find(i int, gone map[string][]CommitID) error {
 	to := d.to
 	to.Version = *d.list[i].Version
-	if d.s.Open {
-		return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, d.s.ID)
-	}
 	if err := d.decide(d.s, ActOwn, ""); err != nil {
 		d.items[i].Err = err
 		return skipDenied(err)
 	}
-	then, err := d.resolve(to)
-	if errors.Is(err, ErrNoSuchVersion) || errors.Is(err, ErrNoSuchCommit) || errors.Is(err, ErrAmbiguous) {
+	if d.s.Open {
+		return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, d.s.ID)
+	}
+	then, err := d.Open(to, ActOwn, "") // which may be the state of another branch
+	if errors.Is(err, ErrNoSuchVersion) || errors.Is(err, ErrNoSuchCommit) || errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrDenied) {
 		d.items[i].Err = err
 		return nil
 	}

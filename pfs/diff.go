@@ -46,7 +46,8 @@ func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Differ
 }
 
 // EachDifference calls fn for what Diff would list, as it is found, outside of
-// any transaction: fn may take its time.
+// any transaction: fn may take its time. Whether the caller still may is decided
+// for every page.
 func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions, fn func(Difference) error) error {
 	var a, b *Snapshot
 	var paths []string
@@ -67,7 +68,7 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 		paths = paths[sort.SearchStrings(paths, opt.After+"\x00"):]
 	}
 	n := 0
-	return fs.sys.compare(ctx, a, b, paths, func(d Difference) (bool, error) {
+	return fs.compare(ctx, a, b, paths, func(d Difference) (bool, error) {
 		n++
 		return opt.Limit == 0 || n < opt.Limit, fn(d)
 	})
@@ -86,11 +87,19 @@ const diffPage = 500
 
 // compare calls fn, outside of any transaction, for those of the paths that
 // differ, until it returns false.
-func (s *System) compare(ctx context.Context, a, b *Snapshot, paths []string, fn func(Difference) (bool, error)) error {
+func (fs *FS) compare(ctx context.Context, a, b *Snapshot, paths []string, fn func(Difference) (bool, error)) error {
 	for page := range slices.Chunk(paths, diffPage) {
 		var list []Difference
-		err := s.db.View(ctx, func(tx objstore.Reader) (err error) {
-			list, err = comparePage(tx, a, b, page)
+		err := fs.View(ctx, func(v *View) error {
+			before, err := v.again(a, ActList)
+			if err != nil {
+				return err
+			}
+			behind, err := v.again(b, ActList)
+			if err != nil {
+				return err
+			}
+			list, err = comparePage(v.tx, before, behind, page)
 			return err
 		})
 		if err != nil {

@@ -57,9 +57,9 @@ func (fs *FS) SetTags(ctx context.Context, to Ref, path string, version *revisio
 }
 
 // isCurrent refuses a ref that leads to another version of path than the current
-// one.
+// one, and one to what the caller may not write to: what is there is not told.
 func (v *View) isCurrent(at Ref, path string, cur *Info) error {
-	then, err := v.resolve(at)
+	then, err := v.Open(at, ActWrite, path)
 	if err != nil {
 		return err
 	}

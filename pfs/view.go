@@ -130,6 +130,14 @@ func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
 	return s, v.decide(s, act, path)
 }
 
+// again is a snapshot that an earlier view opened, if the caller may still do
+// that with it: its branch may be gone by now, or not lead to it any more.
+func (v *View) again(s *Snapshot, act Action) (*Snapshot, error) {
+	now := v.snapshot(&s.Snapshot)
+	now.Writable = now.Open
+	return now, v.decide(now, act, "")
+}
+
 // resolve finds what ref means. That an expression leads beyond the first
 // commit, or fits several, says how many there are and which: ErrDenied instead
 // to who may not list what it begins with.
@@ -207,6 +215,9 @@ func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snap
 	}
 	to.Version = x
 	want, err := catalog.Resolve(v.tx, v.meant(to))
+	if errors.Is(err, ErrAmbiguous) { // which says what it fits
+		return nil, cmp.Or(v.decide(s, ActList, ""), err)
+	}
 	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
 		return nil, err
 	}

@@ -1,0 +1,188 @@
+package pfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"caret/objstore/memory"
+)
+
+// mustUser makes a user with a key, who may do something with a branch.
+func mustUser(t *testing.T, fs *FS, name string, branch Ref, may ...Permission) *FS {
+	t.Helper()
+	ctx := t.Context()
+	u, err := fs.CreateUser(ctx, User{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := fs.CreateKey(ctx, Key{User: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fs.ChangeSettings(ctx, branch, ActOwn, func(s *Settings) error {
+		for _, p := range may {
+			s.ACL.Grants = append(s.ACL.Grants, Grant{User: u.ID, Permission: p})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fs.sys.As(Holder(k.AccessKey))
+}
+
+// mustFiles makes n files with an ACL.
+func mustFiles(t *testing.T, fs *FS, to Ref, n int, a *ACL) {
+	t.Helper()
+	ctx := t.Context()
+	b, err := fs.NewBatch(ctx, to, WriteOptions{ACL: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	part := FilePart{Content: store(t, fs, "x")}
+	for i := range n {
+		if err := b.Add(ctx, fmt.Sprintf("f%05d", i), part, Attrs{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTakenAwayMeanwhile: what takes many transactions ends when who asked for it
+// may not any more, in whatever way that was taken away.
+func TestTakenAwayMeanwhile(t *testing.T) {
+	t.Parallel()
+	from := Ref{Repo: "r", Branch: "from"}
+	for how, takeAway := range map[string]func(root *FS) error{
+		"the branch is deleted": func(root *FS) error {
+			_, err := root.DeleteBranch(t.Context(), "r", "from", BranchDeletion{})
+			return err
+		},
+		"the branch is reset": func(root *FS) error {
+			_, err := root.ResetBranch(t.Context(), "r", "from", Ref{Repo: "r", Branch: "master"}, WriteOptions{}, false)
+			return err
+		},
+		"the grant is gone": func(root *FS) error {
+			return root.ChangeSettings(t.Context(), from, ActOwn, func(s *Settings) error {
+				s.ACL.Grants = s.ACL.Grants[:1]
+				return nil
+			})
+		},
+		"the key is gone": func(root *FS) error {
+			_, err := root.DeleteUser(t.Context(), "ann", false)
+			return err
+		},
+	} {
+		begin := func(t *testing.T) (root, ann *FS, hook *func()) {
+			t.Helper()
+			hook = new(func())
+			root, err := openRoot(t.Context(), hooked{memory.New(), hook}, Options{manual: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { root.sys.Close() })
+			mustRepo(t, root, "r")
+			mustPut(t, root, Ref{Repo: "r"}, "one", "x")
+			for _, name := range []string{"from", "to"} {
+				if _, err := root.CreateBranch(t.Context(), "r", name, BranchOptions{From: &Ref{Repo: "r"}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustFiles(t, root, from, 3*allPage, &ACL{Owner: RootUser, Grants: []Grant{{Group: AllUsers, Permission: PermRead}}})
+			ann = mustUser(t, root, "ann", from, PermRead)
+			return root, ann, hook
+		}
+		t.Run("copy while "+how, func(t *testing.T) {
+			t.Parallel()
+			root, ann, hook := begin(t)
+			to := Ref{Repo: "hers"}
+			if _, err := ann.CreateRepo(t.Context(), Repo{Name: "hers"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ann.CopyFiles(t.Context(), from, "f", to, "g", WriteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			*hook = func() { // when the first files are staged
+				*hook = nil
+				if err := takeAway(root); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := ann.CopyFiles(t.Context(), from, "f", to, "f", WriteOptions{})
+			if !errors.Is(err, ErrDenied) && !errors.Is(err, ErrKeyGone) {
+				t.Errorf("the copy: %v", err)
+			}
+		})
+		t.Run("diff while "+how, func(t *testing.T) {
+			t.Parallel()
+			root, ann, _ := begin(t)
+			n := 0
+			err := ann.EachDifference(t.Context(), Ref{Repo: "r", Branch: "from", Version: expr(t, "^")}, from, DiffOptions{}, func(Difference) error {
+				if n++; n == 1 {
+					return takeAway(root)
+				}
+				return nil
+			})
+			if n > diffPage || !errors.Is(err, ErrDenied) && !errors.Is(err, ErrKeyGone) {
+				t.Errorf("the diff: %d files, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestAmbiguousHead: which commits a shortened id fits is for who may list, also
+// where it is to be the head's.
+func TestAmbiguousHead(t *testing.T) {
+	t.Parallel()
+	rand := io.MultiReader(strings.NewReader("aaaaaabbbbbbbbbb"+"aaaaaacccccccccc"), strings.NewReader(strings.Repeat("0123456789abcdef", 100)))
+	root, err := openRoot(t.Context(), memory.New(), Options{Rand: rand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.sys.Close() })
+	mustRepo(t, root, "r")
+	mustPut(t, root, Ref{Repo: "r"}, "f", "1")
+	id := mustPut(t, root, Ref{Repo: "r"}, "f", "2").String()
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermWrite)
+	for fs, want := range map[*FS]error{ann: ErrDenied, root: ErrAmbiguous} {
+		_, err := fs.Put(t.Context(), Ref{Repo: "r"}, "g", store(t, root, "x"), Attrs{}, WriteOptions{IfHead: id[:12]})
+		if !errors.Is(err, want) || want == ErrDenied && strings.Contains(err.Error(), id) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}
+
+// TestCopyOverStaged: what is copied over a file that somebody staged with an ACL
+// has none of that.
+func TestCopyOverStaged(t *testing.T) {
+	t.Parallel()
+	root, ctx := newFS(t), t.Context()
+	mustRepo(t, root, "r")
+	mustPut(t, root, Ref{Repo: "r"}, "secret/k", "secret")
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermWrite)
+	o, err := root.StartCommit(ctx, Ref{Repo: "r"}, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := openRef("r", o.ID)
+	public := &ACL{Owner: RootUser, Grants: []Grant{{Group: AllUsers, Permission: PermRead}}}
+	if _, err := ann.Put(ctx, on, "k", store(t, ann, "hers"), Attrs{}, WriteOptions{ACL: public}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.CopyFiles(ctx, Ref{Repo: "r"}, "secret/", on, "", WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.FinishCommit(ctx, on, FinishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	anybody := root.sys.As(Anonymous)
+	if _, err := anybody.Open(ctx, Ref{Repo: "r"}, ActRead, "k"); !errors.Is(err, ErrDenied) {
+		t.Errorf("anybody reads the copy: %v", err)
+	}
+}
