@@ -36,7 +36,7 @@ func TestFinishThatFailed(t *testing.T) {
 	t.Parallel()
 	for after := range 5 { // the lease, closing it, dropping, making it visible
 		fails := -1
-		fs, err := openRoot(t.Context(), failing{memory.New(), &fails}, Options{})
+		fs, err := openRoot(t.Context(), failing{memory.New(), &fails}, Options{manual: true})
 		if err != nil {
 			t.Fatal(err)
 		}

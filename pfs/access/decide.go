@@ -53,7 +53,7 @@ func Decide(tx objstore.Reader, q Request) error {
 	default:
 		err = q.onSnapshot(tx)
 	}
-	if err == nil && q.At.Protected && q.At.Writable && (q.Action == Write || q.Action == Merge) {
+	if err == nil && q.At.Protected && q.At.Writable && !q.At.Open && (q.Action == Write || q.Action == Merge) {
 		err = q.onProtected(tx)
 	}
 	return err

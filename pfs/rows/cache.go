@@ -38,7 +38,7 @@ func NewCache() (*Cache, error) {
 
 // cached says which kinds of rows are read over and over.
 func cached(kind byte) bool {
-	return kind == Repo || kind == Branch || kind == AccessKey || kind == User || kind == Settings
+	return kind == Repo || kind == Branch || kind == AccessKey || kind == User || kind == Settings || kind == FileACL
 }
 
 // View is tx with the cache. It also reads a row once that is asked for several
