@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"strconv"
 	"testing"
 
 	"caret/objstore/local"
@@ -38,17 +39,20 @@ func BenchmarkStat(b *testing.B) {
 		b.Fatal(err)
 	}
 	alice := fs.sys.As(Holder(key.AccessKey))
-	mustPut(b, alice, on, "hers", "data")
+	const files = 5000
+	for i := range files {
+		mustPut(b, alice, on, strconv.Itoa(i), "data")
+	}
 	for name, as := range map[string]struct {
-		fs   *FS
-		path string
-	}{"root": {fs, "hers"}, "user": {alice, "hers"}} {
+		fs *FS
+	}{"root": {fs}, "user": {alice}} {
 		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
+			for i := 0; b.Loop(); i++ {
+				path := strconv.Itoa(i * 7 % files)
 				err := as.fs.View(ctx, func(v *View) error {
-					s, err := v.Open(on, ActRead, as.path)
+					s, err := v.Open(on, ActRead, path)
 					if err == nil {
-						_, err = s.Stat(ctx, as.path)
+						_, err = s.Stat(ctx, path)
 					}
 					return err
 				})

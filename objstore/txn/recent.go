@@ -1,6 +1,8 @@
 package txn
 
 import (
+	"errors"
+	"hash/maphash"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -21,6 +23,11 @@ type recent struct {
 	mu    sync.Mutex
 	epoch uint64 // grows when a commit begins, to an odd number, and when it ends
 	rows  *simplelru.LRU[string, recentRow]
+	// once has a bit for the hash of each row that was read lately: most rows
+	// are read once, and are remembered only when they are read again.
+	seed  maphash.Seed
+	once  [onceBits / 64]uint64
+	added int // bits that were set since they were all cleared
 }
 
 type recentRow struct {
@@ -33,6 +40,7 @@ const (
 	// each with their keys.
 	maxRecent    = 16384
 	maxRecentRow = 1024
+	onceBits     = 1 << 16
 	// fewKeys is how many rows a GetMany asks for that are worth remembering.
 	fewKeys = 4
 )
@@ -42,7 +50,7 @@ func newRecent() *recent {
 	if err != nil {
 		panic(err) // a size that is not positive
 	}
-	return &recent{rows: rows}
+	return &recent{rows: rows, seed: maphash.MakeSeed()}
 }
 
 // now is the epoch.
@@ -95,9 +103,24 @@ func (c *recent) add(key, value []byte, epoch uint64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epoch == epoch {
+	if c.epoch == epoch && c.again(key) {
 		c.rows.Add(string(key), recentRow{value, epoch})
 	}
+}
+
+// again says whether a row was read lately, as far as is known.
+func (c *recent) again(key []byte) bool {
+	bit := maphash.Bytes(c.seed, key) % onceBits
+	word, mask := &c.once[bit/64], uint64(1)<<(bit%64)
+	if *word&mask != 0 {
+		return true
+	}
+	if c.added++; c.added > onceBits/4 {
+		clear(c.once[:])
+		c.added = 0
+	}
+	*word |= mask
+	return false
 }
 
 // remembering is a snapshot that asks recent first.
@@ -118,11 +141,14 @@ func (c *recent) remember(s Snapshot, before uint64) Snapshot {
 
 // Get implements objstore.Reader.
 func (r *remembering) Get(key []byte) ([]byte, error) {
-	values, err := r.GetMany([][]byte{key})
-	if err != nil {
-		return nil, err
+	if v, ok := r.recent.get(key, r.epoch); ok {
+		return found(v)
 	}
-	return found(values[0])
+	v, err := r.Snapshot.Get(key)
+	if err == nil || errors.Is(err, objstore.ErrNotFound) {
+		r.recent.add(key, v, r.epoch)
+	}
+	return v, err
 }
 
 // GetMany implements objstore.Reader.
