@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"caret/objstore"
 	"caret/pfs/lease"
@@ -29,8 +30,12 @@ func (r *Runner) each(ctx context.Context, kind byte, do func(ctx context.Contex
 			return nil
 		})
 	})
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return err
+	}
+	r.forget(kind, keys)
+	if len(keys) == 0 {
+		return nil
 	}
 	release, err := r.Lease.Hold(ctx)
 	if err != nil {
@@ -47,6 +52,16 @@ func (r *Runner) each(ctx context.Context, kind byte, do func(ctx context.Contex
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// forget forgets failures of work of a kind that is not among what there is to
+// do: it is done after all, or another process did it.
+func (r *Runner) forget(kind byte, keys [][]byte) {
+	for name := range r.tries {
+		if name[0] == kind && !slices.ContainsFunc(keys, func(k []byte) bool { return string(k) == name }) {
+			delete(r.tries, name)
+		}
+	}
 }
 
 // try does owned work unless another process does, or it failed lately.
