@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"caret/commits"
 	"caret/objstore"
@@ -40,7 +39,8 @@ func (e *Engine) Finish(ctx context.Context, spec Spec, message, strategy string
 	defer release()
 	spec.Policy, spec.Base = Always(strategy), spec.On.Started.Parent()
 	p := &publication{e: e, spec: &spec, id: spec.On.ID}
-	attempt := strconv.FormatUint(e.attempts.Add(1), 10)
+	attempt, end := e.Lease.Begin()
+	defer end()
 	err = e.DB.Update(ctx, subject(spec.On), func(tx objstore.Writer) error { return p.begin(tx, message, strategy, attempt) })
 	if err != nil && !errors.Is(err, objstore.ErrUnknownOutcome) {
 		return commits.Commit{}, err
@@ -272,7 +272,7 @@ func (p *publication) publish(tx objstore.Writer) error {
 			return err
 		}
 	}
-	meta := p.e.meta(p.id, p.spec)
+	meta := p.e.meta(at, p.id, p.spec)
 	if p.layered {
 		if err := wantFolding(tx, at.Lineage); err != nil {
 			return err

@@ -9,7 +9,6 @@ import (
 	"caret/objstore"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
-	"caret/pfs/lease"
 	"caret/pfs/rows"
 	"caret/pfs/upload"
 )
@@ -96,17 +95,16 @@ func (r *Runner) endOpen(ctx context.Context, o *openRow, keep func(objstore.Rea
 	return ended, err
 }
 
-// orphaned: it is part of a request of a process that is gone.
+// orphaned: it is part of a request that is over, or of a process that is gone.
 func (r *Runner) orphaned(tx objstore.Reader, o *openRow) (bool, error) {
-	if !o.Internal || o.Owner == r.Lease.Owner() {
+	if !o.Internal {
 		return false, nil
 	}
-	alive, err := lease.Alive(tx, o.Owner, r.Now())
-	return !alive, err
+	busy, err := r.Lease.Busy(tx, o.Owner, o.Attempt, r.Now())
+	return err == nil && !busy, err
 }
 
-// dropOrphans ends open commits that were part of requests of processes that
-// are gone.
+// dropOrphans ends open commits that were part of requests that are over.
 func (r *Runner) dropOrphans(ctx context.Context) error {
 	list, err := r.openCommits(ctx, r.orphaned)
 	for i := range list {

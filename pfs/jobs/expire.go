@@ -17,8 +17,8 @@ func (r *Runner) expired(tx objstore.Reader, o *openRow) (bool, error) {
 	if !o.Finishing {
 		return true, nil
 	}
-	alive, err := lease.Alive(tx, o.Owner, r.Now())
-	return !alive, err
+	busy, err := r.Lease.Busy(tx, o.Owner, o.Attempt, r.Now())
+	return err == nil && !busy, err
 }
 
 // expireCommits drops the open commits whose time is over.
@@ -49,6 +49,11 @@ func (r *Runner) expireUploads(ctx context.Context) error {
 		r.Log.Warn("dropped uploads that nobody has sent parts to", "uploads", n, "for", r.UploadTTL)
 	}
 	return err
+}
+
+// forgetLeases removes the leases of processes that are long gone.
+func (r *Runner) forgetLeases(ctx context.Context) error {
+	return lease.Forget(ctx, r.DB, r.Now().Add(-24*time.Hour))
 }
 
 // remembered is how long it is remembered that an upload was completed, so that
