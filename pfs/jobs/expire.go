@@ -62,5 +62,6 @@ const remembered = 7 * 24 * time.Hour
 
 // forgetCompleted removes what is remembered of uploads completed long ago.
 func (r *Runner) forgetCompleted(ctx context.Context) error {
-	return upload.ForgetCompleted(ctx, r.DB, r.Now().Add(-remembered), r.Now())
+	now := r.Now()
+	return upload.ForgetCompleted(ctx, r.DB, now.Add(-remembered), now)
 }
