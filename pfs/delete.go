@@ -256,18 +256,19 @@ func skipDenied(err error) error {
 const deleteStep = 100
 
 // deleteInSteps deletes what one transaction cannot hold, by way of an open
-// commit: what is there is what was there when it began.
+// commit: what is there is what was there when it began. Where conditions were
+// decided on that, what the branch has changed of it since is a ConflictError.
 func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	var done Deleted
 	var set *changeset.Set
-	err := fs.View(ctx, func(v *View) error {
-		s, err := v.target(to, ActWrite, "", &opt)
-		if err != nil {
+	var s *Snapshot
+	err := fs.View(ctx, func(v *View) (err error) {
+		if s, err = v.target(to, ActWrite, "", &opt); err != nil {
 			return err
 		}
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Policy{Unmoved: opt.IfHead != ""}
-		if opt.If == (Condition{}) {
+		if opt.If == (Condition{}) && !slices.ContainsFunc(list, func(d Deletion) bool { return d.If != (Condition{}) }) {
 			spec.Policy.Rules = changeset.Always(Theirs).Rules // as a transaction would, whatever came between
 		}
 		set, err = fs.sys.engine.Begin(spec)
@@ -280,10 +281,7 @@ func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt Wr
 		d := deleting{to: to, list: step}
 		var changes []commits.Change
 		err := fs.View(ctx, func(v *View) (err error) {
-			if d.s, err = v.target(to, ActWrite, "", &opt); err != nil {
-				return err
-			}
-			d.View = v
+			d.View, d.s = v, v.snapshot(&s.Snapshot)
 			changes, err = d.changes(opt.If)
 			return err
 		})

@@ -17,7 +17,7 @@ func TestLogFilters(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	now := time.UnixMilli(1_700_000_000_000).UTC()
-	fs, err := openRoot(ctx, memory.New(), Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
+	fs, err := openRoot(ctx, memory.New(), Options{manual: true, Now: func() time.Time { now = now.Add(time.Second); return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func (m *merging) do(ctx context.Context) error {
 		}
 		return err
 	case m.done.FastForward:
-		return m.inOneTransaction(ctx, func(c *change, lineage commits.LineageID) error {
+		return m.inOneTransaction(ctx, CommitID{}, func(c *change, lineage commits.LineageID) error {
 			s, err := c.target(m.into, access.Merge, "", &m.opt.WriteOptions)
 			if err == nil && (s.Pos != m.ours.Pos || s.Home != m.ours.Home) {
 				err = errMoved
@@ -123,15 +123,17 @@ func (m *merging) do(ctx context.Context) error {
 	return m.commit(ctx)
 }
 
-// inOneTransaction runs fn with a lineage that may be needed.
-func (m *merging) inOneTransaction(ctx context.Context, fn func(*change, commits.LineageID) error) error {
+// inOneTransaction runs fn, which makes the commit id or moves the branch to a
+// lineage that may be needed.
+func (m *merging) inOneTransaction(ctx context.Context, id CommitID, fn func(*change, commits.LineageID) error) error {
 	lineage, err := m.fs.sys.newLineage(ctx)
 	if err != nil {
 		return err
 	}
 	happened := func(tx objstore.Reader) (bool, error) {
-		_, err := commits.ReadLineage(tx, lineage)
-		return err == nil, nil
+		_, lineageErr := commits.ReadLineage(tx, lineage)
+		_, commitErr := commits.Find(tx, id)
+		return lineageErr == nil || commitErr == nil, nil
 	}
 	return m.fs.update(ctx, about(m.into), happened, func(c *change) error { return fn(c, lineage) })
 }
@@ -144,7 +146,7 @@ func (m *merging) atOnce(ctx context.Context) error {
 		return err
 	}
 	first := *m
-	return m.inOneTransaction(ctx, func(c *change, lineage commits.LineageID) error {
+	return m.inOneTransaction(ctx, id, func(c *change, lineage commits.LineageID) error {
 		*m = first // this may run again
 		switch err := m.prepare(c.View); {
 		case err != nil || m.done.UpToDate:

@@ -12,7 +12,6 @@ import (
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
-	"caret/pfs/lease"
 	"caret/pfs/upload"
 )
 
@@ -42,7 +41,7 @@ func (v *View) describeOpen(repo string, id CommitID, row *catalog.OpenRow, pare
 	}
 	var err error
 	if row.Finishing {
-		o.Finishing, err = lease.Alive(v.tx, row.Owner, v.sys.now())
+		o.Finishing, err = v.sys.lease.Busy(v.tx, row.Owner, row.Attempt, v.sys.now())
 	}
 	return o, err
 }
@@ -259,7 +258,7 @@ func (fs *FS) AbortCommit(ctx context.Context, ref Ref) error {
 		if err != nil {
 			return err
 		}
-		return changeset.Drop(c.tx, s.Row, s.ID)
+		return changeset.Drop(c.tx, s.Row, s.ID, &s.Started)
 	})
 	if err == nil {
 		fs.sys.jobs.Kick()

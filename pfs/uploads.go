@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"sync/atomic"
 
 	"caret/commits"
 	"caret/objstore"
 	"caret/objstore/content"
-	"caret/pfs/catalog"
 	"caret/pfs/changeset"
-	"caret/pfs/lease"
 	"caret/pfs/upload"
 )
 
@@ -227,9 +223,6 @@ func (s *System) endUpload(tx objstore.Writer, into *Snapshot, u Upload, made Co
 	return upload.Complete(tx, upload.Into(&into.Snapshot), u, done)
 }
 
-// attempts tells the attempts of this process to complete uploads apart.
-var attempts atomic.Uint64
-
 // CompleteInto makes the parts of an upload, joined, the files that fill adds to
 // a batch: an archive's, all of them in one commit or none. The upload is then
 // done; if that fails it stays. Otherwise it is like CompleteUpload.
@@ -247,16 +240,21 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, id string, asked [
 		return CommitID{}, err
 	}
 	defer release()
-	attempt := strconv.FormatUint(attempts.Add(1), 10)
-	if err := fs.claimUpload(ctx, to, path, id, attempt); err != nil {
+	attempt, end := fs.sys.lease.Begin()
+	defer end()
+	scope, err := fs.claimUpload(ctx, to, path, id, attempt)
+	if err != nil && !errors.Is(err, ErrUnknownOutcome) {
 		return CommitID{}, err
+	}
+	if err != nil {
+		return CommitID{}, errors.Join(err, fs.unclaimUpload(ctx, to, scope, path, id, attempt))
 	}
 	if opt.ACL == nil {
 		opt.ACL = u.ACL
 	}
 	made, err := fs.fillBatch(ctx, to, parts, opt, func(spec *changeset.Spec, s *Snapshot) {
 		spec.Ends = func(tx objstore.Writer, made CommitID) error {
-			u, err := fs.ownUpload(tx, s, path, id, attempt)
+			u, err := fs.ownUpload(tx, upload.Into(&s.Snapshot), path, id, attempt)
 			if err != nil {
 				return err
 			}
@@ -266,7 +264,11 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, id string, asked [
 	if err == nil {
 		return made, nil
 	}
-	return CommitID{}, errors.Join(err, fs.unclaimUpload(context.WithoutCancel(ctx), to, path, id, attempt))
+	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile
+		done, err := fs.completed(ctx, to, path, id, err)
+		return done.Commit, err
+	}
+	return CommitID{}, errors.Join(err, fs.unclaimUpload(ctx, to, scope, path, id, attempt))
 }
 
 // fillBatch makes a commit of what fill makes of the content of parts.
@@ -292,43 +294,41 @@ func (fs *FS) fillBatch(ctx context.Context, to Ref, parts []upload.Part, opt Wr
 	return id, errors.Join(err, b.Close())
 }
 
-// claimUpload makes this attempt the only one that completes an upload.
-func (fs *FS) claimUpload(ctx context.Context, to Ref, path, id, attempt string) error {
-	return fs.update(ctx, about(to), nil, func(c *change) error {
+// claimUpload makes this attempt the only one that completes an upload, and says
+// where that goes.
+func (fs *FS) claimUpload(ctx context.Context, to Ref, path, id, attempt string) (scope upload.Scope, err error) {
+	err = fs.update(ctx, about(to), nil, func(c *change) error {
 		u, s, err := c.upload(to, path, id)
 		if err != nil {
 			return err
 		}
-		alive, err := lease.Alive(c.tx, u.Owner, c.sys.now())
-		if err == nil && alive {
+		busy, err := c.sys.lease.Busy(c.tx, u.Owner, u.Attempt, c.sys.now())
+		if err == nil && busy {
 			err = fmt.Errorf("%w: upload %s is being completed", ErrConflict, id)
 		}
 		if err != nil {
 			return err
 		}
 		u.Owner, u.Attempt = c.sys.lease.Owner(), attempt
-		return upload.Set(c.tx, upload.Into(&s.Snapshot), u)
+		scope = upload.Into(&s.Snapshot)
+		return upload.Set(c.tx, scope, u)
 	})
+	return scope, err
 }
 
 // ownUpload reads an upload that must still be this attempt's to complete.
-func (fs *FS) ownUpload(tx objstore.Reader, s *Snapshot, path, id, attempt string) (Upload, error) {
-	u, err := upload.Read(tx, upload.Into(&s.Snapshot), path, id)
+func (fs *FS) ownUpload(tx objstore.Reader, scope upload.Scope, path, id, attempt string) (Upload, error) {
+	u, err := upload.Read(tx, scope, path, id)
 	if err == nil && (u.Owner != fs.sys.lease.Owner() || u.Attempt != attempt) {
 		err = fmt.Errorf("%w: upload %s was taken over by somebody else, as this took too long", ErrConflict, id)
 	}
 	return u, err
 }
 
-// unclaimUpload lets others complete an upload.
-func (fs *FS) unclaimUpload(ctx context.Context, to Ref, path, id, attempt string) error {
-	return fs.sys.db.Update(ctx, about(to), func(tx objstore.Writer) error {
-		at, err := catalog.Resolve(tx, to)
-		if err != nil {
-			return nil // with the branch it is gone
-		}
-		s := &Snapshot{Snapshot: *at, sys: fs.sys}
-		u, err := fs.ownUpload(tx, s, path, id, attempt)
+// unclaimUpload lets others complete an upload, even if ctx has ended.
+func (fs *FS) unclaimUpload(ctx context.Context, to Ref, scope upload.Scope, path, id, attempt string) error {
+	return fs.sys.db.Update(context.WithoutCancel(ctx), about(to), func(tx objstore.Writer) error {
+		u, err := fs.ownUpload(tx, scope, path, id, attempt)
 		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNoSuchUpload) {
 			return nil
 		}
@@ -336,7 +336,7 @@ func (fs *FS) unclaimUpload(ctx context.Context, to Ref, path, id, attempt strin
 			return err
 		}
 		u.Owner, u.Attempt = "", ""
-		return upload.Set(tx, upload.Into(at), u)
+		return upload.Set(tx, scope, u)
 	})
 }
 

@@ -75,6 +75,11 @@ func fileACLKey(home commits.LineageID, path string, version commits.ID) []byte 
 	return append(rows.WithPath(rows.Numbered(rows.FileACL, uint64(home)), path), version[:]...)
 }
 
+// DropFileACL removes the ACL of a version of a file that is no more.
+func DropFileACL(tx objstore.Writer, home commits.LineageID, path string, version commits.ID) error {
+	return tx.Delete(fileACLKey(home, path, version))
+}
+
 // FileACL is the ACL of the version of a file that file finds at path. A
 // version has an ACL of its own, wherever the version shows; with another
 // version, however it was written, begins another ACL.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -166,8 +167,23 @@ func DropBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) error {
 	if err := logMove(tx, repo, name, "delete", by, &row, nil); err != nil {
 		return err
 	}
-	key := binary.BigEndian.AppendUint64(droppedBranchKey(repo, name), uint64(by.Time.UnixNano()))
+	key, err := nextDropped(tx, droppedBranchKey(repo, name), by.Time)
+	if err != nil {
+		return err
+	}
 	return errors.Join(rows.Set(tx, key, row), tx.Delete(branchKey(repo, name)))
+}
+
+// nextDropped is the key for what is deleted now, behind those under prefix that
+// were deleted before, whatever the clock says.
+func nextDropped(tx objstore.Reader, prefix []byte, now time.Time) ([]byte, error) {
+	at := uint64(now.UnixNano())
+	var last json.RawMessage
+	key, err := rows.Last(tx, prefix, &last)
+	if key != nil {
+		at = max(at, binary.BigEndian.Uint64(key[len(prefix):])+1)
+	}
+	return binary.BigEndian.AppendUint64(prefix, at), err
 }
 
 // RestoreBranch gives the branch of that name that was deleted last its name

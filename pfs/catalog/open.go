@@ -32,8 +32,11 @@ type OpenRow struct {
 	// tells its attempts apart.
 	Owner   string `json:"owner,omitempty"`
 	Attempt string `json:"attempt,omitempty"`
-	// Resolved: what lost by a strategy was dropped.
-	Resolved bool `json:"resolved,omitempty"`
+	// Resolved: what lost by a strategy was dropped, as it lost to what the branch
+	// was at a commit.
+	Resolved        bool              `json:"resolved,omitempty"`
+	ResolvedLineage commits.LineageID `json:"resolved_line,omitempty"`
+	ResolvedN       uint64            `json:"resolved_n,omitempty"`
 }
 
 // Home is the branch's first lineage; see BranchRow.
@@ -41,6 +44,12 @@ func (o *OpenRow) Home() commits.LineageID { return cmp.Or(o.First, o.Lineage) }
 
 // Parent is the commit that it is based on.
 func (o *OpenRow) Parent() commits.Pos { return commits.Pos{Lineage: o.Base, N: o.N} }
+
+// LostTo is the commit of the branch that what was dropped lost to; zero if
+// nothing was.
+func (o *OpenRow) LostTo() commits.Pos {
+	return commits.Pos{Lineage: o.ResolvedLineage, N: o.ResolvedN}
+}
 
 // LastTouched is when it was last written to, a minute more or less.
 func (o *OpenRow) LastTouched() time.Time {

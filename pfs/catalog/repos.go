@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -77,7 +76,10 @@ func SetRepo(tx objstore.Writer, r RepoRow) error { return rows.Set(tx, repoKey(
 
 // DropRepo takes the name of a repo away. Its rows stay.
 func DropRepo(tx objstore.Writer, r RepoRow, now time.Time) error {
-	key := binary.BigEndian.AppendUint64(droppedRepoKey(r.Name), uint64(now.UnixNano()))
+	key, err := nextDropped(tx, droppedRepoKey(r.Name), now)
+	if err != nil {
+		return err
+	}
 	return errors.Join(rows.Set(tx, key, r), tx.Delete(repoKey(r.Name)))
 }
 

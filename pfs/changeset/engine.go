@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"caret/commits"
@@ -35,8 +34,6 @@ type Engine struct {
 	Layered func()
 	// Dropped is called when there is something staged to be removed.
 	Dropped func()
-
-	attempts atomic.Uint64
 }
 
 // Spec says what a set of changes is, but for the changes.
@@ -76,19 +73,21 @@ func subject(on *catalog.Snapshot) objstore.Subject {
 	return objstore.Subject(on.Repo + "/" + on.Governing())
 }
 
-// meta is what a commit of the set says of itself.
-func (e *Engine) meta(id commits.ID, spec *Spec) commits.Meta {
-	return commits.Meta{ID: id, Time: e.timestamp(), Author: spec.Author, Message: spec.Message, Merged: spec.Merged}
+// meta is what a commit of the set says of itself that is made on a branch, or
+// staged in an open commit. Time never goes back along a branch, as clocks do.
+func (e *Engine) meta(at *catalog.Snapshot, id commits.ID, spec *Spec) commits.Meta {
+	m := commits.Meta{ID: id, Time: e.timestamp(), Author: spec.Author, Message: spec.Message, Merged: spec.Merged}
+	if !at.Open && m.Time.Before(at.Time) {
+		m.Time = at.Time
+	}
+	return m
 }
 
 // Write makes changes the next commit of the branch whose head at is, in this
 // transaction, or stages them if at is an open commit. It fills in what the
 // changes were given and returns the commit that has them.
 func (e *Engine) Write(tx objstore.Writer, at *catalog.Snapshot, id commits.ID, changes []commits.Change, spec *Spec) (commits.ID, error) {
-	meta := e.meta(id, spec)
-	if !at.Open && meta.Time.Before(at.Time) {
-		meta.Time = at.Time // a clock that went back
-	}
+	meta := e.meta(at, id, spec)
 	for i := range changes {
 		if changes[i].Commit.IsZero() { // else it is an older version again
 			changes[i].Modified = meta.Time
@@ -161,8 +160,8 @@ func (e *Engine) CheckOpen(tx objstore.Reader, at *catalog.Snapshot) error {
 	if !at.Open || !at.Started.Finishing {
 		return nil
 	}
-	alive, err := lease.Alive(tx, at.Started.Owner, e.Now())
-	if err == nil && alive {
+	busy, err := e.Lease.Busy(tx, at.Started.Owner, at.Started.Attempt, e.Now())
+	if err == nil && busy {
 		err = fmt.Errorf("%w: commit %s is being finished", ErrConflict, at.ID)
 	}
 	return err

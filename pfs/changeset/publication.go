@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"caret/commits"
 	"caret/objstore"
@@ -40,7 +39,8 @@ func (e *Engine) Finish(ctx context.Context, spec Spec, message, strategy string
 	defer release()
 	spec.Policy, spec.Base = Always(strategy), spec.On.Started.Parent()
 	p := &publication{e: e, spec: &spec, id: spec.On.ID}
-	attempt := strconv.FormatUint(e.attempts.Add(1), 10)
+	attempt, end := e.Lease.Begin()
+	defer end()
 	err = e.DB.Update(ctx, subject(spec.On), func(tx objstore.Writer) error { return p.begin(tx, message, strategy, attempt) })
 	if err != nil && !errors.Is(err, objstore.ErrUnknownOutcome) {
 		return commits.Commit{}, err
@@ -101,6 +101,9 @@ func (p *publication) reopen(tx objstore.Writer) error {
 // ErrConflict if another process has taken it over.
 func (p *publication) own(tx objstore.Reader) (catalog.OpenRow, error) {
 	row, err := catalog.ReadOpen(tx, p.spec.On.Row, p.id)
+	if errors.Is(err, commits.ErrNoCommit) {
+		err = fmt.Errorf("%w: commit %s was dropped or finished by somebody else, as this took too long", ErrConflict, p.id)
+	}
 	if err == nil && (row.Owner != p.row.Owner || row.Attempt != p.row.Attempt) {
 		err = fmt.Errorf("%w: commit %s was taken over by somebody else, as this took too long", ErrConflict, p.id)
 	}
@@ -218,22 +221,46 @@ func (p *publication) catchUp(ctx context.Context) (near bool, err error) {
 	})
 	for len(losing) > 0 && err == nil {
 		rest := losing
-		err = p.e.DB.Update(ctx, subject(p.spec.On), func(tx objstore.Writer) error {
-			row, err := p.own(tx)
-			if err != nil {
-				return err
-			}
-			rest, err = p.unstage(tx, losing)
-			if err != nil || row.Resolved {
-				return err
-			}
-			row.Resolved = true // it cannot be finished otherwise any more
-			return catalog.SetOpen(tx, p.spec.On.Row, p.id, row)
+		err = p.e.DB.Update(ctx, subject(p.spec.On), func(tx objstore.Writer) (err error) {
+			rest, err = p.drop(tx, losing, head)
+			return err
 		})
 		losing = rest
 	}
 	p.checked = head
 	return near, err
+}
+
+// drop drops staged changes that have lost to what the branch is at head, until
+// the transaction is full, and returns the paths that are left. From then on the
+// commit cannot be finished otherwise, nor on a branch that is reset to before.
+func (p *publication) drop(tx objstore.Writer, losing []string, head commits.Pos) ([]string, error) {
+	row, err := p.own(tx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := p.branch(tx)
+	if err != nil {
+		return nil, err
+	}
+	row.Resolved, row.ResolvedLineage, row.ResolvedN = true, head.Lineage, head.N
+	if err := p.checkLostTo(tx, &row, at); err != nil {
+		return nil, err
+	}
+	if err := catalog.SetOpen(tx, p.spec.On.Row, p.id, row); err != nil {
+		return nil, err
+	}
+	return p.unstage(tx, losing)
+}
+
+// checkLostTo refuses with ErrConflict a branch that is not any more what dropped
+// changes have lost to: they would be lost to nothing.
+func (p *publication) checkLostTo(tx objstore.Reader, row *catalog.OpenRow, at *catalog.Snapshot) error {
+	leads, err := leadsTo(tx, row.LostTo(), at)
+	if err == nil && !leads {
+		err = fmt.Errorf("%w: branch %s was reset to a state before what changes in commit %s were dropped for; abort it", ErrConflict, at.Branch, p.id)
+	}
+	return err
 }
 
 // unstage drops staged changes until the transaction is full, and returns
@@ -252,11 +279,15 @@ func (p *publication) unstage(tx objstore.Writer, paths []string) ([]string, err
 
 // publish is the moment of visibility of what is staged.
 func (p *publication) publish(tx objstore.Writer) error {
-	if _, err := p.own(tx); err != nil {
+	row, err := p.own(tx)
+	if err != nil {
 		return err
 	}
 	at, err := p.branch(tx)
 	if err != nil {
+		return err
+	}
+	if err := p.checkLostTo(tx, &row, at); err != nil {
 		return err
 	}
 	losing, err := p.reconcile(tx, p.checked, at.Pos)
@@ -272,7 +303,7 @@ func (p *publication) publish(tx objstore.Writer) error {
 			return err
 		}
 	}
-	meta := p.e.meta(p.id, p.spec)
+	meta := p.e.meta(at, p.id, p.spec)
 	if p.layered {
 		if err := wantFolding(tx, at.Lineage); err != nil {
 			return err

@@ -19,6 +19,7 @@ type Set struct {
 	id      commits.ID // of the commit to be
 	pending map[string]commits.Change
 	size    int // of what is pending
+	more    int // the most that belongs to a change besides its own row
 	total   int // of all that was added
 	added   int
 	// row is that of the open commit that the set is staged in, once it has
@@ -55,6 +56,7 @@ func (s *Set) Add(ctx context.Context, ch commits.Change, more int) error {
 		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", objstore.ErrTooLarge, maxSet>>20)
 	}
 	s.added++
+	s.more = max(s.more, more)
 	s.pending[ch.Path] = ch
 	s.size += size
 	// What goes into somebody's open commit waits for Publish: nobody would
@@ -93,11 +95,15 @@ func (s *Set) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.release = release
+	attempt, end := s.e.Lease.Begin()
+	s.release = func() {
+		end()
+		release()
+	}
 	on := s.spec.On
 	row := catalog.OpenRow{
 		Branch: on.Branch, Lineage: on.Lineage, First: on.Home, Base: s.spec.Base.Lineage, N: s.spec.Base.N, Started: s.e.timestamp(),
-		Author: s.spec.Author, Starter: s.spec.User, Message: s.spec.Message, Internal: true, Owner: s.e.Lease.Owner(),
+		Author: s.spec.Author, Starter: s.spec.User, Message: s.spec.Message, Internal: true, Owner: s.e.Lease.Owner(), Attempt: attempt,
 	}
 	err = s.e.DB.Update(ctx, subject(on), func(tx objstore.Writer) error { return catalog.SetOpen(tx, on.Row, s.id, row) })
 	if err == nil || errors.Is(err, objstore.ErrUnknownOutcome) {
@@ -118,7 +124,7 @@ func (s *Set) stage(ctx context.Context) error {
 	}
 	for _, ch := range s.pending {
 		step = append(step, ch)
-		size += len(ch.Path) + attrsSize(&ch.Attrs)
+		size += len(ch.Path) + attrsSize(&ch.Attrs) + s.more
 		if len(step) >= stepRows || size >= stepBytes {
 			if err := flush(); err != nil {
 				return err
@@ -223,11 +229,10 @@ func (s *Set) publishAtOnce(ctx context.Context) error {
 
 // Close drops what was not published.
 func (s *Set) Close() error {
+	defer s.giveBack()
 	if s.row == nil || s.done {
-		s.giveBack()
 		return nil
 	}
-	defer s.giveBack()
 	on := s.spec.On
 	err := s.e.DB.Update(context.Background(), subject(on), func(tx objstore.Writer) error {
 		row, err := catalog.ReadOpen(tx, on.Row, s.id)
@@ -237,12 +242,12 @@ func (s *Set) Close() error {
 		if err != nil || row.Owner != s.e.Lease.Owner() {
 			return err
 		}
-		return Drop(tx, on.Row, s.id)
+		return Drop(tx, on.Row, s.id, &row)
 	})
 	s.row = nil
 	s.e.Dropped()
 	if err != nil {
-		return fmt.Errorf("what was staged stays until the lease of this process is over: %w", err)
+		return fmt.Errorf("what was staged stays until it is dropped in the background: %w", err)
 	}
 	return nil
 }
@@ -263,7 +268,14 @@ func FoldingKey(lineage commits.LineageID) []byte {
 	return rows.Numbered(rows.Folding, uint64(lineage))
 }
 
+// Dropping is the value of that row: who is at it, and the home of the branch that
+// what is staged has ACLs on.
+type Dropping struct {
+	Owner string            `json:"owner,omitempty"`
+	Home  commits.LineageID `json:"home,omitempty"`
+}
+
 // Drop ends an open commit. What is staged in it is removed in the background.
-func Drop(tx objstore.Writer, repo catalog.RepoRow, id commits.ID) error {
-	return errors.Join(tx.Set(DroppingKey(id), nil), catalog.DeleteOpen(tx, repo, id))
+func Drop(tx objstore.Writer, repo catalog.RepoRow, id commits.ID, row *catalog.OpenRow) error {
+	return errors.Join(rows.Set(tx, DroppingKey(id), Dropping{Home: row.Home()}), catalog.DeleteOpen(tx, repo, id))
 }

@@ -7,9 +7,9 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
-	"caret/pfs/lease"
 	"caret/pfs/rows"
 	"caret/pfs/upload"
 )
@@ -31,7 +31,14 @@ func (r *Runner) drop(ctx context.Context, key []byte) error {
 			if err := r.check(tx, key); err != nil {
 				return err
 			}
-			if next, done, err = commits.DropStaged(tx, id, after); err != nil || !done {
+			w, err := readOwned(tx, key)
+			if err != nil {
+				return err
+			}
+			if next, err = dropFiles(tx, w.Home, id, after); err != nil || tx.Full() {
+				return err
+			}
+			if next, done, err = commits.DropStaged(tx, id, next); err != nil || !done {
 				return err
 			}
 			return tx.Delete(key)
@@ -42,6 +49,19 @@ func (r *Runner) drop(ctx context.Context, key []byte) error {
 		after = next
 	}
 	return nil
+}
+
+// dropFiles removes what is staged behind the path after, and the ACLs that it has
+// on a branch, until the transaction is full, and returns the path to go on after.
+func dropFiles(tx objstore.Writer, home commits.LineageID, id commits.ID, after string) (next string, err error) {
+	err = commits.Staged(tx, id, after, func(ch commits.Change) (bool, error) {
+		if tx.Full() {
+			return false, nil
+		}
+		after = ch.Path
+		return true, errors.Join(access.DropFileACL(tx, home, ch.Path, id), commits.Unstage(tx, id, ch.Path))
+	})
+	return after, err
 }
 
 // openRow is the row of an open commit with its key.
@@ -91,22 +111,21 @@ func (r *Runner) endOpen(ctx context.Context, o *openRow, keep func(objstore.Rea
 			return err
 		}
 		repo := catalog.RepoRow{ID: binary.BigEndian.Uint64(o.key[1:])}
-		return changeset.Drop(tx, repo, o.id())
+		return changeset.Drop(tx, repo, o.id(), &now.OpenRow)
 	})
 	return ended, err
 }
 
-// orphaned: it is part of a request of a process that is gone.
+// orphaned: it is part of a request that is over, or of a process that is gone.
 func (r *Runner) orphaned(tx objstore.Reader, o *openRow) (bool, error) {
-	if !o.Internal || o.Owner == r.Lease.Owner() {
+	if !o.Internal {
 		return false, nil
 	}
-	alive, err := lease.Alive(tx, o.Owner, r.Now())
-	return !alive, err
+	busy, err := r.Lease.Busy(tx, o.Owner, o.Attempt, r.Now())
+	return err == nil && !busy, err
 }
 
-// dropOrphans ends open commits that were part of requests of processes that
-// are gone.
+// dropOrphans ends open commits that were part of requests that are over.
 func (r *Runner) dropOrphans(ctx context.Context) error {
 	list, err := r.openCommits(ctx, r.orphaned)
 	for i := range list {

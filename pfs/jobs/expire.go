@@ -6,6 +6,7 @@ import (
 
 	"caret/objstore"
 	"caret/pfs/lease"
+	"caret/pfs/rows"
 	"caret/pfs/upload"
 )
 
@@ -17,8 +18,8 @@ func (r *Runner) expired(tx objstore.Reader, o *openRow) (bool, error) {
 	if !o.Finishing {
 		return true, nil
 	}
-	alive, err := lease.Alive(tx, o.Owner, r.Now())
-	return !alive, err
+	busy, err := r.Lease.Busy(tx, o.Owner, o.Attempt, r.Now())
+	return err == nil && !busy, err
 }
 
 // expireCommits drops the open commits whose time is over.
@@ -51,14 +52,21 @@ func (r *Runner) expireUploads(ctx context.Context) error {
 	return err
 }
 
+// forgetLeases removes the leases of processes that are long gone.
+func (r *Runner) forgetLeases(ctx context.Context) error {
+	if some, err := r.any(ctx, rows.Lease); err != nil || !some {
+		return err
+	}
+	return lease.Forget(ctx, r.DB, r.Now().Add(-24*time.Hour))
+}
+
 // remembered is how long it is remembered that an upload was completed, so that
 // completing it again succeeds: longer than any client tries.
 const remembered = 7 * 24 * time.Hour
 
 // forgetCompleted removes what is remembered of uploads completed long ago.
 func (r *Runner) forgetCompleted(ctx context.Context) error {
-	some, err := upload.AnyCompleted(ctx, r.DB)
-	if err != nil || !some {
+	if some, err := r.any(ctx, rows.Completed); err != nil || !some {
 		return err
 	}
 	now := r.Now()

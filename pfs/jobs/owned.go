@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"caret/commits"
 	"caret/objstore"
 	"caret/pfs/lease"
 	"caret/pfs/rows"
@@ -13,7 +15,18 @@ import (
 
 // owned is the value of a row that asks for work; an empty value is nobody's.
 type owned struct {
-	Owner string `json:"owner"`
+	Owner string            `json:"owner"`
+	Home  commits.LineageID `json:"home,omitempty"` // see changeset.Dropping
+}
+
+// any says whether there are rows of a kind.
+func (r *Runner) any(ctx context.Context, kind byte) (some bool, err error) {
+	err = r.DB.View(ctx, func(tx objstore.Reader) error {
+		page, err := tx.Page(objstore.Prefix([]byte{kind}), 1)
+		some = len(page) > 0
+		return err
+	})
+	return some, err
 }
 
 // errLost: the work was taken over by another process.
@@ -29,8 +42,12 @@ func (r *Runner) each(ctx context.Context, kind byte, do func(ctx context.Contex
 			return nil
 		})
 	})
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return err
+	}
+	r.forget(kind, keys)
+	if len(keys) == 0 {
+		return nil
 	}
 	release, err := r.Lease.Hold(ctx)
 	if err != nil {
@@ -47,6 +64,16 @@ func (r *Runner) each(ctx context.Context, kind byte, do func(ctx context.Contex
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// forget forgets failures of work of a kind that is not among what there is to
+// do: it is done after all, or another process did it.
+func (r *Runner) forget(kind byte, keys [][]byte) {
+	for name := range r.tries {
+		if name[0] == kind && !slices.ContainsFunc(keys, func(k []byte) bool { return string(k) == name }) {
+			delete(r.tries, name)
+		}
+	}
 }
 
 // try does owned work unless another process does, or it failed lately.
@@ -91,7 +118,8 @@ func (r *Runner) claim(ctx context.Context, key []byte) (mine bool, err error) {
 			}
 		}
 		mine = true
-		return rows.Set(tx, key, owned{r.Lease.Owner()})
+		w.Owner = r.Lease.Owner()
+		return rows.Set(tx, key, w)
 	})
 	return mine, err
 }

@@ -110,5 +110,5 @@ func (r *Runner) Work(ctx context.Context) error {
 
 // Sweep ends what nobody has touched for long.
 func (r *Runner) Sweep(ctx context.Context) error {
-	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx))
+	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx), r.forgetLeases(ctx))
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -54,14 +55,46 @@ type Keeper struct {
 	owner string
 
 	mu    sync.Mutex
-	held  int       // times that it was asked for and not given back
-	until time.Time // as in the row
+	held  int             // times that it was asked for and not given back
+	drawn uint64          // attempts that were begun
+	under map[string]bool // attempts under way
+	until time.Time       // as in the row
 }
 
 // New returns the keeper of the lease of the process owner, a name that no
 // other process has.
 func New(db objstore.Rows, now func() time.Time, log *slog.Logger, owner string) *Keeper {
 	return &Keeper{db: db, now: now, log: log, owner: owner}
+}
+
+// Begin begins a piece of work and returns a name for the attempt, which no other
+// of this process has; end must be called.
+func (k *Keeper) Begin() (attempt string, end func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drawn++
+	attempt = strconv.FormatUint(k.drawn, 10)
+	if k.under == nil {
+		k.under = make(map[string]bool)
+	}
+	k.under[attempt] = true
+	return attempt, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.under, attempt)
+	}
+}
+
+// Busy says whether an attempt of the process owner may still be under way. Of its
+// own a process knows that, and takes over what an attempt could not take back
+// although its lease goes on; of others the lease says it.
+func (k *Keeper) Busy(tx objstore.Reader, owner, attempt string, now time.Time) (bool, error) {
+	if owner != k.owner {
+		return Alive(tx, owner, now)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.under[attempt], nil
 }
 
 // Owner is the name that the rows of this process's work have.
@@ -132,12 +165,27 @@ func (k *Keeper) End(ctx context.Context) error {
 // EndAll ends the leases of all processes, for one that knows that there is no
 // other.
 func EndAll(ctx context.Context, db objstore.Rows) error {
+	return end(ctx, db, func(time.Time) bool { return true })
+}
+
+// Forget removes leases that were over before a time: those of processes that
+// were killed.
+func Forget(ctx context.Context, db objstore.Rows, before time.Time) error {
+	return end(ctx, db, before.After)
+}
+
+// end ends the leases that are to last until a time that is meant.
+func end(ctx context.Context, db objstore.Rows, meant func(until time.Time) bool) error {
 	var keys [][]byte
 	err := db.View(ctx, func(tx objstore.Reader) error {
 		keys = nil
-		return rows.Some(tx, []byte{rows.Lease}, "", 0, func(owner string, _ []byte) error {
-			keys = append(keys, key(owner))
-			return nil
+		return rows.Some(tx, []byte{rows.Lease}, "", 0, func(owner string, value []byte) error {
+			var r row
+			err := rows.Decode(key(owner), value, &r)
+			if err == nil && meant(r.Until) {
+				keys = append(keys, key(owner))
+			}
+			return err
 		})
 	})
 	if err != nil || len(keys) == 0 {
@@ -145,7 +193,12 @@ func EndAll(ctx context.Context, db objstore.Rows) error {
 	}
 	return db.Update(ctx, "", func(tx objstore.Writer) error {
 		for _, k := range keys {
-			if err := tx.Delete(k); err != nil {
+			var r row
+			err := rows.Get(tx, k, &r)
+			if err == nil && meant(r.Until) { // and was not renewed
+				err = tx.Delete(k)
+			}
+			if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 				return err
 			}
 		}

@@ -120,16 +120,6 @@ func sentSince(tx objstore.Reader, upload string, since time.Time) (fresh bool, 
 	return fresh, err
 }
 
-// AnyCompleted says whether a completed upload is remembered.
-func AnyCompleted(ctx context.Context, db objstore.Rows) (some bool, err error) {
-	err = db.View(ctx, func(tx objstore.Reader) error {
-		page, err := tx.Page(objstore.Prefix([]byte{rows.Completed}), 1)
-		some = len(page) > 0
-		return err
-	})
-	return some, err
-}
-
 // ForgetCompleted removes the memory of uploads that were completed before a
 // time. That of an older caret, which does not say when, is kept from now on.
 func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Time) error {
