@@ -43,6 +43,8 @@ const (
 	stateRemoved
 	stateMD5
 	statePartSum
+	stateWriter
+	stateWriterHome
 )
 
 // The flags of a state, which are its first field if any is set.
@@ -120,7 +122,8 @@ func appendState(b []byte, s *State) []byte {
 	for _, v := range s.PartSums {
 		b = appendString(b, statePartSum, v)
 	}
-	return b
+	b = appendString(b, stateWriter, s.Writer.User)
+	return appendUint(b, stateWriterHome, uint64(s.Writer.Home))
 }
 
 // appendMap appends each key as field f and its value as the field after that.
@@ -244,6 +247,10 @@ func decodeState(b []byte) (State, error) {
 			setValue(&s.Attrs.Tags, key, data)
 		case statePartSum:
 			s.PartSums = append(s.PartSums, string(data))
+		case stateWriter:
+			s.Writer.User = string(data)
+		case stateWriterHome:
+			s.Writer.Home = LineageID(v)
 		case statePart:
 			s.Parts = append(s.Parts, int64(v))
 		default:

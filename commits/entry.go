@@ -65,4 +65,15 @@ type State struct {
 	// Unlisted marks a deletion that is not listed as a version itself, as all
 	// versions of the path were removed.
 	Unlisted bool
+	// Writer is who wrote the version, if it was somebody that this says something
+	// about.
+	Writer Writer
+}
+
+// Writer is a user who wrote a version on a branch that is not his, and who owns
+// the version there. Where the version shows through other branches it says
+// nothing.
+type Writer struct {
+	User string    // the user's id
+	Home LineageID // the first lineage of the branch
 }

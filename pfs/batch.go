@@ -15,6 +15,8 @@ import (
 type Batch struct {
 	set *changeset.Set
 	acl int // about how many bytes the ACL of a file takes
+	// writer is what the files say of who adds them.
+	writer commits.Writer
 }
 
 // NewBatch begins a batch. Close must be called; what was not finished by
@@ -33,8 +35,11 @@ func (fs *FS) batch(ctx context.Context, to Ref, opt WriteOptions, more func(*ch
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs) // the last writer wins, as with puts
 		spec.Policy.Unmoved = opt.IfHead != ""
-		spec.Wrote = wroteFiles(v.who, opt.ACL)
+		spec.Wrote = wroteFiles(opt.ACL)
 		more(&spec, s)
+		if b.writer, err = v.writer(s, opt.ACL); err != nil {
+			return err
+		}
 		b.set, err = fs.sys.engine.Begin(spec)
 		return err
 	})
@@ -50,7 +55,7 @@ func (b *Batch) Add(ctx context.Context, path string, p FilePart, attrs Attrs) e
 		return err
 	}
 	entry := commits.Entry{Content: p.Content, Attrs: attrs}
-	return b.set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: entry}}, b.acl)
+	return b.set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: entry, Writer: b.writer}}, b.acl)
 }
 
 // Files is how many files were added.
@@ -69,6 +74,7 @@ func (b *Batch) Close() error { return b.set.Close() }
 func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, dest string, opt WriteOptions) (Undone, error) {
 	var src *Snapshot
 	var set *changeset.Set
+	var writer commits.Writer
 	err := fs.View(ctx, func(v *View) (err error) {
 		if src, err = v.Open(from, ActList, ""); err != nil {
 			return err
@@ -83,14 +89,17 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs)
 		spec.Policy.Unmoved = opt.IfHead != ""
-		spec.Wrote = wroteFiles(v.who, opt.ACL) // also so that none keeps the ACL of what was staged there
+		spec.Wrote = wroteFiles(opt.ACL) // also so that none keeps the ACL of what was staged there
+		if writer, err = v.writer(s, opt.ACL); err != nil {
+			return err
+		}
 		set, err = fs.sys.engine.Begin(spec)
 		return err
 	})
 	if err != nil {
 		return Undone{}, err
 	}
-	if err := fs.copyInto(ctx, set, src, prefix, dest); err != nil {
+	if err := fs.copyInto(ctx, set, src, prefix, dest, writer); err != nil {
 		return Undone{}, errors.Join(err, set.Close())
 	}
 	id, err := set.Publish(ctx)
@@ -98,7 +107,7 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 }
 
 // copyInto adds to set what is to be copied, a page in each transaction.
-func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, prefix, dest string) error {
+func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, prefix, dest string, writer commits.Writer) error {
 	opt := ListOptions{Prefix: prefix, Limit: allPage}
 	for {
 		var page ListPage
@@ -120,7 +129,7 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 			if err := checkPath(path); err != nil {
 				return err
 			}
-			if err := set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: it.Entry}}, 0); err != nil {
+			if err := set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: it.Entry, Writer: writer}}, 0); err != nil {
 				return err
 			}
 		}

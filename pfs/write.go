@@ -150,25 +150,42 @@ func (fs *FS) put(ctx context.Context, to Ref, path string, entry commits.Entry,
 // write makes the changes a commit of the branch, or stages them, and fills
 // in what they were given.
 func (c *change) write(s *Snapshot, id CommitID, changes []commits.Change, opt *WriteOptions) (CommitID, error) {
-	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: wroteFiles(c.who, opt.ACL)}
+	writer, err := c.writer(s, opt.ACL)
+	if err != nil {
+		return CommitID{}, err
+	}
+	for i := range changes {
+		changes[i].Writer = writer
+	}
+	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: wroteFiles(opt.ACL)}
 	return c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
 }
 
-// wroteFiles gives files that were written their ACL.
-func wroteFiles(who Caller, a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
+// writer is what files say of the caller that it writes to s with an ACL, or
+// with none.
+func (v *View) writer(s *Snapshot, a *ACL) (commits.Writer, error) {
+	if a != nil || v.who.Admin {
+		return commits.Writer{}, nil
+	}
+	set, err := access.ReadSettings(v.tx, &s.Snapshot)
+	if err != nil {
+		return commits.Writer{}, err
+	}
+	return set.Writer(v.who), nil
+}
+
+// wroteFiles gives files that were written their ACL, nil the default one.
+func wroteFiles(a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
 	return func(tx objstore.Writer, at *catalog.Snapshot, changes []commits.Change) error {
-		if a == nil && !at.Open && (who.Admin || who.IsAnonymous()) {
+		if a == nil && !at.Open {
 			return nil // a version that is new has none
 		}
 		set, err := access.ReadSettings(tx, at)
 		if err != nil {
 			return err
 		}
-		if a == nil && !who.Admin && !who.IsAnonymous() && !who.Owns(set.ACL.Owner) {
-			a = &ACL{Owner: who.ID}
-		}
 		for _, ch := range changes {
-			if ch.Deleted || a == nil && !at.Open {
+			if ch.Deleted {
 				continue
 			}
 			// What is staged again is the same version, and loses what it had.

@@ -82,20 +82,33 @@ func DropFileACL(tx objstore.Writer, home commits.LineageID, path string, versio
 
 // FileACL is the ACL of the version of a file that file finds at path. A
 // version has an ACL of its own, wherever the version shows; with another
-// version, however it was written, begins another ACL.
+// version, however it was written, begins another ACL. Without one, its writer
+// owns it as [BranchSettings.Writer] says, or else the branch's owner.
 func (b *BranchSettings) FileACL(tx objstore.Reader, path string, file func(path string) (commits.State, error)) (ACL, error) {
 	a := ACL{Owner: b.ACL.Owner}
-	if b.FileACLs {
-		st, err := file(path)
-		if err == nil && !st.Deleted {
+	st, err := file(path)
+	if err == nil && !st.Deleted {
+		if st.Writer.User != "" && st.Writer.Home == b.home {
+			a.Owner = st.Writer.User
+		}
+		if b.FileACLs {
 			err = rows.Get(tx, fileACLKey(b.home, path, st.Commit), &a)
 		}
-		if err != nil && !errors.Is(err, objstore.ErrNotFound) && !errors.Is(err, commits.ErrNoPath) {
-			return a, err
-		}
+	}
+	if err != nil && !errors.Is(err, objstore.ErrNotFound) && !errors.Is(err, commits.ErrNoPath) {
+		return a, err
 	}
 	a.complete()
 	return a, nil
+}
+
+// Writer is what is said of the versions that who writes without an ACL: who
+// neither owns the branch nor is an administrator owns them.
+func (b *BranchSettings) Writer(who Caller) commits.Writer {
+	if who.Admin || who.IsAnonymous() || who.Owns(b.ACL.Owner) {
+		return commits.Writer{}
+	}
+	return commits.Writer{User: who.ID, Home: b.home}
 }
 
 // SetFileACL gives a version of a file an ACL; nil is the default, that the
