@@ -13,6 +13,7 @@ import (
 type group struct {
 	*Rows
 	tx     Tx
+	read   Snapshot // what tx reads
 	seen   seen
 	writes *Tree // of all that succeeded so far
 	bytes  int
@@ -22,6 +23,7 @@ type group struct {
 // commit runs requests in order, makes them durable together, and tells them.
 // It returns how many these were; the others run again on top of them.
 func (x *Rows) commit(requests []*request) (done int) {
+	epoch := x.recent.now()
 	tx, err := x.engine.Begin()
 	if err != nil {
 		for _, r := range requests {
@@ -31,7 +33,7 @@ func (x *Rows) commit(requests []*request) (done int) {
 		return len(requests)
 	}
 	defer tx.Discard()
-	g := &group{Rows: x, tx: tx, seen: make(seen), writes: NewTree()}
+	g := &group{Rows: x, tx: tx, read: x.recent.remember(tx, epoch), seen: make(seen), writes: NewTree()}
 	for done < len(requests) && g.run(requests[done]) {
 		done++
 	}
@@ -91,7 +93,7 @@ func (g *group) run(r *request) bool {
 func (r *request) failed() bool { return r.err != nil || r.value != nil }
 
 func (g *group) begin() *writer {
-	return &writer{reader: reader{from: g.tx, over: g.writes, seen: g.seen}}
+	return &writer{reader: reader{from: g.read, over: g.writes, seen: g.seen}}
 }
 
 // call runs fn. A panic is kept for whoever called Update, unless that is this

@@ -10,15 +10,16 @@ import (
 	"caret/objstore"
 )
 
-// recent remembers rows that Views read lately: every request reads the same
-// few, and to ask the store takes longer than all the rest of it. It is for an
-// Engine to which nobody else commits; nil remembers nothing.
+// recent remembers rows that were read lately: every request reads the same few,
+// and to ask the store takes longer than all the rest of it. It is for an Engine
+// to which nobody else commits; nil remembers nothing.
 //
-// A View may use it if no commit was under way while its snapshot was taken.
-// Then the snapshot is exactly what the commits until then have left, which a
-// number says, the epoch. What a row is remembered to be holds from the epoch of
-// the View that read it until a commit writes it: that forgets the row before it
-// can be seen, and until it is over nothing is remembered.
+// The epoch counts commits. What a row is remembered to be holds from the epoch
+// in which it was read until a commit writes it: that forgets the row before it
+// can be seen. So what is remembered since before a snapshot was taken, and still
+// is, the snapshot has too, even if a commit was under way just then. What the
+// snapshot has is remembered only if there was none, up to that moment: then it
+// is exactly what the commits until then have left.
 type recent struct {
 	mu    sync.Mutex
 	epoch uint64 // grows when a commit begins, to an odd number, and when it ends
@@ -32,7 +33,7 @@ type recent struct {
 
 type recentRow struct {
 	value []byte // nil is no row
-	epoch uint64
+	epoch uint64 // in which it was read
 }
 
 const (
@@ -85,7 +86,7 @@ func (c *recent) end() {
 	c.epoch++
 }
 
-// get looks for a row as it was at an epoch.
+// get looks for a row as a snapshot has it that was taken in an epoch or later.
 func (c *recent) get(key []byte, epoch uint64) (value []byte, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,14 +97,15 @@ func (c *recent) get(key []byte, epoch uint64) (value []byte, ok bool) {
 	return row.value, true
 }
 
-// add remembers a row that was read at an epoch, unless that is over.
+// add remembers a row of a snapshot that was taken in an epoch or later, if that
+// is not over, and no commit is under way.
 func (c *recent) add(key, value []byte, epoch uint64) {
 	if len(key)+len(value) > maxRecentRow {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epoch == epoch && c.again(key) {
+	if epoch%2 == 0 && c.epoch == epoch && c.again(key) {
 		c.rows.Add(string(key), recentRow{value, epoch})
 	}
 }
@@ -130,13 +132,13 @@ type remembering struct {
 	epoch  uint64
 }
 
-// remember is a snapshot with what is remembered, if before, the epoch before it
-// was taken, is that behind it, and no commit is under way.
-func (c *recent) remember(s Snapshot, before uint64) Snapshot {
-	if c == nil || before%2 == 1 || c.now() != before {
+// remember is a snapshot with what is remembered; epoch is that before it was
+// taken.
+func (c *recent) remember(s Snapshot, epoch uint64) Snapshot {
+	if c == nil {
 		return s
 	}
-	return &remembering{s, c, before}
+	return &remembering{s, c, epoch}
 }
 
 // Get implements objstore.Reader.
