@@ -186,3 +186,68 @@ func TestCopyOverStaged(t *testing.T) {
 		t.Errorf("anybody reads the copy: %v", err)
 	}
 }
+
+// TestWriterOwns: who writes to somebody else's branch owns the version there,
+// through batches, copies, open commits and other tags, and nowhere else. An
+// ACL takes it from him, and what others write over it is theirs.
+func TestWriterOwns(t *testing.T) {
+	t.Parallel()
+	root := newFS(t)
+	mustRepo(t, root, "r")
+	mustPut(t, root, Ref{Repo: "r"}, "roots", "x")
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermRead, PermWrite)
+	bob := mustUser(t, root, "bob", Ref{Repo: "r"}, PermRead, PermWrite)
+	id := func(name string) string {
+		t.Helper()
+		u, err := root.User(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.ID
+	}
+	owner := func(at Ref, path, want string) {
+		t.Helper()
+		s, err := root.Open(t.Context(), at, ActRead, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := s.FileACL(t.Context(), path); err != nil || a.Owner != want {
+			t.Errorf("%s of %v is %q's, want %q; %v", path, at, a.Owner, want, err)
+		}
+	}
+	branch := Ref{Repo: "r"}
+	mustPut(t, ann, branch, "put", "1")
+	mustFiles(t, ann, branch, 2, nil)
+	mustRepo(t, ann, "hers")
+	mustPut(t, ann, Ref{Repo: "hers"}, "from/x", "1")
+	if _, err := ann.CopyFiles(t.Context(), Ref{Repo: "hers"}, "from/", branch, "to/", WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ann.SetTags(t.Context(), branch, "put", nil, map[string]string{"a": "b"}, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	open, err := ann.StartCommit(t.Context(), branch, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, ann, openRef("r", open.ID), "staged", "1")
+	if _, err := ann.FinishCommit(t.Context(), openRef("r", open.ID), FinishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.CreateBranch(t.Context(), "r", "fork", BranchOptions{From: &branch}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"put", "f00000", "to/x", "staged"} {
+		owner(branch, path, id("ann"))
+		owner(Ref{Repo: "r", Branch: "fork"}, path, RootUser)
+	}
+	owner(branch, "roots", RootUser)
+	if err := ann.SetFileACL(t.Context(), branch, "put", []Grant{{Group: AllUsers, Permission: PermRead}}); err != nil {
+		t.Fatal(err)
+	}
+	owner(branch, "put", id("ann"))
+	mustPut(t, bob, branch, "put", "2")
+	owner(branch, "put", id("bob"))
+	mustPut(t, root, branch, "put", "3")
+	owner(branch, "put", RootUser)
+}
