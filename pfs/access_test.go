@@ -152,7 +152,7 @@ func TestAmbiguousHead(t *testing.T) {
 	ann := mustUser(t, root, "ann", Ref{Repo: "r"}, PermWrite)
 	for fs, want := range map[*FS]error{ann: ErrDenied, root: ErrAmbiguous} {
 		_, err := fs.Put(t.Context(), Ref{Repo: "r"}, "g", store(t, root, "x"), Attrs{}, WriteOptions{IfHead: id[:12]})
-		if !errors.Is(err, want) || want == ErrDenied && strings.Contains(err.Error(), id) {
+		if !errors.Is(err, want) || errors.Is(want, ErrDenied) && strings.Contains(err.Error(), id) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}

@@ -411,7 +411,7 @@ func TestRetries(t *testing.T) {
 				if op.name == "work" || err != nil {
 					want--
 				}
-				if len(after) != want && !(op.name == "merge" && err == nil) {
+				if len(after) != want && (op.name != "merge" || err != nil) {
 					t.Fatalf("seed %d step %d %s try %d: %d commits, want %d; %v %v", seed, step, op.name, try, len(after), want, id, err)
 				}
 				if err == nil {

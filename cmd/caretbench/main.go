@@ -66,6 +66,7 @@ func run(ctx context.Context) error {
 	b := &bench{ctx: ctx, dir: work}
 	fmt.Println(machine())
 	fmt.Println()
+	ran := false
 	fmt.Println("| what | measured | target | |")
 	fmt.Println("|---|---|---|---|")
 	for _, s := range []section{
@@ -75,9 +76,13 @@ func run(ctx context.Context) error {
 		if !only.MatchString(s.name) {
 			continue
 		}
+		ran = true
 		if err := s.run(b); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+	}
+	if !ran {
+		return fmt.Errorf("no section matches %q", *pattern)
 	}
 	return nil
 }
