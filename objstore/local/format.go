@@ -35,6 +35,12 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockDir gives it back. To close the file alone does not while a child of this
+// process has it too, as one has between fork and exec.
+func unlockDir(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
+}
+
 // checkFormat refuses what a newer caret wrote, marks a new directory, and
 // says whether one of an older version is to be marked once it is open.
 func (s *Store) checkFormat() (older bool, err error) {

@@ -43,7 +43,9 @@ func cached(kind byte) bool {
 
 // View is tx with the cache. It also reads a row once that is asked for several
 // times: a view does not change.
-func (c *Cache) View(tx objstore.Reader) objstore.Reader { return &view{Reader: tx, cache: c} }
+func (c *Cache) View(tx objstore.Reader) objstore.Reader {
+	return &view{Reader: tx, cache: c, seen: make([]lookup, 0, fewRows)}
+}
 
 // Update is tx with the cache.
 func (c *Cache) Update(tx objstore.Writer) objstore.Writer { return &update{Writer: tx, cache: c} }
@@ -70,8 +72,12 @@ type lookup struct {
 	err   error
 }
 
-// maxSeen is how many rows a view remembers: those that all begin with.
-const maxSeen = 16
+const (
+	// maxSeen is how many rows a view remembers: those that all begin with.
+	maxSeen = 16
+	// fewRows is how many most of them read.
+	fewRows = 8
+)
 
 // Get implements objstore.Reader.
 func (v *view) Get(key []byte) ([]byte, error) {
