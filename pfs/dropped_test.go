@@ -1,6 +1,7 @@
 package pfs
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -34,8 +35,8 @@ func TestFileACLsOfAborted(t *testing.T) {
 	}
 }
 
-// TestOursThenReset: what loses to a commit of the branch is not lost if the branch
-// is reset to before that commit while it is finished.
+// TestOursThenReset: a commit of which changes were dropped for what the branch has is
+// not finished without them if the branch is reset meanwhile to before what it had.
 func TestOursThenReset(t *testing.T) {
 	t.Parallel()
 	var hook func()
@@ -61,8 +62,13 @@ func TestOursThenReset(t *testing.T) {
 		}
 	}
 	_, err = fs.FinishCommit(t.Context(), openRef("r", o.ID), FinishOptions{Strategy: Ours})
-	hook = nil
-	if got, readErr := read(fs, Ref{Repo: "r"}, "x"); err == nil && got != "staged" {
-		t.Errorf("finished, and x reads %q, %v", got, readErr)
+	if hook != nil {
+		t.Error("nothing was reset while it was finished")
+	}
+	if !errors.Is(err, ErrConflict) {
+		t.Errorf("finished: %v", err)
+	}
+	if got, err := read(fs, Ref{Repo: "r"}, "x"); err != nil || got != "base" {
+		t.Errorf("x reads %q, %v", got, err)
 	}
 }
