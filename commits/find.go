@@ -65,7 +65,7 @@ func FindPrefix(tx objstore.Reader, repo uint64, prefix string) (ID, Pos, error)
 		if len(page) < size {
 			break
 		}
-		in.Start = append(page[size-1].Key, 0)
+		in = in.Behind(page[size-1].Key)
 	}
 	if search.found.IsZero() {
 		return ID{}, Pos{}, fmt.Errorf("%w: %s", ErrNoCommit, prefix)

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,22 @@ func TestEveryErrorHasACode(t *testing.T) {
 	for _, row := range errorTable {
 		have[row.is.Error()] = true
 	}
-	for _, dir := range []string{"../pfs", "sigv4", "checksum", "acl", "cors", "sigv2", "postform", "../pfs/archive"} {
+	table, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := errorNames(t, "../pfs") // those of packages below among them
+	for _, name := range []string{"ErrNoSuchRepo", "ErrCorrupt", "ErrKeyGone", "ErrUnknownOutcome"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not among the errors of pfs that were found: %v", name, names)
+		}
+	}
+	for _, name := range names {
+		if !strings.Contains(string(table), "{pfs."+name+",") {
+			t.Errorf("pfs.%s has no code", name)
+		}
+	}
+	for _, dir := range []string{"sigv4", "checksum", "acl", "cors", "sigv2", "postform", "../pfs/archive"} {
 		for name, text := range sentinels(t, dir) {
 			if !have[text] {
 				t.Errorf("%s.%s has no code", filepath.Base(dir), name)
@@ -49,6 +65,39 @@ func TestEveryErrorHasACode(t *testing.T) {
 	if e := describe(errors.New("secret detail")); e.status != 500 || strings.Contains(e.message, "secret") {
 		t.Errorf("an unknown error is %+v", e)
 	}
+}
+
+// errorNames are the exported package variables whose names say that they are errors.
+func errorNames(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range g.Specs {
+				for _, n := range spec.(*ast.ValueSpec).Names {
+					if strings.HasPrefix(n.Name, "Err") {
+						names = append(names, n.Name)
+					}
+				}
+			}
+		}
+	}
+	return names
 }
 
 // sentinels are the package variables made by errors.New, and their texts.

@@ -17,7 +17,7 @@ type Options struct {
 	// Rehearse runs each transaction twice, as the contract allows, and keeps
 	// only the second run: who keeps something from the first is found out.
 	Rehearse bool
-	// Sole says that nobody commits to the engine but these Rows: what Views read
+	// Sole says that nobody commits to the engine but these Rows: what transactions read
 	// over and over is then remembered.
 	Sole bool
 	// Log is told of panics in transactions, with the stack that the caller of

@@ -1,7 +1,7 @@
 // Package rows is how pfs keeps what it knows: the kinds of rows, how their
 // keys are made, and JSON in their values. FORMAT.md describes each of them.
 //
-// It knows nothing of what the rows mean, and imports objstore alone.
+// It knows nothing of what the rows mean, and imports of caret's packages objstore alone.
 package rows
 
 import (
