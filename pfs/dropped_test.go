@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"caret/objstore/memory"
 	"caret/pfs/rows"
@@ -70,5 +71,41 @@ func TestOursThenReset(t *testing.T) {
 	}
 	if got, err := read(fs, Ref{Repo: "r"}, "x"); err != nil || got != "base" {
 		t.Errorf("x reads %q, %v", got, err)
+	}
+}
+
+// TestCompletedForLong: an upload that is being completed is not dropped, however
+// long its last part is ago; one that nobody completes is.
+func TestCompletedForLong(t *testing.T) {
+	t.Parallel()
+	ctx, now := t.Context(), time.Unix(1e9, 0)
+	fs, err := openRoot(ctx, memory.New(), Options{manual: true, UploadTTL: time.Hour, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweep := func() {
+		if err := fs.sys.jobs.Sweep(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	mustRepo(t, fs, "r")
+	to := Ref{Repo: "r"}
+	u, err := fs.CreateUpload(ctx, to, "x", Attrs{}, WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt, end := fs.sys.lease.Begin()
+	if _, err := fs.claimUpload(ctx, to, "x", u.ID, attempt); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Hour)
+	sweep()
+	if _, err := fs.Upload(ctx, to, "x", u.ID); err != nil {
+		t.Errorf("while it is completed: %v", err)
+	}
+	end()
+	sweep()
+	if _, err := fs.Upload(ctx, to, "x", u.ID); !errors.Is(err, ErrNoSuchUpload) {
+		t.Errorf("after that: %v", err)
 	}
 }

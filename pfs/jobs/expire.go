@@ -45,7 +45,10 @@ func (r *Runner) expireUploads(ctx context.Context) error {
 	if r.UploadTTL <= 0 {
 		return nil
 	}
-	n, err := upload.DropAbandoned(ctx, r.DB, r.Now().Add(-r.UploadTTL))
+	completing := func(tx objstore.Reader, u upload.Upload) (bool, error) {
+		return r.Lease.Busy(tx, u.Owner, u.Attempt, r.Now())
+	}
+	n, err := upload.DropAbandoned(ctx, r.DB, r.Now().Add(-r.UploadTTL), completing)
 	if n > 0 {
 		r.Log.Warn("dropped uploads that nobody has sent parts to", "uploads", n, "for", r.UploadTTL)
 	}

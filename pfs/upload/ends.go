@@ -59,11 +59,11 @@ func each(ctx context.Context, db objstore.Rows, prefix []byte, fn func(key []by
 			if err := fn(row.Key, u); err != nil {
 				return err
 			}
-			in.Start = append(row.Key, 0)
 		}
 		if len(page) < step {
 			return nil
 		}
+		in = in.Behind(page[step-1].Key)
 	}
 }
 
@@ -80,8 +80,9 @@ func DropAll(ctx context.Context, db objstore.Rows, scope Scope) error {
 }
 
 // DropAbandoned drops the uploads, to wherever, that were begun before a time
-// and have got no part since, and says how many there were.
-func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time) (dropped int, err error) {
+// and have got no part since, but for those that are busy, and says how many
+// there were.
+func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy func(objstore.Reader, Upload) (bool, error)) (dropped int, err error) {
 	err = each(ctx, db, []byte{rows.Upload}, func(key []byte, u Upload) error {
 		if u.Started.After(before) {
 			return nil
@@ -89,9 +90,13 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time) (dro
 		ended := false
 		err := db.Update(ctx, "", func(tx objstore.Writer) error {
 			ended = false
-			if _, err := tx.Get(key); errors.Is(err, objstore.ErrNotFound) {
+			var now Upload
+			if err := rows.Get(tx, key, &now); errors.Is(err, objstore.ErrNotFound) {
 				return nil // it is over
 			} else if err != nil {
+				return err
+			}
+			if keep, err := busy(tx, now); err != nil || keep {
 				return err
 			}
 			fresh, err := sentSince(tx, u.ID, before)
