@@ -2,14 +2,15 @@ package local
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
-
-	"github.com/dgraph-io/badger/v4"
+	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/journal"
+	"caret/objstore/local/pack"
 	"caret/objstore/txn"
 )
 
@@ -18,52 +19,45 @@ type blobs struct {
 	store *Store
 	gate  *txn.Gate
 
-	mu      sync.Mutex
-	pending map[objstore.Hash]*pending // put, but not in the index yet
-	waiting int                        // bytes of index rows in pending
+	mu       sync.Mutex
+	less     chan struct{}              // closed when waiting has become less
+	pending  map[objstore.Hash]*pending // put, and not in the log yet
+	stored   []*pending                 // of these, those whose bytes are there
+	waiting  int                        // bytes of what these need in the log
+	inLog    map[objstore.Hash]inLog    // in the log, and not in a pack yet
+	damaged  map[objstore.Hash]bool     // to be stored again by who puts them
+	unmarked []objstore.Hash            // damaged, of which the log does not say so yet
 }
 
-// pending is a blob on its way into the index.
+// pending is a blob on its way into the log.
 type pending struct {
 	hash   objstore.Hash
 	stored chan struct{} // closed when the following are set
 	err    error
-	at     place
-	inline []byte // the blob itself, if it is that small
+	data   []byte        // of a small one
+	at     pack.Place    // of any other
+	log    journal.Place // of a small one, once it is there
 }
 
-func indexKey(h objstore.Hash) []byte { return append([]byte{keyIndex}, h[:]...) }
+// inLog is where a small blob is in the log.
+type inLog struct {
+	journal.Place
+	length int
+}
 
-// Kinds of index rows.
+func newBlobs(s *Store) *blobs {
+	b := &blobs{store: s, gate: txn.NewGate(), pending: make(map[objstore.Hash]*pending),
+		inLog: make(map[objstore.Hash]inLog), damaged: make(map[objstore.Hash]bool), less: make(chan struct{})}
+	return b
+}
+
 const (
-	inlineRow = 0 // the blob follows
-	packRow   = 1 // pack, offset and length follow as varints
+	// flushBytes for the log make the committer write them without waiting for
+	// a transaction, and with waitBytes who puts more waits for it.
+	flushBytes = 1 << 20
+	waitBytes  = 16 << 20
+	waitAgain  = time.Second
 )
-
-func (b *pending) row() []byte {
-	if b.inline != nil {
-		return append([]byte{inlineRow}, b.inline...)
-	}
-	row := binary.AppendUvarint([]byte{packRow}, uint64(b.at.pack))
-	row = binary.AppendUvarint(row, uint64(b.at.offset))
-	return binary.AppendUvarint(row, uint64(b.at.length))
-}
-
-func parsePlace(row []byte) (place, error) {
-	var v [3]uint64
-	for i := range v {
-		var n int
-		if v[i], n = binary.Uvarint(row); n <= 0 {
-			return place{}, fmt.Errorf("%w: index row", objstore.ErrCorrupt)
-		}
-		row = row[n:]
-	}
-	return place{pack: uint32(v[0]), offset: int64(v[1]), length: int(v[2])}, nil
-}
-
-// flushBytes of index rows make the committer write them without waiting for
-// a transaction.
-const flushBytes = 1 << 20
 
 // Put implements objstore.Blobs.
 func (b *blobs) Put(ctx context.Context, data []byte) (objstore.Hash, error) {
@@ -79,6 +73,9 @@ func (b *blobs) Put(ctx context.Context, data []byte) (objstore.Hash, error) {
 		return objstore.Hash{}, fmt.Errorf("%w: blob of %d bytes", objstore.ErrTooLarge, len(data))
 	}
 	if err := s.writable(); err != nil {
+		return objstore.Hash{}, err
+	}
+	if err := b.wait(ctx); err != nil {
 		return objstore.Hash{}, err
 	}
 	h := objstore.Sum(data)
@@ -100,6 +97,28 @@ func (b *blobs) Put(ctx context.Context, data []byte) (objstore.Hash, error) {
 	}
 }
 
+// wait waits while very much is on its way into the log.
+func (b *blobs) wait(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		much, less := b.waiting > waitBytes, b.less
+		b.mu.Unlock()
+		if !much {
+			return nil
+		}
+		if err := b.store.writable(); err != nil {
+			return err
+		}
+		b.store.rows.Flush()
+		select {
+		case <-less:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(waitAgain): // the store may refuse writes by now
+		}
+	}
+}
+
 // claim finds a blob that is being put, or makes it the caller's to store.
 func (b *blobs) claim(h objstore.Hash) (p *pending, mine bool) {
 	b.mu.Lock()
@@ -112,22 +131,22 @@ func (b *blobs) claim(h objstore.Hash) (p *pending, mine bool) {
 	return p, true
 }
 
-// store1 stores a claimed blob unless the index has it.
+// store1 stores a claimed blob unless it is there and as far as is known whole.
 func (b *blobs) store1(p *pending, data []byte) error {
 	s := b.store
-	_, err := b.lookup(p.hash)
-	switch {
-	case err == nil:
-		s.stats.duplicates.Add(1)
-		b.settle(p, nil, false)
-		return nil
-	case !errors.Is(err, objstore.ErrNotFound):
+	there, again, err := b.there(p.hash)
+	if there || err != nil {
+		if there {
+			s.stats.duplicates.Add(1)
+		}
 		b.settle(p, err, false)
 		return err
 	}
-	if len(data) <= s.opts.InlineMax {
-		p.inline = append(make([]byte, 0, len(data)), data...)
-	} else if p.at, err = s.packs.append(p.hash, data); err != nil {
+	// What was lost gets a row of its own, which counts before the one it had.
+	if len(data) <= s.opts.SmallMax && !again {
+		p.data = append(make([]byte, 0, len(data)), data...)
+	} else if p.at, err = s.packs.Append(p.hash, data); err != nil {
+		err = noSpace(err)
 		b.settle(p, err, false)
 		return err
 	}
@@ -140,8 +159,28 @@ func (b *blobs) store1(p *pending, data []byte) error {
 	return nil
 }
 
-// settle ends a claim; keep leaves the blob pending until it is indexed. It
-// says whether the index rows that wait are many.
+// there says whether a blob is stored, or, if not, whether it was.
+func (b *blobs) there(h objstore.Hash) (there, again bool, err error) {
+	b.mu.Lock()
+	_, logged := b.inLog[h]
+	damaged := b.damaged[h]
+	b.mu.Unlock()
+	if logged || damaged {
+		return !damaged, damaged, nil
+	}
+	at, sound, err := b.lookup(h)
+	switch {
+	case errors.Is(err, objstore.ErrNotFound):
+		return false, false, nil
+	case err != nil:
+		return false, false, err
+	}
+	sound = sound && b.store.packs.Has(at)
+	return sound, !sound, nil
+}
+
+// settle ends a claim; keep leaves the blob pending until it is in the log. It
+// says whether what waits for that is much.
 func (b *blobs) settle(p *pending, err error, keep bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,47 +190,36 @@ func (b *blobs) settle(p *pending, err error, keep bool) bool {
 		delete(b.pending, p.hash)
 		return false
 	}
+	b.stored = append(b.stored, p)
 	before := b.waiting / flushBytes
-	b.waiting += len(p.inline) + len(p.hash) + txn.RowOverhead
+	b.waiting += p.size()
 	return b.waiting/flushBytes > before
 }
 
-// take returns the pending blobs whose bytes are stored.
-func (b *blobs) take() []*pending {
+// size is about what a blob takes in the log.
+func (p *pending) size() int { return len(p.data) + len(p.hash) + txn.RowOverhead }
+
+// find says where a blob is: in a pack, in the log if that is not nil, or in
+// memory if data is not nil.
+func (b *blobs) find(h objstore.Hash) (at pack.Place, log *inLog, data []byte, err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	var list []*pending
-	for _, p := range b.pending {
+	p := b.pending[h]
+	l, ok := b.inLog[h]
+	b.mu.Unlock()
+	if p != nil {
 		select {
 		case <-p.stored:
-			list = append(list, p)
+			if p.err == nil && (p.data != nil || p.at.Pack != 0) {
+				return p.at, nil, p.data, nil
+			}
 		default:
 		}
 	}
-	return list
-}
-
-// indexed forgets blobs that the index has.
-func (b *blobs) indexed(list []*pending) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range list {
-		delete(b.pending, p.hash)
-		b.waiting -= len(p.inline) + len(p.hash) + txn.RowOverhead
+	if ok {
+		return pack.Place{}, &l, nil, nil
 	}
-}
-
-// lookup is the index row of a blob; objstore.ErrNotFound.
-func (b *blobs) lookup(h objstore.Hash) (row []byte, err error) {
-	err = b.store.db.View(func(t *badger.Txn) error {
-		item, err := t.Get(indexKey(h))
-		if err != nil {
-			return err
-		}
-		row, err = item.ValueCopy(nil)
-		return err
-	})
-	return row, rowError(err)
+	at, _, err = b.lookup(h)
+	return at, nil, nil, err
 }
 
 // Get implements objstore.Blobs.
@@ -203,49 +231,54 @@ func (b *blobs) Get(ctx context.Context, h objstore.Hash, buf []byte) ([]byte, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	at, inline, err := b.find(h)
+	got, err := b.read(h, buf)
+	if errors.Is(err, objstore.ErrCorrupt) {
+		// It may have been moved to a pack just then.
+		if got, err = b.read(h, buf); errors.Is(err, objstore.ErrCorrupt) {
+			b.mark(h)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", h, err)
 	}
-	where := "its index row"
-	if inline != nil {
-		buf = append(buf[:0], inline...)
-	} else {
-		where = fmt.Sprintf("pack %d at %d", at.pack, at.offset)
-		if buf, err = b.store.packs.read(at, buf[:0]); err != nil {
-			return nil, fmt.Errorf("blob %s: %w", h, err)
-		}
+	return got, nil
+}
+
+func (b *blobs) read(h objstore.Hash, buf []byte) ([]byte, error) {
+	at, log, data, err := b.find(h)
+	if err != nil {
+		return nil, err
+	}
+	where := fmt.Sprintf("pack %d at %d", at.Pack, at.Offset)
+	switch {
+	case data != nil:
+		buf = append(buf[:0], data...)
+	case log != nil:
+		where = fmt.Sprintf("%s at %d", log.Segment.Path(), log.Offset)
+		buf, err = log.Read(slices.Grow(buf[:0], log.length), log.length)
+	default:
+		buf, err = b.store.packs.Read(at, buf[:0])
+	}
+	if err != nil {
+		return nil, err
 	}
 	if objstore.Sum(buf) != h {
-		return nil, fmt.Errorf("blob %s: %w: what %s holds has another hash", h, objstore.ErrCorrupt, where)
+		return nil, fmt.Errorf("%w: what %s holds has another hash", objstore.ErrCorrupt, where)
 	}
 	return buf, nil
 }
 
-// find says where a blob is: at a place, or inline if that is not nil.
-func (b *blobs) find(h objstore.Hash) (place, []byte, error) {
+// mark remembers a blob as damaged, in the log too: whoever puts it stores it
+// again.
+func (b *blobs) mark(h objstore.Hash) {
 	b.mu.Lock()
-	p := b.pending[h]
+	known := b.damaged[h]
+	b.damaged[h] = true
+	if !known {
+		b.unmarked = append(b.unmarked, h)
+	}
 	b.mu.Unlock()
-	if p != nil {
-		select {
-		case <-p.stored:
-			if p.err == nil && (p.inline != nil || p.at.pack != 0) {
-				return p.at, p.inline, nil
-			}
-		default:
-		}
+	if !known && b.store.writable() == nil {
+		b.store.rows.Flush()
 	}
-	row, err := b.lookup(h)
-	if err != nil {
-		return place{}, nil, err
-	}
-	switch {
-	case len(row) > 0 && row[0] == inlineRow:
-		return place{}, row[1:], nil
-	case len(row) > 0 && row[0] == packRow:
-		at, err := parsePlace(row[1:])
-		return at, nil, err
-	}
-	return place{}, nil, fmt.Errorf("%w: index row", objstore.ErrCorrupt)
 }

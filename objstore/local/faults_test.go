@@ -59,7 +59,7 @@ func TestFaults(t *testing.T) {
 			}
 			checkAcked(t, dir, acked, number, fmt.Sprintf("%s as operation %d", f.hit, n))
 		}
-		for _, p := range []string{"pack.create", "pack.write", "pack.sync", "dir.sync", "rows.commit", "rows.committed", "format.write"} {
+		for _, p := range []string{"pack.create", "pack.write", "pack.sync", "dir.sync", "log.append", "log.write", "log.sync", "log.acked", "index.commit", "run.rename", "format.write"} {
 			if !points[p] {
 				t.Errorf("no operation was %s", p)
 			}
@@ -72,17 +72,21 @@ func TestFaults(t *testing.T) {
 func workload(t testing.TB, dir string, f *faults) (acked map[string]objstore.Hash, number uint64, failed bool) {
 	t.Helper()
 	acked = map[string]objstore.Hash{}
-	s, err := local.Open(dir, local.Options{Reserve: -1, PackSize: 10000, Fault: f.fault})
+	s, err := local.Open(dir, local.Options{Reserve: -1, PackSize: 30000, Fault: f.fault})
 	if err != nil {
 		if !errors.Is(err, errDisk) {
 			t.Errorf("open: %v", err)
 		}
 		return acked, 0, true
 	}
-	defer s.Close()
+	defer func() {
+		if err := s.Close(); err != nil {
+			failed = true
+		}
+	}()
 	for i := range 6 {
 		name := fmt.Sprint(i)
-		data := bytes.Repeat([]byte(name), 3000)
+		data := bytes.Repeat([]byte(name), 3000+20000*(i%2))
 		h, err := s.Blobs().Put(t.Context(), data)
 		if err == nil {
 			err = s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
@@ -146,7 +150,7 @@ func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, number
 // TestOutcomes: what is told of a commit that failed, and of those after it.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	for point, unknown := range map[string]bool{"pack.sync": false, "rows.commit": true, "rows.committed": true} {
+	for point, unknown := range map[string]bool{"pack.sync": false, "log.append": true, "log.sync": true, "log.acked": true, "index.commit": true} {
 		on := true
 		s := open(t, t.TempDir(), local.Options{Fault: func(at string) error {
 			if on && at == point {
@@ -154,7 +158,7 @@ func TestOutcomes(t *testing.T) {
 			}
 			return nil
 		}})
-		if _, err := s.Blobs().Put(t.Context(), make([]byte, 1000)); err != nil {
+		if _, err := s.Blobs().Put(t.Context(), make([]byte, 100_000)); err != nil {
 			t.Fatal(err)
 		}
 		set := func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }
@@ -178,12 +182,12 @@ func TestUnknownOutcomes(t *testing.T) {
 		dir, last := t.TempDir(), error(nil)
 		opts := local.Options{Fault: func(point string) error {
 			switch point {
-			case "rows.commit":
+			case "log.append":
 				committed, err := outcome()
 				if last = err; !committed {
 					return err
 				}
-			case "rows.committed":
+			case "log.acked":
 				return last
 			}
 			return nil

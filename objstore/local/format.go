@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,8 +15,8 @@ import (
 )
 
 // formatVersion is the version of what is on disk; FORMAT.md describes it.
-// Version 1 had no sequences.
-const formatVersion = 2
+// Version 1 had no sequences, and before version 3 there was no log.
+const formatVersion = 3
 
 // lockDir takes the directory for this process.
 func lockDir(dir string) (*os.File, error) {
@@ -41,26 +40,47 @@ func unlockDir(f *os.File) error {
 	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }
 
-// checkFormat refuses what a newer caret wrote, marks a new directory, and
-// says whether one of an older version is to be marked once it is open.
-func (s *Store) checkFormat() (older bool, err error) {
+// checkFormat returns the version of what is there, refuses what a newer caret
+// wrote, and marks a new directory.
+func (s *Store) checkFormat() (int, error) {
 	path := s.formatPath()
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, s.writeFormat()
+		return formatVersion, s.newFormat()
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	text := strings.TrimSpace(string(b))
 	v, err := strconv.Atoi(strings.TrimPrefix(text, "caret "))
-	if err != nil || v < 1 {
-		return false, fmt.Errorf("%w: %s says %q, not a version", objstore.ErrCorrupt, path, text)
+	if err != nil || v < 1 || string(b) != fmt.Sprintf("caret %d\n", v) {
+		return 0, fmt.Errorf("%w: %s says %q, not a version; if this caret wrote the directory, write %q into it", objstore.ErrCorrupt, path, text, fmt.Sprintf("caret %d", formatVersion))
 	}
 	if v > formatVersion {
-		return false, fmt.Errorf("%w: it has version %d, this caret reads up to %d; use a newer caret", objstore.ErrNewerFormat, v, formatVersion)
+		return 0, fmt.Errorf("%w: it has version %d, this caret reads up to %d; use a newer caret", objstore.ErrNewerFormat, v, formatVersion)
 	}
-	return v < formatVersion, nil
+	if v < formatVersion && exists(s.path("log")) && !exists(s.path("rows")) {
+		return 0, fmt.Errorf("%w: %s says version %d, but there is a log, as from version 3 on; write %q into it", objstore.ErrCorrupt, path, v, fmt.Sprintf("caret %d", formatVersion))
+	}
+	return v, nil
+}
+
+// newFormat marks a directory that has no mark, unless something is there already.
+func (s *Store) newFormat() error {
+	switch {
+	case exists(s.path("rows")):
+		return fmt.Errorf("%w: %s is missing, and there are rows of version 1 or 2; write %q into it", objstore.ErrCorrupt, s.formatPath(), "caret 2")
+	case exists(s.path("log")):
+		s.log.Warn("the file that says the format version was missing", "file", s.formatPath(), "version", formatVersion)
+	case exists(s.path("packs")):
+		return fmt.Errorf("%w: there are packs, but neither a log nor %s: restore both", objstore.ErrCorrupt, s.formatPath())
+	}
+	return s.writeFormat()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func (s *Store) formatPath() string { return filepath.Join(s.dir, "FORMAT") }
@@ -84,34 +104,11 @@ func (s *Store) writeFormat() error {
 	return syncDir(s.dir)
 }
 
-// quarantine moves files of badger aside that a crash at the wrong moment
-// left empty: badger would refuse to open for ever, and they hold nothing.
-func quarantine(rows, aside string, log *slog.Logger) error {
-	entries, err := os.ReadDir(rows)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); ext != ".mem" && ext != ".vlog" {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		if info.Size() > 0 {
-			continue
-		}
-		if err := os.MkdirAll(aside, 0o700); err != nil {
-			return err
-		}
-		log.Warn("moved an empty file aside", "file", filepath.Join(rows, e.Name()), "to", aside)
-		if err := os.Rename(filepath.Join(rows, e.Name()), filepath.Join(aside, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(d.Sync(), d.Close())
 }

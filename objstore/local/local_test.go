@@ -214,7 +214,7 @@ func BenchmarkPut(b *testing.B) {
 			}
 			for _, writers := range []int{1, 32} {
 				b.Run(fmt.Sprintf("%d/%s/%d", size, where, writers), func(b *testing.B) {
-					s := open(b, b.TempDir(), local.Options{InlineMax: inline})
+					s := open(b, b.TempDir(), local.Options{SmallMax: inline})
 					b.SetBytes(int64(size))
 					b.SetParallelism(writers)
 					b.RunParallel(func(pb *testing.PB) {

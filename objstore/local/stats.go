@@ -30,13 +30,27 @@ func (s *Store) Stats() Stats {
 	}
 }
 
-// DiskUsage is the space in bytes that rows and packs take on disk.
-func (s *Store) DiskUsage() (rows, packs int64, err error) {
-	if rows, err = usage(filepath.Join(s.dir, "rows")); err != nil {
-		return 0, 0, err
+// Usage is the space in bytes that a store takes on disk.
+type Usage struct{ Index, Log, Packs int64 }
+
+// DiskUsage is the space that the store takes.
+func (s *Store) DiskUsage() (u Usage, err error) {
+	list, err := s.indexes()
+	if err != nil {
+		return u, err
 	}
-	packs, err = usage(filepath.Join(s.dir, "packs"))
-	return rows, packs, err
+	for _, n := range list {
+		size, err := usage(s.indexDir(n))
+		if err != nil {
+			return u, err
+		}
+		u.Index += size
+	}
+	if u.Log, err = usage(s.path("log")); err != nil {
+		return u, err
+	}
+	u.Packs, err = usage(s.path("packs"))
+	return u, err
 }
 
 func usage(dir string) (int64, error) {

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
-
 	"caret/objstore"
+	"caret/objstore/local/index"
+	"caret/objstore/local/journal"
+	"caret/objstore/local/pack"
 	"caret/objstore/txn"
 )
 
@@ -22,12 +22,25 @@ type Options struct {
 	// PackSize is the size in bytes at which a pack file is closed and the
 	// next one begun. 0 is 512 MiB.
 	PackSize int64
-	// InlineMax is the largest blob, in bytes, that is kept in its index row
-	// and not in a pack. 0 is DefaultInlineMax, negative keeps none.
-	InlineMax int
-	// Reserve is how much disk space, in bytes, writes leave free. 0 is 1 GiB
-	// or a twentieth of the disk, whichever is less; negative is none.
+	// SmallMax is the largest blob, in bytes, that is written to the log first
+	// and to a pack with many others later. 0 is DefaultSmallMax, negative none.
+	SmallMax int
+	// SegmentSize is that of the files of the log. 0 is 32 MiB, or less on a
+	// small disk.
+	SegmentSize int64
+	// Reserve is how much disk space, in bytes, writes leave free beside what
+	// the index may need. 0 is 1 GiB or a twentieth of the disk, whichever is
+	// less; negative is none at all.
 	Reserve int64
+	// Rebuild makes the index anew, whatever its state.
+	Rebuild bool
+	// AcceptLoss opens a store whose log is damaged with what can be read of it,
+	// and sets the damaged files aside. Without it Open refuses, unless the
+	// index has what the log has lost.
+	AcceptLoss bool
+	// Progress, if set, is told now and then how many of the rows are in an
+	// index that is being made; total is 0 if it is not known.
+	Progress func(done, total uint64)
 	// Log takes warnings; nil discards them.
 	Log *slog.Logger
 	// Fault, if set, is called before each operation on the disk with its
@@ -35,46 +48,53 @@ type Options struct {
 	Fault func(point string) error
 }
 
-// DefaultInlineMax is where by `go test -bench Inline` a pack begins to pay.
-const DefaultInlineMax = 512
-
-// memTable is badger's unit of work in memory and on disk. A transaction can
-// hold 15 % of it. A smaller one fits the processor's caches better: with
-// Snappy, 32 MiB commit to a branch of a million objects a fifth faster than
-// 64 MiB (caretbench -run million).
-const memTable = 32 << 20
+// DefaultSmallMax is where by `go test ./objstore/local -bench Put` writing
+// a blob twice, but syncing once, begins not to pay.
+const DefaultSmallMax = 16 << 10
 
 // Store is an objstore.Store in a directory.
 type Store struct {
-	dir   string
-	opts  Options
-	log   *slog.Logger
-	lock  *os.File
-	db    *badger.DB
-	packs *packs
-	blobs *blobs
-	space *space
+	dir     string
+	opts    Options
+	log     *slog.Logger
+	lock    *os.File
+	id      journal.ID
+	journal *journal.Journal
+	runs    runs
+	packs   *pack.Packs
+	index   current
+	blobs   *blobs
+	space   *space
 
-	rows    *txn.Rows
-	numbers sync.Mutex            // held while numbers of a sequence are reserved
-	failed  atomic.Pointer[error] // the first disk error, after which nothing is written
-	stats   counters
+	rows   *txn.Rows
+	write  sync.Mutex            // held while a record is written and indexed, and for state
+	state  index.State           // of the index
+	packed packEnd               // as the log has it
+	failed atomic.Pointer[error] // the first disk error, after which nothing is written
+	stats  counters
+
+	merges     merges
+	closing    chan struct{} // closed when background work is to end
+	background sync.WaitGroup
 }
 
 // Open opens the store in dir, which is made if it does not exist.
-// objstore.ErrLocked, objstore.ErrNewerFormat.
+// objstore.ErrLocked, objstore.ErrNewerFormat; objstore.ErrCorrupt if what is
+// there can't be opened without losing something, with what can be done.
 func Open(dir string, opts Options) (*Store, error) {
 	opts.PackSize = cmp.Or(opts.PackSize, 512<<20)
-	opts.InlineMax = cmp.Or(opts.InlineMax, DefaultInlineMax)
+	opts.SmallMax = cmp.Or(opts.SmallMax, DefaultSmallMax)
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, opts: opts, log: opts.Log}
+	s := &Store{dir: dir, opts: opts, log: opts.Log, closing: make(chan struct{}), merges: merges{woken: make(chan struct{}, 1)}}
 	if err := s.open(); err != nil {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
 	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true})
+	s.background.Go(s.checkpoint)
+	s.background.Go(s.watch)
 	return s, nil
 }
 
@@ -86,48 +106,28 @@ func (s *Store) open() error {
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}
-	older, err := s.checkFormat()
+	version, err := s.checkFormat()
 	if err != nil {
 		return err
 	}
 	s.space = newSpace(s.dir, s.opts.Reserve)
-	if err := s.space.prepare(s.log); err != nil {
+	if s.packs, err = pack.Open(s.path("packs"), s.opts.PackSize, s.fault); err != nil {
 		return err
 	}
-	rows := filepath.Join(s.dir, "rows")
-	if err := quarantine(rows, filepath.Join(s.dir, "rows-quarantine"), s.log); err != nil {
+	s.blobs = newBlobs(s)
+	if version < formatVersion {
+		if err := s.migrate(); err != nil {
+			return fmt.Errorf("bring format version %d to %d: %w", version, formatVersion, err)
+		}
+	}
+	if err := s.openLog(); err != nil {
 		return err
 	}
-	if s.db, err = badger.Open(badgerOptions(rows, s.log)); err != nil {
-		return err
-	}
-	if s.packs, err = openPacks(filepath.Join(s.dir, "packs"), s.opts.PackSize, s.fault); err != nil {
-		return err
-	}
-	s.blobs = &blobs{store: s, gate: txn.NewGate(), pending: make(map[objstore.Hash]*pending)}
-	if older {
-		return s.writeFormat()
-	}
+	s.packs.Continue(s.packed.pack, s.packed.end)
 	return nil
 }
 
-func badgerOptions(dir string, log *slog.Logger) badger.Options {
-	return badger.DefaultOptions(dir).
-		WithSyncWrites(true).
-		WithDetectConflicts(false). // groups commit one after another, and nothing else writes their rows
-		WithNumVersionsToKeep(1).
-		WithValueThreshold(1 << 20). // values stay in the tree
-		WithMemTableSize(memTable).
-		WithNumMemtables(2).
-		WithBlockCacheSize(64 << 20).
-		WithIndexCacheSize(64 << 20).
-		WithCompression(options.Snappy). // ZSTD saves 5 % and costs 15 % of the time
-		WithCompactL0OnClose(true).
-		WithVerifyValueChecksum(true).
-		WithValueLogFileSize(64 << 20).
-		WithMetricsEnabled(false).
-		WithLogger(badgerLog{log})
-}
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // fault lets a test fail the operation on the disk that comes next.
 func (s *Store) fault(point string) error {
@@ -141,6 +141,7 @@ func (s *Store) fault(point string) error {
 func (s *Store) fail(err error) {
 	if s.failed.CompareAndSwap(nil, &err) {
 		s.log.Error("store refuses writes from now on", "err", err)
+		s.journal.Stuck(s.writable())
 	}
 }
 
@@ -158,33 +159,40 @@ func (s *Store) Blobs() objstore.Blobs { return s.blobs }
 // Rows returns the rows.
 func (s *Store) Rows() objstore.Rows { return s.rows }
 
-// Close waits for what is under way and closes the store.
+// Close waits for what is under way, writes a checkpoint and closes the store.
 func (s *Store) Close() error {
 	if !s.rows.Close() {
 		return nil
 	}
 	s.blobs.gate.Close()
-	return s.release()
+	var err error
+	if s.writable() == nil {
+		s.write.Lock()
+		err = s.journal.Seal()
+		s.write.Unlock()
+	}
+	s.journal.Stop()
+	close(s.closing)
+	s.background.Wait()
+	if failed := s.failed.Load(); err == nil && failed != nil {
+		err = *failed
+	}
+	return errors.Join(err, s.release())
 }
 
 func (s *Store) release() error {
 	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
+	if s.space != nil {
+		errs = append(errs, s.index.close(s.space))
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
 	}
 	if s.packs != nil {
-		errs = append(errs, s.packs.close())
+		errs = append(errs, s.packs.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, unlockDir(s.lock))
 	}
 	return errors.Join(errs...)
 }
-
-// badgerLog hands badger's messages on.
-type badgerLog struct{ log *slog.Logger }
-
-func (l badgerLog) Errorf(f string, a ...any)   { l.log.Error("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Warningf(f string, a ...any) { l.log.Warn("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Infof(f string, a ...any)    { l.log.Debug("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Debugf(string, ...any)       {}

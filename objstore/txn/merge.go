@@ -87,3 +87,14 @@ func (m *merged) take() {
 	}
 	m.over.next()
 }
+
+// Over is what a snapshot has with rows written over it, of which a nil value
+// deletes. The tree is not changed any more.
+func Over(s Snapshot, writes *Tree) Snapshot {
+	return &overlaid{reader{from: s, over: writes, seen: make(seen)}}
+}
+
+type overlaid struct{ reader }
+
+// Discard implements Snapshot.
+func (o *overlaid) Discard() { o.from.Discard() }

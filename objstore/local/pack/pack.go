@@ -1,4 +1,4 @@
-package local
+package pack
 
 import (
 	"encoding/binary"
@@ -33,38 +33,42 @@ func appendHeader(b []byte, h objstore.Hash, length int) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// place is where a record is.
-type place struct {
-	pack   uint32
-	offset int64 // of its header
-	length int   // of its payload
+// Place is where the bytes of a blob are.
+type Place struct {
+	Pack   uint32
+	Offset int64
+	Length int
 }
 
-// packs are the pack files. Records are appended to the newest one, and
+// Packs are the pack files. Records are appended to the newest one, and
 // nothing is ever written over.
-type packs struct {
+type Packs struct {
 	dir   string
 	size  int64
 	fault func(string) error
 
 	mu    sync.Mutex
-	files map[uint32]*pack
+	files map[uint32]*file
 	last  uint32
 	fresh bool // files were made whose names are not on disk for sure
 }
 
-type pack struct {
+type file struct {
 	id    uint32
 	f     *os.File
 	end   int64 // where the next record goes
 	dirty bool  // written to since the last sync
+	full  bool  // nothing more is written to it
 }
 
-func openPacks(dir string, size int64, fault func(string) error) (*packs, error) {
+// Open opens the packs in dir, which is made if it does not exist. size is that in
+// bytes beyond which a pack is closed and the next begun; fault, called before each
+// operation on the disk, makes it fail.
+func Open(dir string, size int64, fault func(string) error) (*Packs, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &packs{dir: dir, size: size, fault: fault, files: make(map[uint32]*pack)}
+	p := &Packs{dir: dir, size: size, fault: fault, files: make(map[uint32]*file)}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -79,20 +83,20 @@ func openPacks(dir string, size int64, fault func(string) error) (*packs, error)
 			return nil, fmt.Errorf("pack file %s: not a number", e.Name())
 		}
 		if err := p.open(uint32(id), os.O_RDWR); err != nil {
-			return nil, errors.Join(err, p.close())
+			return nil, errors.Join(err, p.Close())
 		}
 		p.last = max(p.last, uint32(id))
 	}
 	return p, nil
 }
 
-func (p *packs) path(id uint32) string {
+func (p *Packs) path(id uint32) string {
 	return filepath.Join(p.dir, fmt.Sprintf("%08d.pack", id))
 }
 
 // open opens a pack file. What a crash left behind its last indexed record
 // stays; the next record goes behind that.
-func (p *packs) open(id uint32, flag int) error {
+func (p *Packs) open(id uint32, flag int) error {
 	f, err := os.OpenFile(p.path(id), flag, 0o600)
 	if err != nil {
 		return err
@@ -101,11 +105,12 @@ func (p *packs) open(id uint32, flag int) error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	p.files[id] = &pack{id: id, f: f, end: end}
+	p.files[id] = &file{id: id, f: f, end: end}
 	return nil
 }
 
-func (p *packs) close() error {
+// Close closes the files.
+func (p *Packs) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
@@ -116,11 +121,11 @@ func (p *packs) close() error {
 }
 
 // reserve finds room for a record.
-func (p *packs) reserve(length int64) (*pack, int64, error) {
+func (p *Packs) reserve(length int64) (*file, int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.files[p.last]
-	if k == nil || k.end > 0 && k.end+length > p.size {
+	if k == nil || k.full || k.end > 0 && k.end+length > p.size {
 		if err := p.fault("pack.create"); err != nil {
 			return nil, 0, err
 		}
@@ -136,29 +141,34 @@ func (p *packs) reserve(length int64) (*pack, int64, error) {
 	return k, off, nil
 }
 
-// append writes a record; it is durable after the next sync. If it fails its
-// room is lost and a new pack is begun, as what is in it is not known.
-func (p *packs) append(h objstore.Hash, data []byte) (place, error) {
-	k, off, err := p.reserve(recordHeader + int64(len(data)))
+// Append writes a blob; it is durable after the next Sync. If it fails its room
+// is lost and a new pack is begun, as what is in it is not known.
+func (p *Packs) Append(h objstore.Hash, data []byte) (Place, error) {
+	return p.append(appendHeader(make([]byte, 0, recordHeader), h, len(data)), data)
+}
+
+// append writes a header and what follows it, and returns where that is.
+func (p *Packs) append(header, data []byte) (Place, error) {
+	k, off, err := p.reserve(int64(len(header)) + int64(len(data)))
 	if err != nil {
-		return place{}, noSpace(err)
+		return Place{}, err
 	}
+	at := Place{Pack: k.id, Offset: off + int64(len(header)), Length: len(data)}
 	if err = p.fault("pack.write"); err == nil {
-		err = writeRecord(k.f, off, h, data)
+		err = writeAll(k.f, off, header, data)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		k.end = max(k.end, p.size)
-		return place{}, fmt.Errorf("write pack %d: %w", k.id, noSpace(err))
+		k.full = true
+		return Place{}, fmt.Errorf("write pack %d: %w", k.id, err)
 	}
 	k.dirty = true
-	return place{pack: k.id, offset: off, length: len(data)}, nil
+	return at, nil
 }
 
-// writeRecord writes header and payload in one call without joining them.
-func writeRecord(f *os.File, off int64, h objstore.Hash, data []byte) error {
-	iov := [][]byte{appendHeader(make([]byte, 0, recordHeader), h, len(data)), data}
+// writeAll writes pieces behind each other in one call without joining them.
+func writeAll(f *os.File, off int64, iov ...[]byte) error {
 	for {
 		n, err := unix.Pwritev(int(f.Fd()), iov, off)
 		if errors.Is(err, unix.EINTR) {
@@ -179,10 +189,10 @@ func writeRecord(f *os.File, off int64, h objstore.Hash, data []byte) error {
 	}
 }
 
-// sync makes every record durable whose append has returned.
-func (p *packs) sync() error {
+// Sync makes everything durable whose append has returned.
+func (p *Packs) Sync() error {
 	p.mu.Lock()
-	var dirty []*pack
+	var dirty []*file
 	for _, k := range p.files {
 		if k.dirty {
 			k.dirty = false
@@ -209,22 +219,32 @@ func (p *packs) sync() error {
 	return nil
 }
 
-// read appends the payload of the record at l to buf. Its hash is left to
-// the caller.
-func (p *packs) read(l place, buf []byte) ([]byte, error) {
+// Has says whether there is a pack that is long enough to have a place in it.
+func (p *Packs) Has(at Place) bool {
 	p.mu.Lock()
-	k := p.files[l.pack]
+	defer p.mu.Unlock()
+	k := p.files[at.Pack]
+	return k != nil && at.Offset >= 0 && at.Length >= 0 && at.Offset+int64(at.Length) <= k.end
+}
+
+// Read appends the bytes of a place to buf. Their hash is left to the caller.
+func (p *Packs) Read(at Place, buf []byte) ([]byte, error) {
+	p.mu.Lock()
+	k := p.files[at.Pack]
 	p.mu.Unlock()
 	if k == nil {
-		return nil, fmt.Errorf("%w: pack %d is missing", objstore.ErrCorrupt, l.pack)
+		return nil, fmt.Errorf("%w: pack %d is missing", objstore.ErrCorrupt, at.Pack)
+	}
+	if !p.Has(at) {
+		return nil, fmt.Errorf("%w: pack %d ends before %d bytes at %d", objstore.ErrCorrupt, at.Pack, at.Length, at.Offset)
 	}
 	if err := p.fault("pack.read"); err != nil {
 		return nil, err
 	}
 	n := len(buf)
-	buf = slices.Grow(buf, l.length)[:n+l.length]
-	if _, err := k.f.ReadAt(buf[n:], l.offset+recordHeader); err != nil {
-		return nil, fmt.Errorf("%w: read pack %d at %d: %w", objstore.ErrCorrupt, l.pack, l.offset, err)
+	buf = slices.Grow(buf, at.Length)[:n+at.Length]
+	if _, err := k.f.ReadAt(buf[n:], at.Offset); err != nil {
+		return nil, fmt.Errorf("%w: read pack %d at %d: %w", objstore.ErrCorrupt, at.Pack, at.Offset, err)
 	}
 	return buf, nil
 }
@@ -236,4 +256,34 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// End is the number of the newest pack and where its next record goes; 0 if there
+// is none.
+func (p *Packs) End() (pack uint32, end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k := p.files[p.last]; k != nil {
+		return k.id, k.end
+	}
+	return p.last, 0
+}
+
+// Continue says how far the packs once reached. If they do not any more, places
+// in them have been given out that are not there: a new pack is begun, so that
+// nothing else is found at these.
+func (p *Packs) Continue(pack uint32, end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k := p.files[p.last]; p.last == pack && k != nil && k.end < end {
+		k.full = true
+	}
+	p.last = max(p.last, pack)
+}
+
+// Len is how many packs there are.
+func (p *Packs) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.files)
 }

@@ -1,8 +1,9 @@
-package local
+package index
 
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -40,11 +41,11 @@ func TestShared(t *testing.T) {
 // these do not become many.
 func TestIterators(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.TempDir(), Options{Reserve: -1})
+	x, err := Open(t.TempDir(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer x.Close()
 	var keys []string
 	for i := range 30 {
 		for j := range 30 {
@@ -52,22 +53,15 @@ func TestIterators(t *testing.T) {
 		}
 	}
 	slices.Sort(keys)
-	if err := s.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
+	if err := x.Apply(func(yield func(_, _ []byte) bool) {
 		for _, k := range keys {
-			if err := tx.Set([]byte(k), nil); err != nil {
-				return err
-			}
+			yield([]byte("r"+k), []byte{})
 		}
-		return nil
-	}); err != nil {
+	}, State{}); err != nil {
 		t.Fatal(err)
 	}
-	v, err := engine{s}.View(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.Discard()
-	snap := v.(*snapshot)
+	snap := x.Snapshot([]byte("r"))
+	defer snap.Discard()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		from := random.IntN(len(keys))

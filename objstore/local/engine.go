@@ -1,0 +1,184 @@
+package local
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+
+	"golang.org/x/sys/unix"
+
+	"caret/objstore"
+	"caret/objstore/local/journal"
+	"caret/objstore/txn"
+)
+
+// The first byte of every key in the log and in the index.
+const (
+	keyRow    = 'r' // then the row's own key
+	keyIndex  = 'x' // then a blob's hash
+	keyNumber = 'n' // then a sequence's name
+	keyPacks  = 'p' // alone: how far the packs are known to reach
+)
+
+var rowPrefix = []byte{keyRow}
+
+// engine implements txn.Engine.
+type engine struct{ *Store }
+
+// View implements txn.Engine.
+func (e engine) View(context.Context) (txn.Snapshot, error) { return e.index.snapshot() }
+
+// Begin implements txn.Engine.
+func (e engine) Begin() (txn.Tx, error) {
+	if err := e.writable(); err != nil {
+		return nil, err
+	}
+	if err := e.index.writable(); err != nil {
+		return nil, err
+	}
+	if err := e.journal.Room(); err != nil {
+		return nil, noSpace(err)
+	}
+	snapshot, err := e.index.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &tx{snapshot, e.Store}, nil
+}
+
+// Reserve implements txn.Engine. A row of each sequence has the last number
+// that was reserved.
+func (e engine) Reserve(_ context.Context, sequence string, floor, n uint64) (uint64, error) {
+	if err := e.writable(); err != nil {
+		return 0, err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	key := append([]byte{keyNumber}, sequence...)
+	v, err := e.index.get(key)
+	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return 0, err
+	}
+	var stored uint64
+	if err == nil {
+		if len(v) != 8 {
+			return 0, fmt.Errorf("%w: row of a sequence with %d bytes", objstore.ErrCorrupt, len(v))
+		}
+		stored = binary.BigEndian.Uint64(v)
+	}
+	last := max(stored, floor) + n
+	row := objstore.Row{Key: key, Value: binary.BigEndian.AppendUint64(nil, last)}
+	if err := e.index.writable(); err != nil {
+		return 0, err
+	}
+	if err := e.journal.Room(); err != nil {
+		return 0, noSpace(err)
+	}
+	return last, e.commit(nil, []objstore.Row{row}, nil)
+}
+
+// tx implements txn.Tx.
+type tx struct {
+	txn.Snapshot
+	store *Store
+}
+
+// maxSide is how much of what blobs need rides along with a group in one
+// record: bytes of small ones, or rows of others.
+const maxSide = 1 << 20
+
+// Commit implements txn.Tx: first the bytes of large blobs, then one record, or
+// a few if many blobs wait. All blobs that were put before an Update began are
+// among those.
+func (t *tx) Commit(b txn.Batch) error {
+	s := t.store
+	waiting := s.blobs.take()
+	if b.Writes.Len() == 0 && waiting.empty() {
+		return nil
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.packs.Sync(); err != nil {
+		err = fmt.Errorf("sync packs: %w", noSpace(err))
+		s.fail(err)
+		return err
+	}
+	small, rows := waiting.small, append(waiting.rows(), s.packsRow()...)
+	for len(rows) > maxSideRows || bytesOf(small) > maxSide {
+		part, side := cutBlobs(small), cutRows(rows)
+		if err := s.commit(small[:part], rows[:side], nil); err != nil {
+			return err
+		}
+		small, rows = small[part:], rows[side:]
+	}
+	if err := s.commit(small, rows, b.Writes); err != nil {
+		if b.Writes.Len() > 0 {
+			err = fmt.Errorf("%w: %w", objstore.ErrUnknownOutcome, err)
+		}
+		return err
+	}
+	s.blobs.logged(waiting)
+	s.stats.groups.Add(1)
+	s.stats.transactions.Add(int64(b.Transactions))
+	return nil
+}
+
+// commit writes a record and, when it is on disk, its rows to the index. The
+// caller holds write. An error is the store's end, as far as writing goes.
+func (s *Store) commit(small []*pending, rows []objstore.Row, writes *txn.Tree) error {
+	r := &journal.Record{Rows: rows, Blobs: make([]journal.Blob, len(small))}
+	for i, p := range small {
+		r.Blobs[i] = journal.Blob{Hash: p.hash, Data: p.data}
+	}
+	if writes != nil {
+		for k, v := range writes.All() {
+			r.Rows = append(r.Rows, objstore.Row{Key: rowKey(k), Value: v})
+		}
+	}
+	err := s.fault("log.append")
+	if err == nil {
+		err = s.journal.Append(r)
+	}
+	if err == nil {
+		err = s.journal.Sync()
+	}
+	if err != nil {
+		err = fmt.Errorf("write the log: %w", noSpace(err))
+		s.fail(err)
+		return err
+	}
+	for i, p := range small {
+		p.log = r.Blobs[i].At
+	}
+	s.space.wrote(int64(bytesOf(small)))
+	s.state.LSN = r.LSN
+	if err := s.index.apply(rowsOf(r), s.state); err != nil {
+		err = fmt.Errorf("write the index: %w", noSpace(err))
+		s.fail(err)
+		return err
+	}
+	return nil
+}
+
+func rowKey(key []byte) []byte { return append(append(make([]byte, 0, 1+len(key)), keyRow), key...) }
+
+// rowsOf goes through the rows of a record.
+func rowsOf(r *journal.Record) iter.Seq2[[]byte, []byte] {
+	return func(yield func(_, _ []byte) bool) {
+		for _, row := range r.Rows {
+			if !yield(row.Key, row.Value) {
+				return
+			}
+		}
+	}
+}
+
+// noSpace lets a full disk be recognized.
+func noSpace(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", objstore.ErrNoSpace, err)
+	}
+	return err
+}

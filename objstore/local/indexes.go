@@ -1,0 +1,419 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"caret/objstore"
+	"caret/objstore/local/index"
+	"caret/objstore/local/journal"
+	"caret/objstore/local/run"
+	"caret/objstore/txn"
+)
+
+// indexPrefix begins the names of the folders of indexes. There is one, but for
+// while another is made, which has a higher number.
+const indexPrefix = "index-"
+
+// indexes are the numbers of the folders of indexes, the newest first.
+func (s *Store) indexes() ([]int, error) {
+	entries, err := os.ReadDir(s.dir)
+	var list []int
+	for _, e := range entries {
+		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), indexPrefix)); err == nil && e.Name() == indexPrefix+strconv.Itoa(n) {
+			list = append(list, n)
+		}
+	}
+	slices.SortFunc(list, func(a, b int) int { return b - a })
+	return list, err
+}
+
+// tables is how many bytes all tables of indexes have.
+func (s *Store) tables() (n int64) {
+	paths, _ := filepath.Glob(s.path(indexPrefix + "*/*.sst")) // the pattern is a good one
+	for _, p := range paths {
+		if info, err := os.Stat(p); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+func (s *Store) indexDir(n int) string { return s.path(indexPrefix + strconv.Itoa(n)) }
+
+// openIndex opens the index and gives it what it lacks, or makes it anew.
+func (s *Store) openIndex(f *found) error {
+	for _, segment := range s.journal.Segments() {
+		records, err := segment.Records(f.kept)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			for _, b := range r.Blobs {
+				s.blobs.inLog[b.Hash] = inLog{b.At, len(b.Data)}
+			}
+		}
+	}
+	list, err := s.indexes()
+	if err != nil {
+		return err
+	}
+	s.space.index.Store(s.tables())
+	full := s.space.full()
+	for _, n := range list {
+		h, err := s.tryIndex(s.indexDir(n), f, full)
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			continue
+		}
+		s.index.set(h, nil)
+		for _, other := range list {
+			if other != n && !full {
+				if err := os.RemoveAll(s.indexDir(other)); err != nil {
+					return err
+				}
+			}
+		}
+		return s.afterIndex(h)
+	}
+	if full {
+		return fmt.Errorf("%w: the index is missing or damaged, and there is no room to make it anew: %w", objstore.ErrNoSpace, s.space.check())
+	}
+	h, err := s.makeIndex(f.id, 1+slices.Max(append(list, 0)), f.runs, s.records, f.last)
+	if err != nil {
+		return err
+	}
+	s.index.set(h, nil)
+	return s.afterIndex(h)
+}
+
+// afterIndex reads what the store remembers of rows.
+func (s *Store) afterIndex(h *held) (err error) {
+	if s.state, err = h.State(); err != nil {
+		return err
+	}
+	s.space.index.Store(h.Size())
+	v, err := s.index.get([]byte{keyPacks})
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		s.packed, err = parsePackEnd(v)
+	}
+	return err
+}
+
+// tryIndex opens an index and gives it what it lacks; nil if it is to be made
+// anew, when it is set aside, or removed if it never was one.
+func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
+	if s.opts.Rebuild || exists(dir+damagedSuffix) {
+		return nil, s.spoiled(dir, full, errors.New("it is to be made anew"))
+	}
+	x, err := index.Open(dir, index.Options{ReadOnly: full, Log: s.log, Fault: s.fault})
+	if errors.Is(err, objstore.ErrCorrupt) {
+		return nil, s.spoiled(dir, full, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &held{Index: x, dir: dir}
+	state, err := h.State()
+	switch {
+	case err != nil:
+	case state == (index.State{}) && f.last > 0:
+		err = fmt.Errorf("%w: it was not completed", objstore.ErrCorrupt)
+	case state.ID != f.id && state != (index.State{}):
+		err = fmt.Errorf("%w: it is of another store", objstore.ErrCorrupt)
+	case state.LSN > f.last:
+		err = fmt.Errorf("%w: it has come to %d, and the log to %d", objstore.ErrCorrupt, state.LSN, f.last)
+	default:
+		err = s.catchUp(h, f, state, full)
+	}
+	if errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, errLog) {
+		return nil, errors.Join(x.Close(), s.spoiled(dir, full, err))
+	}
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return h, nil
+}
+
+// spoiled sets aside an index that can't be used, or removes it if there was
+// one before.
+func (s *Store) spoiled(dir string, full bool, why error) error {
+	s.log.Warn("the index is made anew", "dir", dir, "because", why)
+	if full {
+		return nil
+	}
+	old, err := filepath.Glob(s.path("set-aside/" + indexPrefix + "*"))
+	if err != nil {
+		return err
+	}
+	for _, o := range old {
+		if err := os.RemoveAll(o); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(dir + damagedSuffix); err != nil {
+		return err
+	}
+	return s.setAside(dir)
+}
+
+// errLog marks what is wrong with the log, and not with the index.
+var errLog = errors.New("read the log")
+
+func logError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errLog, err)
+}
+
+// records are those that runs do not have.
+func (s *Store) records() (list []journal.Record, err error) {
+	after := s.runs.to()
+	for _, segment := range s.journal.Segments() {
+		records, err := segment.Records(after)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, records...)
+	}
+	return list, nil
+}
+
+// catchUp gives an index what it lacks: of runs and segments those that have
+// more. Rows that it has are written once more on the way, and in the end are
+// what they were.
+func (s *Store) catchUp(h *held, f *found, state index.State, full bool) error {
+	records, err := s.records()
+	if err != nil {
+		return logError(err)
+	}
+	records = slices.DeleteFunc(records, func(r journal.Record) bool { return r.LSN <= state.LSN })
+	lacking := slices.DeleteFunc(slices.Clone(f.runs), func(r run.Info) bool { return r.To <= min(state.LSN, state.Bulk) })
+	if len(records) == 0 && len(lacking) == 0 && state.LSN == f.last && !full {
+		if state == (index.State{}) {
+			return h.Apply(none, index.State{ID: f.id})
+		}
+		return nil
+	}
+	to := index.State{ID: f.id, LSN: f.last, Bulk: f.kept}
+	if full {
+		h.over, h.rows = txn.NewTree(), txn.NewTree()
+		return s.collect(lacking, records, state, h.lay)
+	}
+	load := h.Load()
+	defer load.Discard()
+	if err := s.collect(lacking, records, state, load.Put); err != nil {
+		return err
+	}
+	return load.Close(to)
+}
+
+func none(func(_, _ []byte) bool) {}
+
+// lay lays a row over those of the index.
+func (h *held) lay(key, value []byte) error {
+	key, value = slices.Clone(key), slices.Clone(value)
+	h.over.Set(objstore.Row{Key: key, Value: value})
+	if key[0] == keyRow {
+		h.rows.Set(objstore.Row{Key: key[1:], Value: value})
+	}
+	return nil
+}
+
+// collect hands on where the blobs of bulks above state.Bulk are, then rows of
+// runs that end above state.LSN, then those of records.
+func (s *Store) collect(infos []run.Info, records []journal.Record, state index.State, put func(key, value []byte) error) error {
+	for _, info := range infos {
+		for _, b := range info.Bulks {
+			if b.To <= state.Bulk {
+				continue
+			}
+			if err := s.bulkRows(b, put); err != nil {
+				return err
+			}
+		}
+	}
+	for _, info := range infos {
+		if info.To <= state.LSN {
+			continue
+		}
+		if err := s.runRows(info, put); err != nil {
+			return err
+		}
+	}
+	for _, r := range records {
+		for _, row := range r.Rows {
+			if err := put(row.Key, row.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) runRows(info run.Info, put func(key, value []byte) error) error {
+	scan, err := run.Scan(context.Background(), []run.Info{info}, run.ScanOptions{Fault: s.fault})
+	if err != nil {
+		return logError(err)
+	}
+	defer scan.Close() //nolint:errcheck // it is only read
+	for scan.Next() {
+		if err := put(scan.Row().Key, scan.Row().Value); err != nil {
+			return err
+		}
+	}
+	return logError(scan.Err())
+}
+
+// makeIndex makes an index of runs and the records behind them.
+func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, records func() ([]journal.Record, error), last uint64) (_ *held, err error) {
+	dir := s.indexDir(number)
+	tail, err := records()
+	if err != nil {
+		return nil, err
+	}
+	x, err := index.Open(dir, index.Options{Log: s.log, Fault: s.fault})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, x.Close(), os.RemoveAll(dir))
+		}
+	}()
+	load := x.Load()
+	defer load.Discard()
+	put := s.progress(infos, tail, load.Put)
+	state := index.State{ID: id, LSN: last}
+	if n := len(infos); n > 0 {
+		state.Bulk = infos[n-1].To
+		for _, info := range infos {
+			for _, b := range info.Bulks {
+				if err := s.bulkRows(b, put); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := s.chainRows(infos, put); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.collect(nil, tail, state, put); err != nil {
+		return nil, err
+	}
+	if err := load.Close(state); err != nil {
+		return nil, err
+	}
+	return &held{Index: x, dir: dir}, syncDir(s.dir)
+}
+
+// chainRows are the rows of runs that follow each other, each once.
+func (s *Store) chainRows(infos []run.Info, put func(key, value []byte) error) error {
+	scan, err := run.Scan(context.Background(), infos, run.ScanOptions{Fault: s.fault})
+	if err != nil {
+		return logError(err)
+	}
+	defer scan.Close() //nolint:errcheck // it is only read
+	for scan.Next() {
+		row := scan.Row()
+		if row.Value == nil && row.Key[0] != keyIndex {
+			continue // of blobs alone there may be others, from bulks
+		}
+		if err := put(row.Key, row.Value); err != nil {
+			return err
+		}
+	}
+	return logError(scan.Err())
+}
+
+// progress tells of rows that are put, out of how many.
+func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, value []byte) error) func(key, value []byte) error {
+	var done, total uint64
+	for _, info := range infos {
+		total += info.Rows
+	}
+	for _, r := range tail {
+		total += uint64(len(r.Rows))
+	}
+	const step = 1 << 16
+	return func(key, value []byte) error {
+		if done++; done%step == 0 {
+			s.log.Info("making the index", "rows", done, "of about", max(done, total))
+			if s.opts.Progress != nil {
+				s.opts.Progress(done, max(done, total))
+			}
+		}
+		return put(key, value)
+	}
+}
+
+// complete opens an index that has all that the log has lost; nil if there is
+// none. What badger's own log has of it counts, as nothing else is left.
+func (s *Store) complete(f *found) (*held, error) {
+	list, err := s.indexes()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range list {
+		x, err := index.Open(s.indexDir(n), index.Options{KeepLog: true, Log: s.log, Fault: s.fault})
+		if errors.Is(err, objstore.ErrCorrupt) {
+			s.log.Warn("the index is damaged too", "err", err)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		state, err := x.State()
+		if err == nil && state.ID == f.id && state.LSN >= f.reached {
+			return &held{Index: x, dir: s.indexDir(n)}, nil
+		}
+		if err := x.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// salvage makes an index of everything that can be read of a damaged log.
+func (s *Store) salvage(f *found) (*held, error) {
+	list, err := s.indexes()
+	if err != nil {
+		return nil, err
+	}
+	dir := s.indexDir(1 + slices.Max(append(list, 0)))
+	x, err := index.Open(dir, index.Options{Log: s.log, Fault: s.fault})
+	if err != nil {
+		return nil, err
+	}
+	h := &held{Index: x, dir: dir}
+	load := h.Load()
+	defer load.Discard()
+	for _, info := range slices.Concat(f.runs, f.beyond) {
+		err := s.collect([]run.Info{info}, nil, index.State{}, load.Put)
+		if errors.Is(err, objstore.ErrCorrupt) {
+			s.log.Warn("what follows in a file of the log is lost", "err", err)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	records, err := f.scan.Beyond(f.id, f.kept)
+	if err == nil {
+		err = s.collect(nil, records, index.State{}, load.Put)
+	}
+	if err == nil {
+		err = load.Close(index.State{ID: f.id, LSN: f.reached, Bulk: f.reached})
+	}
+	return h, err
+}

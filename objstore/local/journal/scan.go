@@ -1,0 +1,210 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"caret/objstore"
+)
+
+const (
+	suffix    = ".log"
+	ackedName = "acked"
+)
+
+// Scan is what is in the directory of a log.
+type Scan struct {
+	dir      string
+	segments []*scanned
+	acked    uint64
+	ids      map[ID]string // and a file that has it
+	// Warnings are of damage that the log can do without.
+	Warnings []error
+}
+
+// scanned is what is in a segment: records that follow each other from its
+// beginning, and others behind those.
+type scanned struct {
+	path   string
+	size   int64
+	chain  []found
+	strays []found
+}
+
+// found is a whole record.
+type found struct {
+	header
+	at int
+}
+
+func (s *scanned) last() found { return s.chain[len(s.chain)-1] }
+
+func (s *scanned) end() int64 {
+	if len(s.chain) == 0 {
+		return 0
+	}
+	return int64(s.last().at) + headerSize + int64(s.last().length)
+}
+
+// ReadDir reads all records of the log in dir. What is damaged is not an error
+// here.
+func ReadDir(dir string) (*Scan, error) {
+	s := &Scan{dir: dir, ids: make(map[ID]string)}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), suffix) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		g := scan(b)
+		g.path = filepath.Join(dir, e.Name())
+		s.segments = append(s.segments, g)
+		if len(g.chain) > 0 {
+			s.ids[g.chain[0].id] = g.path
+		}
+	}
+	id, lsn, ok, err := readAcked(dir)
+	if err != nil {
+		s.Warnings = append(s.Warnings, err)
+	}
+	if ok {
+		s.acked, s.ids[id] = lsn, filepath.Join(dir, ackedName)
+	}
+	slices.SortFunc(s.segments, func(a, b *scanned) int { return cmp.Compare(a.first(), b.first()) })
+	return s, nil
+}
+
+func (s *scanned) first() uint64 {
+	if len(s.chain) == 0 {
+		return 0
+	}
+	return s.chain[0].lsn
+}
+
+// scan finds the records in a segment.
+func scan(b []byte) *scanned {
+	s := &scanned{size: int64(len(b))}
+	for at := 0; ; {
+		h, body, ok := parseRecord(b[at:])
+		if n := len(s.chain); ok && n > 0 {
+			last := s.chain[n-1]
+			ok = h.id == last.id && h.lsn == last.lsn+1 && h.before == last.sum
+		}
+		if !ok {
+			break
+		}
+		s.chain = append(s.chain, found{h, at})
+		at += headerSize + len(body)
+	}
+	magic := binary.LittleEndian.AppendUint32(nil, recordMagic)
+	for at := int(s.end()); at < len(b); {
+		n := bytes.Index(b[at:], magic)
+		if n < 0 {
+			break
+		}
+		at += n
+		h, body, ok := parseRecord(b[at:])
+		if !ok {
+			at++
+			continue
+		}
+		s.strays = append(s.strays, found{h, at})
+		at += headerSize + len(body)
+	}
+	return s
+}
+
+// IDs are those of the stores that files of the log belong to, each with one of
+// its files: one, unless some were put there from elsewhere.
+func (s *Scan) IDs() map[ID]string { return s.ids }
+
+// Empty says that there is no log.
+func (s *Scan) Empty() bool { return len(s.segments) == 0 && len(s.ids) == 0 && len(s.Warnings) == 0 }
+
+// Follow finds the records that follow LSN after. last is that of the last, or
+// after if there are none. err wraps objstore.ErrCorrupt if others were written
+// that are not there; reached is then how far the log is known to have come.
+func (s *Scan) Follow(id ID, after uint64) (last, reached uint64, err error) {
+	end := s.follow(id, after)
+	reached = max(end.last, s.acked)
+	for _, g := range s.segments {
+		for _, f := range slices.Concat(g.chain, g.strays) {
+			if f.id == id && f.lsn > end.last {
+				reached = max(reached, f.synced)
+			}
+		}
+	}
+	if reached == end.last {
+		return end.last, reached, nil
+	}
+	where := fmt.Sprintf("no segment in %s has them", s.dir)
+	if end.in != nil {
+		where = fmt.Sprintf("%s is damaged at %d", end.in.path, end.in.end())
+	}
+	return end.last, reached, fmt.Errorf("%w: records %d to %d of the log were written and are not there: %s",
+		objstore.ErrCorrupt, end.last+1, reached, where)
+}
+
+// chainEnd is where the records end that follow some LSN.
+type chainEnd struct {
+	last uint64
+	sum  uint32
+	in   *scanned // nil if no segment has any
+}
+
+func (s *Scan) follow(id ID, after uint64) chainEnd {
+	end := chainEnd{last: after}
+	for _, g := range s.segments { // by first LSN
+		if len(g.chain) == 0 || g.chain[0].id != id || g.first() > end.last+1 || g.last().lsn <= end.last {
+			continue
+		}
+		if end.in != nil && g.chain[0].before != end.sum {
+			continue // not of what was written behind the record before
+		}
+		end = chainEnd{g.last().lsn, g.last().sum, g}
+	}
+	return end
+}
+
+// Beyond reads the records above an LSN that are whole, though others before
+// them are not.
+func (s *Scan) Beyond(id ID, after uint64) ([]Record, error) {
+	var list []Record
+	for _, g := range s.segments {
+		b, err := os.ReadFile(g.path)
+		if err != nil {
+			return nil, err
+		}
+		at := &Segment{path: g.path}
+		for _, f := range slices.Concat(g.chain, g.strays) {
+			if f.id != id || f.lsn <= after {
+				continue
+			}
+			_, body, ok := parseRecord(b[f.at:])
+			if !ok {
+				return nil, fmt.Errorf("%w: %s at %d changed meanwhile", objstore.ErrCorrupt, g.path, f.at)
+			}
+			r, err := at.decode(f.header, body, f.at)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(a.LSN, b.LSN) })
+	return list, nil
+}

@@ -1,0 +1,264 @@
+package local
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"caret/objstore"
+	"caret/objstore/local/journal"
+	"caret/objstore/local/run"
+)
+
+// found is what there is of a log: runs, which have all rows up to an LSN, and
+// segments with the records behind them.
+type found struct {
+	id      journal.ID
+	scan    *journal.Scan
+	runs    []run.Info // those that follow each other from the beginning
+	kept    uint64     // LSN up to which they have everything
+	last    uint64     // LSN of the last record that follows them
+	reached uint64     // LSN that the log is known to have come to
+	beyond  []run.Info // behind what is missing
+	useless []string   // files that may go
+	damaged []string   // files that are damaged, and needed or not
+	broken  error      // says what is missing; nil if nothing is
+}
+
+// openLog opens the log and the index. What a start finds is mended as far as
+// nothing is lost by it.
+func (s *Store) openLog() error {
+	if err := os.MkdirAll(s.path("log"), 0o700); err != nil {
+		return err
+	}
+	f, err := s.readLog()
+	if err != nil {
+		return err
+	}
+	if f.broken != nil {
+		if err := s.mend(f); err != nil {
+			return err
+		}
+		if f, err = s.readLog(); err == nil {
+			err = f.broken
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, path := range f.damaged {
+		s.log.Warn("a file of the log is damaged and not needed", "file", path)
+		if err := s.setAside(path); err != nil {
+			return err
+		}
+	}
+	for _, path := range f.useless {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	s.id = f.id
+	s.runs.list = f.runs
+	if s.journal, err = f.scan.Open(f.id, f.kept, f.last, journal.Options{Size: s.segmentSize(), Fault: s.fault}); err != nil {
+		return err
+	}
+	return s.openIndex(f)
+}
+
+// segmentSize is that of new segments of the log.
+func (s *Store) segmentSize() int64 {
+	if s.opts.SegmentSize > 0 || s.space.disk == 0 {
+		return s.opts.SegmentSize
+	}
+	return min(journal.DefaultSize, s.space.disk/32)
+}
+
+// readLog finds out what there is of the log.
+func (s *Store) readLog() (*found, error) {
+	dir := s.path("log")
+	scan, err := journal.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	infos, leftovers, damaged, err := run.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &found{scan: scan, useless: leftovers}
+	for _, w := range scan.Warnings {
+		s.log.Warn("the log is damaged, and can do without", "err", w)
+	}
+	if scan.Empty() && len(infos)+len(damaged) == 0 {
+		return f, s.newLog(f)
+	}
+	if f.id, err = oneID(scan, infos); err != nil {
+		return nil, err
+	}
+	chain, superseded, gap := run.Cover(infos)
+	f.runs = chain
+	for _, r := range superseded {
+		f.useless = append(f.useless, r.Path)
+	}
+	if n := len(chain); n > 0 {
+		f.kept = chain[n-1].To
+	}
+	f.last, f.reached, f.broken = scan.Follow(f.id, f.kept)
+	if gap != nil {
+		f.beyond = gap.Beyond
+		f.reached = max(f.reached, f.beyond[len(f.beyond)-1].To)
+		f.broken = fmt.Errorf("%w: no file of rows in %s has what was written between %d and %d", objstore.ErrCorrupt, dir, gap.After, gap.Until)
+	}
+	for _, d := range damaged {
+		f.damaged = append(f.damaged, d.Path)
+		if f.broken != nil {
+			f.broken = fmt.Errorf("%w; %w", f.broken, d.Err)
+		}
+	}
+	return f, nil
+}
+
+// newLog begins a log where there is none, which is so in a new directory alone.
+func (s *Store) newLog(f *found) error {
+	if list, err := s.indexes(); err != nil || len(list) > 0 || s.packs.Len() > 0 {
+		return errors.Join(err, fmt.Errorf("%w: %s is empty, and there is an index or packs: restore it", objstore.ErrCorrupt, s.path("log")))
+	}
+	f.id = newID()
+	return nil
+}
+
+func newID() (id journal.ID) {
+	rand.Read(id[:]) //nolint:errcheck // never fails, by its documentation
+	return id
+}
+
+// oneID is the store that all files of a log belong to.
+func oneID(scan *journal.Scan, infos []run.Info) (journal.ID, error) {
+	ids := make(map[journal.ID]string)
+	for id, path := range scan.IDs() {
+		ids[id] = path
+	}
+	for _, r := range infos {
+		ids[r.ID] = r.Path
+	}
+	switch len(ids) {
+	case 0:
+		return journal.ID{}, fmt.Errorf("%w: no file of the log can be read", objstore.ErrCorrupt)
+	case 1:
+		for id := range ids {
+			return id, nil
+		}
+	}
+	var files []string
+	for id, path := range ids {
+		files = append(files, fmt.Sprintf("%s (of %x)", path, id))
+	}
+	slices.Sort(files)
+	return journal.ID{}, fmt.Errorf("%w: the log has files of different stores: %s; take away what does not belong here", objstore.ErrCorrupt, strings.Join(files, ", "))
+}
+
+// setAside moves what is damaged out of the way.
+func (s *Store) setAside(path string) error {
+	if err := s.fault("aside.rename"); err != nil {
+		return err
+	}
+	aside := s.path("set-aside")
+	if err := os.MkdirAll(aside, 0o700); err != nil {
+		return err
+	}
+	to := filepath.Join(aside, filepath.Base(path)+"-"+time.Now().UTC().Format("20060102T150405.000000000"))
+	s.log.Warn("set aside", "file", path, "as", to)
+	return errors.Join(os.Rename(path, to), syncDir(filepath.Dir(path)), syncDir(aside))
+}
+
+// mend writes a log that has lost something anew: from the index, if that has
+// all that was written, or else, if that is accepted, from what can be read.
+func (s *Store) mend(f *found) error {
+	s.log.Warn("the log is damaged", "err", f.broken)
+	h, err := s.complete(f)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		if !s.opts.AcceptLoss {
+			return fmt.Errorf("%w. The index does not have it either. Restore the file from a backup, or run `caret rebuild --accept-loss --data %s`, which keeps what can be read and sets the rest aside", f.broken, s.dir)
+		}
+		if h, err = s.salvage(f); err != nil {
+			return err
+		}
+	}
+	// What the log alone has of small blobs goes to packs.
+	records, err := f.scan.Beyond(f.id, f.kept)
+	if err != nil {
+		return err
+	}
+	state, err := h.State()
+	if err == nil {
+		err = s.dump(h, f.id, max(f.reached, state.LSN), records)
+	}
+	return errors.Join(err, h.Close())
+}
+
+// dump writes a run of all rows of an index, which then replaces all runs and
+// records.
+func (s *Store) dump(h *held, id journal.ID, to uint64, records []journal.Record) error {
+	bulk, err := s.pack(recordBlobs(records, 0), to)
+	if err != nil {
+		return err
+	}
+	w, err := run.Create(s.path("log"), id, 0, to, run.Options{Fault: s.fault})
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := h.Rows(w.Add); err != nil {
+		return err
+	}
+	for _, b := range bulk.places {
+		w.Bulk(b)
+	}
+	_, err = w.Close()
+	return err
+}
+
+// runs are the files that have the rows of the log up to some LSN.
+type runs struct {
+	mu   sync.Mutex
+	list []run.Info
+}
+
+func (r *runs) all() []run.Info {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// to is the LSN up to which they have everything.
+func (r *runs) to() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.list); n > 0 {
+		return r.list[n-1].To
+	}
+	return 0
+}
+
+// add puts a run in the place of those that it has the rows of, or behind all.
+func (r *runs) add(info run.Info) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(r.list), func(o run.Info) bool { return o.From >= info.From && o.To <= info.To })
+	at := len(list)
+	for i, o := range list {
+		if o.From >= info.To {
+			at = i
+			break
+		}
+	}
+	r.list = slices.Insert(list, at, info)
+}

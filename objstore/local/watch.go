@@ -1,0 +1,158 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"caret/objstore"
+	"caret/objstore/local/index"
+)
+
+const (
+	// lookAgain is how often the disk's free space is looked at.
+	lookAgain = 250 * time.Millisecond
+	// scrubAgain is how often the tables of the index are read and verified.
+	scrubAgain = 24 * time.Hour
+)
+
+// watch merges runs, keeps the ballast, opens the index for writing once there is
+// room, and makes it anew when it is found damaged, until the store is closed.
+func (s *Store) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s.background.Go(func() {
+		<-s.closing
+		cancel()
+	})
+	s.background.Go(func() { s.mergeAll(ctx) })
+	s.background.Go(func() { s.scrubAll(ctx) })
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
+	for {
+		s.space.keepBallast(s.log)
+		if err := s.tend(); err != nil {
+			s.log.Error("tend the index", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+// mergeAll merges runs whenever there is a new one.
+func (s *Store) mergeAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.merges.woken:
+			if err := s.merge(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("merge runs", "err", err)
+			}
+		}
+	}
+}
+
+// tend replaces an index that is damaged, or was opened when the disk was full.
+func (s *Store) tend() error {
+	h, err := s.index.use()
+	if err != nil {
+		return err
+	}
+	defer h.leave()
+	s.space.index.Store(h.Size())
+	switch {
+	case s.space.full() || s.failed.Load() != nil:
+		return nil
+	case h.Damage() != nil:
+		return s.replace(h)
+	case h.over != nil:
+		return s.reopen(h)
+	}
+	return nil
+}
+
+// replace makes the index anew of what the log has, while nothing is written.
+func (s *Store) replace(old *held) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	list, err := s.indexes()
+	if err != nil {
+		return err
+	}
+	if err := s.journal.Sync(); err != nil {
+		s.fail(err)
+		return err
+	}
+	h, err := s.makeIndex(s.id, 1+list[0], s.runs.all(), s.records, s.journal.Last())
+	if err != nil {
+		return err
+	}
+	s.take(h)
+	s.log.Warn("the index has been made anew", "dir", h.dir)
+	return nil
+}
+
+// reopen opens an index for writing that was not.
+func (s *Store) reopen(old *held) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	x, err := index.Open(old.dir, index.Options{Log: s.log, Fault: s.fault})
+	if err != nil {
+		return err
+	}
+	h := &held{Index: x, dir: old.dir}
+	state, err := h.State()
+	if err == nil {
+		f := &found{id: s.id, runs: s.runs.all(), kept: s.runs.to(), last: s.journal.Last()}
+		err = s.catchUp(h, f, state, false)
+	}
+	if err != nil {
+		return errors.Join(err, x.Close())
+	}
+	s.take(h)
+	s.log.Info("there is room again: writes go on")
+	return nil
+}
+
+// take puts an index in the place of the one in use. The caller holds write.
+func (s *Store) take(h *held) {
+	state, err := h.State()
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.state = state
+	s.index.set(h, func(old *held) {
+		err := old.Close()
+		if old.dir != h.dir {
+			err = errors.Join(err, os.RemoveAll(old.dir))
+		}
+		if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+			s.log.Warn("close an index that was replaced", "err", err)
+		}
+	})
+}
+
+// scrubAll reads and verifies now and then what nobody may read for long.
+func (s *Store) scrubAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(scrubAgain):
+		}
+		h, err := s.index.use()
+		if err != nil {
+			return
+		}
+		if err := h.Verify(); err != nil {
+			s.log.Error("the index is damaged", "err", err)
+		}
+		h.leave()
+	}
+}
