@@ -129,7 +129,7 @@ func TestFormat1(t *testing.T) {
 			t.Errorf("june/1 on %s is %q, %v", branch, got, err)
 		}
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, "FORMAT")); err != nil || !strings.Contains(string(b), "2") {
+	if b, err := os.ReadFile(filepath.Join(dir, "FORMAT")); err != nil || !strings.Contains(string(b), "3") {
 		t.Errorf("FORMAT is %q, %v", b, err)
 	}
 }

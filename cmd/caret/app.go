@@ -43,7 +43,7 @@ func newApp(p process) *cli.App {
 		UseShortOptionHandling:    true,
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			serveCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
+			serveCommand(p), rebuildCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
 			userCommand(p), keyCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),

@@ -26,6 +26,23 @@ func newBar(p process, total int64, what string) *bar {
 	return &bar{progressbar.NewOptions64(total, options...)}
 }
 
+// newCounter shows how many things are done of how many.
+func newCounter(p process, what string) *bar {
+	if !terminal(p.stderr) {
+		return &bar{}
+	}
+	return &bar{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())}
+}
+
+// set says how far it is.
+func (b *bar) set(done, total int64) {
+	if b.bar != nil {
+		b.bar.ChangeMax64(total)
+		b.bar.Set64(done) //nolint:errcheck // it is only a picture
+	}
+}
+
 // reader counts what is read from r.
 func (b *bar) reader(r io.Reader) io.Reader {
 	if b.bar == nil {

@@ -151,13 +151,14 @@ func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, number
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for point, unknown := range map[string]bool{"pack.sync": false, "log.append": true, "log.sync": true, "log.acked": true, "index.commit": true} {
-		on := true
+		on := false
 		s := open(t, t.TempDir(), local.Options{Fault: func(at string) error {
 			if on && at == point {
 				return errDisk
 			}
 			return nil
 		}})
+		on = true
 		if _, err := s.Blobs().Put(t.Context(), make([]byte, 100_000)); err != nil {
 			t.Fatal(err)
 		}

@@ -295,7 +295,7 @@ func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, records f
 	}()
 	load := x.Load()
 	defer load.Discard()
-	put := s.progress(infos, tail, load.Put)
+	put, end := s.progress(infos, tail, load.Put)
 	state := index.State{ID: id, LSN: last}
 	if n := len(infos); n > 0 {
 		state.Bulk = infos[n-1].To
@@ -316,6 +316,7 @@ func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, records f
 	if err := load.Close(state); err != nil {
 		return nil, err
 	}
+	end()
 	return &held{Index: x, dir: dir}, syncDir(s.dir)
 }
 
@@ -338,8 +339,8 @@ func (s *Store) chainRows(infos []run.Info, put func(key, value []byte) error) e
 	return logError(scan.Err())
 }
 
-// progress tells of rows that are put, out of how many.
-func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, value []byte) error) func(key, value []byte) error {
+// progress tells of rows that are put, out of how many; done of all, in the end.
+func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, value []byte) error) (counted func(key, value []byte) error, end func()) {
 	var done, total uint64
 	for _, info := range infos {
 		total += info.Rows
@@ -348,15 +349,18 @@ func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, 
 		total += uint64(len(r.Rows))
 	}
 	const step = 1 << 16
+	tell := func() {
+		s.log.Info("making the index", "rows", done, "of about", max(done, total))
+		if s.opts.Progress != nil {
+			s.opts.Progress(done, max(done, total))
+		}
+	}
 	return func(key, value []byte) error {
 		if done++; done%step == 0 {
-			s.log.Info("making the index", "rows", done, "of about", max(done, total))
-			if s.opts.Progress != nil {
-				s.opts.Progress(done, max(done, total))
-			}
+			tell()
 		}
 		return put(key, value)
-	}
+	}, tell
 }
 
 // complete opens an index that has all that the log has lost; nil if there is

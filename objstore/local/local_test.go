@@ -72,7 +72,7 @@ func TestDamage(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := open(t, dir, local.Options{})
-			h := put(t, s, bytes.Repeat([]byte("content "), 1000))
+			h := put(t, s, bytes.Repeat([]byte("content "), 10000))
 			s.Close()
 			if err := damage(filepath.Join(dir, "packs", "00000001.pack")); err != nil {
 				t.Fatal(err)
@@ -83,8 +83,19 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
 			// Other blobs are not harmed, nor what comes after.
-			if h := put(t, s, []byte(strings.Repeat("more", 1000))); h.IsZero() {
+			if h := put(t, s, []byte(strings.Repeat("more", 10000))); h.IsZero() {
 				t.Error("nothing can be put any more")
+			}
+			// Whoever puts it again heals it, for good.
+			if h2 := put(t, s, bytes.Repeat([]byte("content "), 10000)); h2 != h {
+				t.Errorf("%s, not %s", h2, h)
+			}
+			for _, rebuild := range []bool{false, true} {
+				if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil {
+					t.Errorf("healed: %v", err)
+				}
+				s.Close()
+				s = open(t, dir, local.Options{Rebuild: rebuild})
 			}
 		})
 	}
@@ -99,7 +110,7 @@ func TestLockAndFormat(t *testing.T) {
 	}
 	s.Close()
 	format := filepath.Join(dir, "FORMAT")
-	for text, want := range map[string]error{"caret 3\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt} {
+	for text, want := range map[string]error{"caret 4\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt} {
 		if err := os.WriteFile(format, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -107,56 +118,12 @@ func TestLockAndFormat(t *testing.T) {
 			t.Errorf("format %q: %v", text, err)
 		}
 	}
-}
-
-// TestVersion1: a directory of version 1 opens, and is then one of version 2,
-// which an older caret refuses.
-func TestVersion1(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, dir, local.Options{})
-	h := put(t, s, []byte("content"))
-	s.Close()
-	format := filepath.Join(dir, "FORMAT")
-	if err := os.WriteFile(format, []byte("caret 1\n"), 0o600); err != nil {
+	if err := os.Remove(format); err != nil {
 		t.Fatal(err)
 	}
-	f := faults{left: 1}
-	if _, err := local.Open(dir, local.Options{Fault: f.fault}); !errors.Is(err, errDisk) || f.hit != "format.write" {
-		t.Errorf("opened without being marked: %v, %s", err, f.hit)
-	}
-	if b, err := os.ReadFile(format); string(b) != "caret 1\n" {
-		t.Errorf("after a failure it is marked %q, %v", b, err)
-	}
-	s = open(t, dir, local.Options{})
-	if b, err := os.ReadFile(format); string(b) != "caret 2\n" {
-		t.Errorf("marked %q, %v", b, err)
-	}
-	if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestEmptyFiles: what a cut at the wrong moment leaves of badger's files
-// does not keep the store from opening.
-func TestEmptyFiles(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, dir, local.Options{})
-	h := put(t, s, []byte("content"))
-	s.Close()
-	for _, name := range []string{"00099.mem", "000099.vlog"} {
-		if err := os.WriteFile(filepath.Join(dir, "rows", name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s = open(t, dir, local.Options{})
-	if _, err := s.Blobs().Get(t.Context(), h, nil); err != nil {
-		t.Error(err)
-	}
-	aside, err := os.ReadDir(filepath.Join(dir, "rows-quarantine"))
-	if err != nil || len(aside) != 2 {
-		t.Errorf("moved aside: %v, %v", aside, err)
+	open(t, dir, local.Options{}).Close()
+	if b, err := os.ReadFile(format); string(b) != "caret 3\n" {
+		t.Errorf("written again: %q, %v", b, err)
 	}
 }
 
