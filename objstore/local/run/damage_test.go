@@ -3,6 +3,7 @@ package run_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,15 +67,21 @@ func TestDamage(t *testing.T) {
 	if n := len(blockPlaces(whole)); n < 4 {
 		t.Fatalf("the file has only %d blocks", n-1)
 	}
-	for i := range whole {
+	f, err := os.OpenFile(info.Path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i, c := range whole {
 		for _, flip := range []byte{1, 0x80, 0xff} {
-			b := slices.Clone(whole)
-			b[i] ^= flip
-			overwrite(t, info.Path, b)
-			damaged(t, "a byte changed", info.Path, rows)
+			f.WriteAt([]byte{c ^ flip}, int64(i))
+			damaged(t, fmt.Sprintf("byte %d changed", i), info.Path, rows)
 		}
-		overwrite(t, info.Path, whole[:i])
-		damaged(t, "cut off", info.Path, rows)
+		f.WriteAt([]byte{c}, int64(i))
+	}
+	for i := range slices.Backward(whole) {
+		f.Truncate(int64(i))
+		damaged(t, fmt.Sprintf("cut off at %d", i), info.Path, rows)
 	}
 	for _, more := range [][]byte{{0}, make([]byte, 4096), whole, whole[len(whole)-40:], whole[len(whole)-68:]} {
 		overwrite(t, info.Path, slices.Concat(whole, more))
