@@ -85,14 +85,40 @@ func (s *Store) openIndex(f *found) error {
 		return s.afterIndex(h)
 	}
 	if full {
-		return fmt.Errorf("%w: the index is missing or damaged, and there is no room to make it anew: %w", objstore.ErrNoSpace, s.space.check())
+		h, err := s.memoryIndex(f)
+		if err != nil {
+			return err
+		}
+		s.index.set(h, nil)
+		return s.afterIndex(h)
 	}
-	h, err := s.makeIndex(f.id, 1+slices.Max(append(list, 0)), f.runs, s.records, f.last)
+	h, err := s.makeIndex(f.id, 1+slices.Max(append(list, 0)), f.runs, f.last)
 	if err != nil {
 		return err
 	}
 	s.index.set(h, nil)
 	return s.afterIndex(h)
+}
+
+// maxMemory is how many bytes of files of rows are read into memory, where they
+// take several times that, when there is no room for an index on disk.
+const maxMemory = 128 << 20
+
+// memoryIndex makes an index in memory, to be read only.
+func (s *Store) memoryIndex(f *found) (*held, error) {
+	var size int64
+	for _, info := range f.runs {
+		size += info.Size
+	}
+	if size > maxMemory {
+		return nil, fmt.Errorf("%w: the index is missing or damaged, and there is no room to make it anew: %w", objstore.ErrNoSpace, s.space.check())
+	}
+	s.log.Warn("the disk is full: made the index in memory, until there is room")
+	h, err := s.fillIndex("", f.id, f.runs, f.last)
+	if err == nil {
+		h.over, h.rows = txn.NewTree(), txn.NewTree()
+	}
+	return h, err
 }
 
 // afterIndex reads what the store remembers of rows.
@@ -278,19 +304,28 @@ func (s *Store) runRows(info run.Info, put func(key, value []byte) error) error 
 }
 
 // makeIndex makes an index of runs and the records behind them.
-func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, records func() ([]journal.Record, error), last uint64) (_ *held, err error) {
+func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, last uint64) (*held, error) {
 	dir := s.indexDir(number)
-	tail, err := records()
+	h, err := s.fillIndex(dir, id, infos, last)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return h, syncDir(s.dir)
+}
+
+// fillIndex makes an index in dir, or in memory if that is "".
+func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint64) (_ *held, err error) {
+	tail, err := s.records()
 	if err != nil {
 		return nil, err
 	}
-	x, err := index.Open(dir, index.Options{Log: s.log, Fault: s.fault})
+	x, err := index.Open(dir, index.Options{InMemory: dir == "", Log: s.log, Fault: s.fault})
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, x.Close(), os.RemoveAll(dir))
+			err = errors.Join(err, x.Close())
 		}
 	}()
 	load := x.Load()
@@ -317,7 +352,7 @@ func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, records f
 		return nil, err
 	}
 	end()
-	return &held{Index: x, dir: dir}, syncDir(s.dir)
+	return &held{Index: x, dir: dir}, nil
 }
 
 // chainRows are the rows of runs that follow each other, each once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"caret/objstore"
@@ -68,8 +69,8 @@ func (s *Store) tend() error {
 	switch {
 	case s.space.full() || s.failed.Load() != nil:
 		return nil
-	case h.Damage() != nil:
-		return s.replace(h)
+	case h.Damage() != nil, h.dir == "":
+		return s.replace()
 	case h.over != nil:
 		return s.reopen(h)
 	}
@@ -77,7 +78,7 @@ func (s *Store) tend() error {
 }
 
 // replace makes the index anew of what the log has, while nothing is written.
-func (s *Store) replace(old *held) error {
+func (s *Store) replace() error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	list, err := s.indexes()
@@ -88,7 +89,7 @@ func (s *Store) replace(old *held) error {
 		s.fail(err)
 		return err
 	}
-	h, err := s.makeIndex(s.id, 1+list[0], s.runs.all(), s.records, s.journal.Last())
+	h, err := s.makeIndex(s.id, 1+slices.Max(append(list, 0)), s.runs.all(), s.journal.Last())
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (s *Store) take(h *held) {
 	s.state = state
 	s.index.set(h, func(old *held) {
 		err := old.Close()
-		if old.dir != h.dir {
+		if old.dir != h.dir && old.dir != "" {
 			err = errors.Join(err, os.RemoveAll(old.dir))
 		}
 		if err != nil && !errors.Is(err, objstore.ErrCorrupt) {

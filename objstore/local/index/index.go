@@ -23,6 +23,8 @@ import (
 type Options struct {
 	// ReadOnly writes nothing, not even files of its own.
 	ReadOnly bool
+	// InMemory keeps everything in memory; there is no directory.
+	InMemory bool
 	// KeepLog believes badger's own write-ahead log, as nothing else has what it
 	// has.
 	KeepLog bool
@@ -62,8 +64,10 @@ var stateKey = []byte{'l'}
 // Open opens the index in dir, which is made if it does not exist. See the
 // package for its errors.
 func Open(dir string, opts Options) (_ *Index, err error) {
-	if err := prepare(dir, opts); err != nil {
-		return nil, err
+	if !opts.InMemory {
+		if err := prepare(dir, opts); err != nil {
+			return nil, err
+		}
 	}
 	x := &Index{dir: dir, opts: opts, noticed: notices.Load()}
 	watchErrors()
@@ -81,6 +85,7 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 
 func badgerOptions(dir string, opts Options) badger.Options {
 	return badger.DefaultOptions(dir).
+		WithInMemory(opts.InMemory).
 		WithReadOnly(opts.ReadOnly).
 		WithBypassLockGuard(true). // the store has a lock of its own
 		WithSyncWrites(false).
@@ -99,6 +104,9 @@ func badgerOptions(dir string, opts Options) badger.Options {
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{opts.Log})
 }
+
+// discardName is the file in which badger counts what is of no use in its value log.
+const discardName = "DISCARD"
 
 // prepare verifies the files of badger and removes those that are not believed.
 func prepare(dir string, opts Options) error {
@@ -131,7 +139,16 @@ func prepare(dir string, opts Options) error {
 		case ".sst":
 			tables = append(tables, path)
 		}
-		manifest = manifest || e.Name() == badger.ManifestFilename
+		switch e.Name() {
+		case badger.ManifestFilename:
+			manifest = true
+		case badger.KeyRegistryFileName, discardName:
+			// Of no use without encryption and large values, and badger believes
+			// the lengths in them.
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
 	}
 	if !manifest && len(tables) > 0 {
 		return fmt.Errorf("%w: %s is missing beside %d tables", objstore.ErrCorrupt, filepath.Join(dir, badger.ManifestFilename), len(tables))

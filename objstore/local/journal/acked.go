@@ -53,7 +53,7 @@ func openAcked(dir string, id ID, lsn uint64) (*acked, error) {
 		return nil, err
 	}
 	a := &acked{f}
-	if err := errors.Join(a.set(id, lsn), f.Truncate(ackedSize), f.Sync()); err != nil {
+	if err := errors.Join(a.set(id, lsn), f.Truncate(ackedSize), f.Sync(), syncDir(dir)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return a, nil

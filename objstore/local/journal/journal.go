@@ -77,9 +77,7 @@ func (s *Scan) Open(id ID, kept, last uint64, opts Options) (_ *Journal, err err
 		j.active, j.sealed = j.sealed[n-1], j.sealed[:n-1]
 	}
 	if j.active == nil && len(j.free) == 0 {
-		if err := j.add(false); err != nil {
-			return nil, err
-		}
+		j.refused = j.add(false) // told by Room; until then it can be read
 	}
 	j.acked, err = openAcked(s.dir, id, last)
 	return j, err
@@ -93,6 +91,15 @@ func (j *Journal) adopt(g *scanned, id ID, kept uint64) error {
 		return err
 	}
 	s := &Segment{path: g.path, size: g.size, f: f}
+	// Nobody was told of these, and if what comes now is just as what was before
+	// them, they would seem to follow it.
+	for _, stray := range g.strays {
+		if stray.lsn > j.last {
+			if _, err := f.WriteAt(make([]byte, headerSize), int64(stray.at)); err != nil {
+				return errors.Join(err, f.Close())
+			}
+		}
+	}
 	if n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(g.path), suffix)); err == nil {
 		j.taken[n] = true
 	}

@@ -132,8 +132,9 @@ func scan(b []byte) *scanned {
 // its files: one, unless some were put there from elsewhere.
 func (s *Scan) IDs() map[ID]string { return s.ids }
 
-// Empty says that there is no log.
-func (s *Scan) Empty() bool { return len(s.segments) == 0 && len(s.ids) == 0 && len(s.Warnings) == 0 }
+// Empty says that there is no log, or at most a segment that was made and never
+// written to.
+func (s *Scan) Empty() bool { return len(s.ids) == 0 && len(s.Warnings) == 0 }
 
 // Follow finds the records that follow LSN after. last is that of the last, or
 // after if there are none. err wraps objstore.ErrCorrupt if others were written
