@@ -430,5 +430,8 @@ func (d *damage) String() string {
 	if d.From != "" {
 		return s + " by " + strings.TrimPrefix(d.From, baseData+"/")
 	}
-	return fmt.Sprintf("%s at %d, %d bytes", s, d.Off, d.Len)
+	if d.Kind == "delete" {
+		return s
+	}
+	return fmt.Sprintf("%s at %d, %d bytes, bit %d", s, d.Off, d.Len, d.Bit)
 }

@@ -320,13 +320,14 @@ func (r *damageRun) draw(n int) []damage {
 		}
 	}
 	var cases []damage
-	for misses := 0; len(cases) < n && misses < 10*len(choices); {
+	drawn := map[string]bool{}
+	for before := -1; len(cases) < n && len(cases) > before; {
+		before = len(cases)
 		rnd.Shuffle(len(choices), func(i, j int) { choices[i], choices[j] = choices[j], choices[i] })
 		for _, c := range choices {
 			d, ok := c.files[rnd.IntN(len(c.files))].draw(rnd, filepath.Join(r.dir, c.base), c.kind)
-			if d.Base = c.base; !ok {
-				misses++
-			} else if len(cases) < n {
+			if d.Base = c.base; ok && !drawn[d.String()] && len(cases) < n {
+				drawn[d.String()] = true
 				cases = append(cases, d)
 			}
 		}
