@@ -25,6 +25,7 @@ type damage struct {
 	Len  int64
 	Bit  int
 	From string // the file that takes the place of this one
+	Also string `json:",omitempty"` // a folder that is removed besides
 	// Only are the contents, by hash, that may be hurt, if the place has the
 	// bytes of large files and nothing else.
 	Only []string `json:",omitempty"`
@@ -32,11 +33,12 @@ type damage struct {
 
 // damageKinds are all kinds. Control does nothing, rollback puts the whole store
 // back to an earlier moment: they are for testing the suite itself.
-var damageKinds = []string{"flip", "zero byte", "zero block", "truncate", "extend garbage", "extend zeros", "extend tail", "delete", "older copy", "other file"}
+var damageKinds = []string{"flip", "zero byte", "zero block", "truncate", "extend garbage", "extend zeros", "extend tail", "delete", "older copy", "other file", deleteFolder}
 
 const (
-	control  = "control"
-	rollback = "rollback"
+	control      = "control"
+	rollback     = "rollback"
+	deleteFolder = "delete folder" // that the file is in
 )
 
 // extent is a part of a file.
@@ -317,6 +319,9 @@ func (t *target) draw(rnd *rand.Rand, dir, kind string) (damage, bool) {
 		}
 		d.Off = int64(rnd.Uint32())
 		return d, d.Len > 0
+	case deleteFolder:
+		d.File = filepath.Dir(d.File)
+		return d, d.File != "."
 	case "older copy", "other file":
 		from := t.older
 		if kind == "other file" {
@@ -362,9 +367,16 @@ func (t *target) place(rnd *rand.Rand) int64 {
 // whether that changed anything.
 func (d *damage) apply(dir, data string) (bool, error) {
 	path := filepath.Join(data, d.File)
+	if d.Also != "" {
+		if err := os.RemoveAll(filepath.Join(data, d.Also)); err != nil {
+			return false, err
+		}
+	}
 	switch d.Kind {
 	case control:
 		return true, nil
+	case deleteFolder:
+		return true, os.RemoveAll(path)
 	case rollback:
 		if err := os.RemoveAll(data); err != nil {
 			return false, err
@@ -427,10 +439,13 @@ func (d *damage) edit(f *os.File) (bool, error) {
 // String is the damage for people.
 func (d *damage) String() string {
 	s := fmt.Sprintf("%s of %s in %s", d.Kind, d.File, d.Base)
+	if d.Also != "" {
+		s += " without " + d.Also
+	}
 	if d.From != "" {
 		return s + " by " + strings.TrimPrefix(d.From, baseData+"/")
 	}
-	if d.Kind == "delete" {
+	if d.Kind == "delete" || d.Kind == deleteFolder {
 		return s
 	}
 	return fmt.Sprintf("%s at %d, %d bytes, bit %d", s, d.Off, d.Len, d.Bit)

@@ -304,6 +304,7 @@ func (r *damageRun) draw(n int) []damage {
 		files      []*target
 	}
 	var choices []choice
+	folders := map[string][]string{}
 	for _, base := range baseNames {
 		all, err := targets(filepath.Join(r.dir, base))
 		if err != nil {
@@ -311,6 +312,9 @@ func (r *damageRun) draw(n int) []damage {
 		}
 		byKind := map[string][]*target{}
 		for _, f := range all {
+			if folder := filepath.Dir(f.name); folder != "." && !slices.Contains(folders[base], folder) {
+				folders[base] = append(folders[base], folder)
+			}
 			byKind[fileKind(f.name)] = append(byKind[fileKind(f.name)], f)
 		}
 		for _, name := range slices.Sorted(maps.Keys(byKind)) {
@@ -326,7 +330,13 @@ func (r *damageRun) draw(n int) []damage {
 		rnd.Shuffle(len(choices), func(i, j int) { choices[i], choices[j] = choices[j], choices[i] })
 		for _, c := range choices {
 			d, ok := c.files[rnd.IntN(len(c.files))].draw(rnd, filepath.Join(r.dir, c.base), c.kind)
-			if d.Base = c.base; ok && !drawn[d.String()] && len(cases) < n {
+			d.Base = c.base
+			// What one file has may be made from others: without those it counts.
+			if also := folders[c.base]; len(also) > 0 && rnd.IntN(3) == 0 {
+				d.Also, d.Only = also[rnd.IntN(len(also))], nil
+				ok = ok && d.Also != filepath.Dir(d.File) && d.Also != d.File
+			}
+			if ok && !drawn[d.String()] && len(cases) < n {
 				drawn[d.String()] = true
 				cases = append(cases, d)
 			}
@@ -345,6 +355,9 @@ func (r *damageRun) report() {
 	most := map[string]int{}
 	for _, x := range r.results {
 		row := fileKind(x.File) + "\t" + x.Kind
+		if x.Also != "" {
+			row = fileKind(x.File) + ", without " + fileKind(x.Also) + "\tall kinds"
+		}
 		if counts[row] == nil {
 			counts[row] = map[string]int{}
 		}
