@@ -250,7 +250,7 @@ func (r *reading) branch(name string) {
 		return err
 	})
 	letter := "fdgsw"
-	for i := 0; i < 25; i += 3 {
+	for i := 0; i < 25; i += 4 {
 		for _, c := range letter {
 			path := fmt.Sprintf("%c/%02d", c, i)
 			r.tellMany("stat "+name+":"+path, func(l *lines) error { return r.stat(l, s, path) })

@@ -25,9 +25,9 @@ import (
 )
 
 const (
-	quickCases  = 150
-	shortCases  = 40
-	quickRounds = 15 // see builder
+	quickCases  = 130
+	shortCases  = 10
+	quickRounds = 10 // see builder
 	caseTimeout = time.Minute
 	casesAtOnce = 2
 	// casesPerChild is after how many cases a child ends, with what they left
