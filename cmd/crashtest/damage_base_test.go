@@ -1,6 +1,7 @@
 package crashtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -436,7 +437,7 @@ func copyTree(from, to string) error {
 	})
 }
 
-// copyFile copies the parts of a file that are not holes.
+// copyFile copies the parts of a file that are not zero; the others become holes.
 func copyFile(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {
@@ -449,15 +450,31 @@ func copyFile(from, to string) error {
 	}
 	parts, size, err := extents(src)
 	for _, p := range parts {
-		if err != nil {
-			break
-		}
-		if _, err = src.Seek(p.from, io.SeekStart); err != nil {
-			break
-		}
-		if _, err = dst.Seek(p.from, io.SeekStart); err == nil {
-			_, err = io.CopyN(dst, src, p.to-p.from)
+		if err == nil {
+			err = copyPart(dst, src, p)
 		}
 	}
 	return errors.Join(err, dst.Truncate(size), dst.Close())
+}
+
+var zeros [64 << 10]byte
+
+func copyPart(dst, src *os.File, p extent) error {
+	buf := make([]byte, len(zeros))
+	for off := p.from; off < p.to; {
+		n, err := src.ReadAt(buf[:min(int64(len(buf)), p.to-off)], off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		if !bytes.Equal(buf[:n], zeros[:n]) {
+			if _, err := dst.WriteAt(buf[:n], off); err != nil {
+				return err
+			}
+		}
+		off += int64(n)
+	}
+	return nil
 }
