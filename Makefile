@@ -5,7 +5,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LINT_VERSION := v2.15.0
 LINT     := bin/tools/golangci-lint-$(LINT_VERSION)
 
-.PHONY: build run test race lint fuzz bench e2e crash powercut soak clean
+.PHONY: build run test race lint fuzz bench e2e crash powercut damage diskfull faults soak clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/caret ./cmd/caret
@@ -51,7 +51,22 @@ crash:
 
 # Power cuts on a loop device; needs root.
 powercut:
-	CARET_POWER_CUTS=60 $(GO) test ./cmd/crashtest -run PowerCut -count=1 -timeout 60m -v
+	CARET_POWER_CUTS=$${CARET_POWER_CUTS:-100} $(GO) test ./cmd/crashtest -run PowerCut -count=1 -timeout 60m -v
+
+# One file of a store damaged, in every way and at many places; CARET_DAMAGE is
+# how many. The undamaged stores stay in bin/damage, for running a case again.
+damage:
+	rm -rf bin/damage
+	CARET_DAMAGE=$${CARET_DAMAGE:-10000} CARET_DAMAGE_ROUNDS=60 CARET_DAMAGE_BASES=$(CURDIR)/bin/damage \
+	  $(GO) test ./cmd/crashtest -run 'TestDamage$$' -count=1 -timeout 12h -v
+
+# Disks of many sizes that somebody else fills at many points; needs root.
+diskfull:
+	CARET_DISKFULL=$${CARET_DISKFULL:-20} $(GO) test ./cmd/crashtest -run 'TestDiskFull$$' -count=1 -timeout 12h -v
+
+# Calls of the system that fail, and kills at each of them; needs strace.
+faults:
+	CARET_FAULTS=$${CARET_FAULTS:-400} $(GO) test ./cmd/crashtest -run 'TestFaults$$|TestKillAtCalls$$' -count=1 -timeout 12h -v
 
 # The models of pfs, on one process and on two that are stopped dead in turns.
 soak:

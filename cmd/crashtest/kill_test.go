@@ -63,7 +63,12 @@ func startAt(t *testing.T, bin, dir, address string) *server {
 // launch starts a server with a root key; without one it makes its own.
 func launch(t *testing.T, bin, dir, address, accessKey, secretKey string) *server {
 	t.Helper()
-	cmd := exec.Command(bin, "serve", "--data", dir, "--listen", address)
+	return launched(t, exec.Command(bin, "serve", "--data", dir, "--listen", address), accessKey, secretKey)
+}
+
+// launched starts a server by a command.
+func launched(t *testing.T, cmd *exec.Cmd, accessKey, secretKey string) *server {
+	t.Helper()
 	cmd.Env = append(os.Environ(), "CARET_ROOT_ACCESS_KEY="+accessKey, "CARET_ROOT_SECRET_KEY="+secretKey)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -88,10 +93,19 @@ func launch(t *testing.T, bin, dir, address, accessKey, secretKey string) *serve
 // kill ends it as a crash would.
 func (s *server) kill(t *testing.T) {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	s.signal(t, syscall.SIGKILL)
+	s.cmd.Wait()
+}
+
+func (s *server) signal(t *testing.T, signal syscall.Signal) {
+	t.Helper()
+	pid := s.cmd.Process.Pid
+	if a := s.cmd.SysProcAttr; a != nil && a.Setpgid {
+		pid = -pid // it is run by something else
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
 		t.Error(err)
 	}
-	s.cmd.Wait()
 }
 
 func (s *server) client() *s3.Client {
@@ -222,10 +236,17 @@ func get(c *s3.Client, key, version string) (string, error) {
 // each key is its last acknowledged write or a later one that was tried, whole.
 func (l *ledger) check(t *testing.T, c *s3.Client, round int) {
 	t.Helper()
+	for _, lost := range l.losses(c) {
+		t.Errorf("round %d: %s", round, lost)
+	}
+}
+
+// losses is what check finds.
+func (l *ledger) losses(c *s3.Client) (lost []string) {
 	for key, writes := range l.writes {
 		now, err := get(c, key, "")
 		if err != nil {
-			t.Errorf("round %d: %s: %v", round, key, err)
+			lost = append(lost, fmt.Sprintf("%s: %v", key, err))
 			continue
 		}
 		possible := false
@@ -241,19 +262,20 @@ func (l *ledger) check(t *testing.T, c *s3.Client, round int) {
 			}
 		}
 		if !possible {
-			t.Errorf("round %d: %s has %d bytes that are neither its last acknowledged write nor a later one", round, key, len(now))
+			lost = append(lost, fmt.Sprintf("%s has %d bytes that are neither its last acknowledged write nor a later one", key, len(now)))
 		}
 		for _, w := range writes[max(0, len(writes)-8):] {
 			if !w.acked || w.id == "" {
 				continue
 			}
 			if then, err := get(c, key, w.id); err != nil || then != w.data {
-				t.Errorf("round %d: %s at %s: %d bytes, %v; acknowledged were %d", round, key, w.id, len(then), err, len(w.data))
+				lost = append(lost, fmt.Sprintf("%s at %s: %d bytes, %v; acknowledged were %d", key, w.id, len(then), err, len(w.data)))
 			}
 		}
 		// What was not acknowledged is settled from now on.
 		l.writes[key] = []write{{key: key, data: now, acked: true}}
 	}
+	return lost
 }
 
 func TestKill(t *testing.T) {
