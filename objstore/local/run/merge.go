@@ -42,13 +42,12 @@ type source struct {
 func Scan(ctx context.Context, runs []Info, opts ScanOptions) (*Scanner, error) {
 	s := &Scanner{opts: opts}
 	for i, info := range runs {
-		if err := s.add(ctx, info); err != nil {
-			s.Close()
-			return nil, err
+		err := s.add(ctx, info)
+		if err == nil && i > 0 && (info.From != runs[i-1].To || info.ID != runs[i-1].ID) {
+			err = fmt.Errorf("run %s does not follow %s", info.Path, runs[i-1].Path)
 		}
-		if i > 0 && (info.From != runs[i-1].To || info.ID != runs[i-1].ID) {
-			s.Close()
-			return nil, fmt.Errorf("run %s does not follow %s", info.Path, runs[i-1].Path)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
