@@ -2,6 +2,8 @@ package run
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"testing"
 )
 
@@ -28,13 +30,14 @@ func TestBlockLengths(t *testing.T) {
 		"value beyond the end":         {0, 1, 3, 'a', 'b'},
 		"length beyond all":            {0, 1, 0x81, 0x80, 0x80, 0x10, 'a'},
 		"length that does not parse":   {0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 'a'},
+		"lengths that wrap around":     slices.Concat(binary.AppendUvarint([]byte{0}, 1<<32+1), []byte{0, 0}, binary.AppendUvarint(nil, 1<<64-1<<32+1), []byte{0, 'a', 'b'}),
 		"bytes left over":              {0, 1, 1, 'a', 'b'},
 		"keys go back":                 {0, 1, 0, 0, 1, 0, 'b', 'a'},
 		"the same key again":           {0, 1, 0, 1, 0, 0, 'a'},
 		"keys go back behind a common": {0, 2, 0, 1, 1, 0, 'a', 'c', 'b'},
 	} {
 		rows := 1 + bytes.Count([]byte(what), []byte("keys go"))
-		if what == "shares more than there is" || what == "the same key again" {
+		if what == "shares more than there is" || what == "the same key again" || what == "lengths that wrap around" {
 			rows = 2
 		}
 		if new(block).open(raw, rows) == nil {
