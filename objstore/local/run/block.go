@@ -133,8 +133,8 @@ func (b *block) open(raw []byte, rows int) error {
 			n[j], rest = int(v), rest[w:]
 		}
 		keys, values = keys+n[1], values+max(n[2]-1, 0)
-		if n[0] > last || keys+values > len(rest) {
-			return fmt.Errorf("the lengths of row %d are beyond what there is", i)
+		if n[0] > last {
+			return fmt.Errorf("the key of row %d shares more than the one before has", i)
 		}
 		last = n[0] + n[1]
 		b.entries[i] = entry{shared: int32(n[0]), rest: int32(n[1]), size: int32(n[2] - 1)}
@@ -146,7 +146,7 @@ func (b *block) open(raw []byte, rows int) error {
 		}
 	}
 	if keys+values != len(rest) {
-		return fmt.Errorf("%d bytes are left over", len(rest)-keys-values)
+		return fmt.Errorf("keys and values should have %d bytes, and have %d", keys+values, len(rest))
 	}
 	b.keys, b.values = rest[:keys], rest[keys:]
 	b.place(lengths)

@@ -85,7 +85,9 @@ func TestDamage(t *testing.T) {
 	}
 	for _, more := range [][]byte{{0}, make([]byte, 4096), whole, whole[len(whole)-40:], whole[len(whole)-68:]} {
 		overwrite(t, info.Path, slices.Concat(whole, more))
-		damaged(t, "longer", info.Path, rows)
+		if r, err := run.Open(info.Path); !errors.Is(err, objstore.ErrCorrupt) {
+			t.Errorf("longer: %v, %v", r, err)
+		}
 	}
 	overwrite(t, info.Path, whole)
 	if got, err := read(t, info.Path); err != nil || same(got, rows) != "" {

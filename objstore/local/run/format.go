@@ -88,9 +88,9 @@ func (i identity) blockSum(b []byte, n uint64) uint32 {
 	return crc32.Update(sum, castagnoli, b[blockHeaderSize:])
 }
 
-// parseBlockHeader reads the lengths in the header of a block, which has at
-// most room bytes for what is compressed. Nothing is allocated by a number that
-// it has not checked.
+// parseBlockHeader reads the lengths in the header of a block, behind which
+// room bytes are left for blocks; less than none where the header itself does not
+// fit. Nothing is allocated by a number that it has not checked.
 func parseBlockHeader(b []byte, room int64) (h blockHeader, err error) {
 	h = blockHeader{
 		compressed: int(binary.LittleEndian.Uint32(b)),

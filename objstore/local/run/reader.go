@@ -175,14 +175,10 @@ func (it *Rows) load() (err error) {
 	if err := it.ctx.Err(); err != nil {
 		return err
 	}
-	left := it.r.end - it.offset
-	if left < blockHeaderSize {
-		return it.damage("%d bytes are no block", left)
-	}
 	if it.first, err = it.r.read(it.first, it.offset, blockHeaderSize); err != nil {
 		return err
 	}
-	h, err := parseBlockHeader(it.first, left-blockHeaderSize)
+	h, err := parseBlockHeader(it.first, it.r.end-it.offset-blockHeaderSize)
 	if err != nil {
 		return it.damage("%v", err)
 	}
