@@ -54,6 +54,12 @@ func (l *Lineage) encode() []byte {
 	return b
 }
 
+// Empty reports whether there is no lineage at all.
+func Empty(tx objstore.Reader) (bool, error) {
+	page, err := tx.Page(objstore.Prefix([]byte{keyLineage}), 1)
+	return err == nil && len(page) == 0, err
+}
+
 // ReadLineage reads a lineage.
 func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
 	b, err := tx.Get(lineageKey(keyLineage, id))

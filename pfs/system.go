@@ -112,6 +112,9 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	if err := s.upgrade(ctx); err != nil {
 		return nil, err
 	}
+	if err := jobs.CheckMarks(ctx, s.db); err != nil {
+		return nil, err
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.watching, s.endWatches = context.WithCancel(background)

@@ -14,7 +14,7 @@ import (
 )
 
 // The first byte of every key of pfs. Those of package commits are
-// c, d, e, h, i, l, m and v.
+// c, d, e, f, h, i, l, m and v.
 const (
 	Repo          = 'r' // repo name
 	Branch        = 'b' // repo id, name
@@ -34,6 +34,7 @@ const (
 	Folding       = 'g' // lineage
 	Dropping      = 'a' // commit id
 	Lease         = 'L' // process
+	Marked        = 'F' // alone; see jobs.CheckMarks
 	OldCounter    = 'n' // name; of format 1, sequences have taken its place
 )
 
