@@ -47,7 +47,8 @@ type DeletedItem struct {
 	Version CommitID // that was removed, if one was asked for
 	Marker  bool     // that version was a deletion
 	// Err is ErrNoSuchVersion, ErrNoSuchCommit or ErrAmbiguous if the Version
-	// leads nowhere, and what If says.
+	// leads nowhere, and what If says. Of versions that take several commits it is
+	// also why a later one failed.
 	Err error
 }
 
@@ -124,16 +125,23 @@ func checkDeletions(list []Deletion) error {
 }
 
 // deleteInHalves removes versions in several commits, where their rows are too
-// long for one.
+// long for one. Once the first is made the others follow, though ctx may end, and what
+// comes of those that fail is the Err of their items.
 func (fs *FS) deleteInHalves(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	first, err := fs.Delete(ctx, to, list[:len(list)/2], opt)
 	if err != nil {
 		return Deleted{}, err
 	}
 	opt.IfHead = "" // it was met
-	second, err := fs.Delete(ctx, to, list[len(list)/2:], opt)
-	if err != nil {
+	second, err := fs.Delete(context.WithoutCancel(ctx), to, list[len(list)/2:], opt)
+	if err != nil && first.Commit.IsZero() {
 		return Deleted{}, err
+	}
+	if err != nil {
+		second.Items = make([]DeletedItem, len(list)-len(list)/2)
+		for i := range second.Items {
+			second.Items[i].Err = err
+		}
 	}
 	second.Items = append(first.Items, second.Items...)
 	if second.Commit.IsZero() {

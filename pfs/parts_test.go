@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"caret/commits"
+	"caret/objstore"
 	"caret/objstore/memory"
 )
 
@@ -26,19 +27,21 @@ func manyParts(t testing.TB, fs *FS, data string) commits.Entry {
 type partsFS struct {
 	*FS
 	testing.TB
+	store  objstore.Store
 	files  int
 	master Ref
 }
 
 func newPartsFS(t testing.TB, files int) *partsFS {
 	t.Helper()
-	fs, err := openRoot(t.Context(), memory.New(), Options{manual: true})
+	shared := memory.New()
+	fs, err := openRoot(t.Context(), shared, Options{manual: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { fs.sys.Close() })
 	mustRepo(t, fs, "r")
-	p := &partsFS{FS: fs, TB: t, files: files, master: Ref{Repo: "r", Branch: "master"}}
+	p := &partsFS{FS: fs, TB: t, store: shared, files: files, master: Ref{Repo: "r", Branch: "master"}}
 	p.write(p.master, "first")
 	return p
 }

@@ -164,9 +164,7 @@ func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	var err error
 	switch {
 	case s.spec.On.Open:
-		if err = s.stage(ctx); err == nil && s.spec.Ends != nil {
-			err = s.e.DB.Update(ctx, subject(s.spec.On), func(tx objstore.Writer) error { return s.spec.Ends(tx, s.id) })
-		}
+		err = s.stageInto(ctx)
 	case s.row == nil:
 		err = s.publishAtOnce(ctx)
 	default:
@@ -177,6 +175,20 @@ func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	}
 	s.done = err == nil
 	return s.id, err
+}
+
+// stageInto stages the changes in somebody's open commit. That takes several steps if
+// they are many, and goes on once it has begun, though ctx may end: half of them would
+// be in the open commit, and nobody told so.
+func (s *Set) stageInto(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := s.stage(ctx); err != nil || s.spec.Ends == nil {
+		return err
+	}
+	return s.e.DB.Update(ctx, subject(s.spec.On), func(tx objstore.Writer) error { return s.spec.Ends(tx, s.id) })
 }
 
 // publishAtOnce makes a commit of changes that are all in memory.
