@@ -60,8 +60,10 @@ type Options struct {
 	// written into its branch's rows by the transaction that finishes it; one
 	// with more becomes a layer that is folded in afterwards. 0 is 1000.
 	LayerAbove int
-	// Sealer encrypts the secrets of keys; nil leaves them as they are.
-	Sealer cipher.AEAD
+	// Sealer encrypts the secrets of keys; nil leaves them as they are. SealerName says
+	// in errors where its own key is kept.
+	Sealer     cipher.AEAD
+	SealerName string
 	// OpenTTL is how long an open commit that nobody writes to is kept, and
 	// UploadTTL an upload that gets no more parts; 0 is for ever.
 	OpenTTL, UploadTTL time.Duration
@@ -78,7 +80,7 @@ const maxSecrets = 4096
 func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
 	s := &System{
 		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
-		sealer: access.Sealer{AEAD: opts.Sealer}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
+		sealer: access.Sealer{AEAD: opts.Sealer, Name: opts.SealerName}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
 	}
 	if s.now == nil {
 		s.now = time.Now
