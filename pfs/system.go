@@ -49,9 +49,12 @@ type System struct {
 
 // Options configure a System; the zero value is fine.
 type Options struct {
-	Now  func() time.Time // the clock; time.Now if nil
-	Rand io.Reader        // source of ids; crypto/rand if nil
-	Log  *slog.Logger     // nil discards
+	Now func() time.Time // the clock; time.Now if nil
+	// Elapsed is how long the process has been running, by a clock that nobody sets. If
+	// it is nil that is measured, by Now if there is one, which is then never set.
+	Elapsed func() time.Duration
+	Rand    io.Reader    // source of ids; crypto/rand if nil
+	Log     *slog.Logger // nil discards
 	// Exclusive says that no other process can have the store open, as it is
 	// locked: what earlier ones have left undone is then taken over at once, and
 	// not when their leases are over.
@@ -65,7 +68,8 @@ type Options struct {
 	Sealer     cipher.AEAD
 	SealerName string
 	// OpenTTL is how long an open commit that nobody writes to is kept, and
-	// UploadTTL an upload that gets no more parts; 0 is for ever.
+	// UploadTTL an upload that gets no more parts; 0 is for ever. Time in which no
+	// process has the store open does not count.
 	OpenTTL, UploadTTL time.Duration
 
 	manual   bool // tests do what goes on in the background by hand
@@ -85,6 +89,10 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if opts.Elapsed == nil {
+		started := s.now()
+		opts.Elapsed = func() time.Duration { return s.now().Sub(started) } // by the monotonic clock
+	}
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
@@ -101,6 +109,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	s.lease = lease.New(s.db, s.now, s.log, rand.Text())
 	s.jobs = jobs.New(jobs.Runner{
 		DB: s.db, Lease: s.lease, Now: s.now, Log: s.log, FoldPage: cmp.Or(opts.foldPage, 500), OpenTTL: opts.OpenTTL, UploadTTL: opts.UploadTTL,
+		Elapsed: opts.Elapsed,
 	})
 	s.engine = &changeset.Engine{
 		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,

@@ -22,9 +22,13 @@ type Runner struct {
 	// OpenTTL and UploadTTL are how long an open commit, and an upload, is kept
 	// that nobody writes to; 0 is for ever.
 	OpenTTL, UploadTTL time.Duration
+	// Elapsed is how long the process has been running, by a clock that nobody sets.
+	Elapsed func() time.Duration
 
-	kick  chan struct{}
-	tries map[string]*retry // of owned work that failed
+	kick   chan struct{}
+	tries  map[string]*retry // of owned work that failed
+	served served            // as it was noted last
+	noted  time.Duration     // what Elapsed said then, or at the start
 }
 
 // retry is when work that failed is tried again.
@@ -44,7 +48,7 @@ const (
 
 // New returns a runner with the fields of r.
 func New(r Runner) *Runner {
-	r.kick, r.tries = make(chan struct{}, 1), make(map[string]*retry)
+	r.kick, r.tries, r.noted = make(chan struct{}, 1), make(map[string]*retry), r.Elapsed()
 	return &r
 }
 
@@ -110,5 +114,8 @@ func (r *Runner) Work(ctx context.Context) error {
 
 // Sweep ends what nobody has touched for long.
 func (r *Runner) Sweep(ctx context.Context) error {
+	if err := r.noteServed(ctx); err != nil {
+		return err // how old things are is not known
+	}
 	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx), r.forgetLeases(ctx))
 }

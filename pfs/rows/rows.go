@@ -35,6 +35,7 @@ const (
 	Dropping      = 'a' // commit id
 	Lease         = 'L' // process
 	Marked        = 'F' // alone; see jobs.CheckMarks
+	Served        = 'T' // alone; when processes had the store open
 	OldCounter    = 'n' // name; of format 1, sequences have taken its place
 )
 

@@ -79,12 +79,12 @@ func DropAll(ctx context.Context, db objstore.Rows, scope Scope) error {
 	})
 }
 
-// DropAbandoned drops the uploads, to wherever, that were begun before a time
-// and have got no part since, but for those that are busy, and says how many
-// there were.
-func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy func(objstore.Reader, Upload) (bool, error)) (dropped int, err error) {
+// DropAbandoned drops the uploads, to wherever, that were begun long ago, which is
+// what old says of times, and have got no part since, but for those that are busy, and
+// says how many there were.
+func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bool, busy func(objstore.Reader, Upload) (bool, error)) (dropped int, err error) {
 	err = each(ctx, db, []byte{rows.Upload}, func(key []byte, u Upload) error {
-		if u.Started.After(before) {
+		if !old(u.Started) {
 			return nil
 		}
 		ended := false
@@ -99,7 +99,7 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy
 			if keep, err := busy(tx, now); err != nil || keep {
 				return err
 			}
-			fresh, err := sentSince(tx, u.ID, before)
+			fresh, err := sentLately(tx, u.ID, old)
 			if err != nil || fresh {
 				return err
 			}
@@ -114,20 +114,21 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy
 	return dropped, err
 }
 
-// sentSince says whether an upload has got a part since a time.
-func sentSince(tx objstore.Reader, upload string, since time.Time) (fresh bool, err error) {
+// sentLately says whether an upload has got a part at a time that is not old.
+func sentLately(tx objstore.Reader, upload string, old func(time.Time) bool) (fresh bool, err error) {
 	err = rows.Each(tx, partsOf(upload), "", func(_ string, value []byte) (bool, error) {
 		var p Part
 		err := rows.Decode(partsOf(upload), value, &p)
-		fresh = p.Modified.After(since)
+		fresh = !old(p.Modified)
 		return !fresh, err
 	})
 	return fresh, err
 }
 
-// ForgetCompleted removes the memory of uploads that were completed before a
-// time. That of an older caret, which does not say when, is kept from now on.
-func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Time) error {
+// ForgetCompleted removes the memory of uploads that were completed long ago, which is
+// what old says of times. That of an older caret, which does not say when, is kept from
+// now on.
+func ForgetCompleted(ctx context.Context, db objstore.Rows, old func(time.Time) bool, now time.Time) error {
 	for in := objstore.Prefix([]byte{rows.Completed}); ; {
 		n, next := 0, in.Start
 		err := db.Update(ctx, "", func(tx objstore.Writer) error {
@@ -144,7 +145,7 @@ func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Tim
 				case done.At.IsZero():
 					done.At = now
 					err = rows.Set(tx, row.Key, done)
-				case done.At.Before(before):
+				case old(done.At):
 					err = tx.Delete(row.Key)
 				}
 				if err != nil {
