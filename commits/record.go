@@ -2,7 +2,9 @@ package commits
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -82,7 +84,7 @@ func appendRecord(b []byte, c *Commit) []byte {
 // decodeRecord decodes the record of the commit at pos. Its first parent, if it has
 // one, is for the caller to set.
 func decodeRecord(pos Pos, b []byte) (Commit, error) {
-	c := Commit{Pos: pos, Hash: objstore.Sum(b)}
+	c := Commit{Pos: pos, Hash: objstore.Sum(b), Time: time.UnixMilli(0).UTC()}
 	var merged []ID
 	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
 		switch f {
@@ -99,8 +101,14 @@ func decodeRecord(pos Pos, b []byte) (Commit, error) {
 		case recordChangesHash:
 			return setHash(&c.ChangesHash, data)
 		case recordFiles:
+			if v > math.MaxInt {
+				return errRange
+			}
 			c.Files = int(v)
 		case recordPath:
+			if len(data) == 0 {
+				return errors.New("a path is empty")
+			}
 			c.paths = append(c.paths, string(data))
 		case recordMerged:
 			var id ID

@@ -127,6 +127,39 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	return c, publish(tx, &c)
 }
 
+// CheckLayer finds out whether what the oldest layer of a lineage has is what the record
+// of its commit says, before it is folded in: ErrCorrupt. Of one that folding has begun
+// with only the number of paths is known.
+func CheckLayer(tx objstore.Reader, lineage LineageID) error {
+	l, err := ReadLineage(tx, lineage)
+	if err != nil || len(l.Layers) == 0 {
+		return err
+	}
+	layer := l.Layers[0]
+	c, err := Read(tx, Pos{Lineage: lineage, N: layer.N})
+	if err == nil && c.ID != layer.ID {
+		err = fmt.Errorf("%w: layer %d of lineage %d is of commit %s, and that number has %s", objstore.ErrCorrupt, layer.N, lineage, layer.ID, c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	sum := changesSum{commit: &c, hash: changesHash{h: blake3.New()}}
+	folded := false
+	rows := objstore.Scan(tx, objstore.Prefix(changeKey(layer.ID, "")))
+	for rows.Next() {
+		sum.n++
+		sum.hash.add(changeKeyPath(rows.Key()), rows.Value())
+		folded = folded || len(rows.Value()) == 0
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if folded {
+		return c.checkCount(sum.n)
+	}
+	return sum.check()
+}
+
 // FoldMark is how far folding has come: of commit Layer, all changes up to and
 // including that of the path After are in the lineage. The zero value is the beginning.
 type FoldMark struct {

@@ -18,6 +18,12 @@ func (r *Runner) fold(ctx context.Context, key []byte) error {
 	lineage := commits.LineageID(binary.BigEndian.Uint64(key[1:]))
 	var from commits.FoldMark
 	for done := false; !done; {
+		if from == (commits.FoldMark{}) { // at the beginning of a layer
+			err := r.DB.View(ctx, func(tx objstore.Reader) error { return commits.CheckLayer(tx, lineage) })
+			if err != nil {
+				return err
+			}
+		}
 		next := from
 		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			// This may run again, so it begins at from each time.
