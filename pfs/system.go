@@ -51,7 +51,8 @@ type System struct {
 type Options struct {
 	Now func() time.Time // the clock; time.Now if nil
 	// Elapsed is how long the process has been running, by a clock that nobody sets. If
-	// it is nil that is measured, by Now if there is one, which is then never set.
+	// it is nil that is measured; with a Now of its own the process has been running since
+	// 1970, and Now is never set.
 	Elapsed func() time.Duration
 	Rand    io.Reader    // source of ids; crypto/rand if nil
 	Log     *slog.Logger // nil discards
@@ -89,9 +90,11 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if opts.Elapsed == nil {
-		started := s.now()
-		opts.Elapsed = func() time.Duration { return s.now().Sub(started) } // by the monotonic clock
+	if opts.Elapsed == nil && opts.Now == nil {
+		started := time.Now()
+		opts.Elapsed = func() time.Duration { return time.Since(started) } // by the monotonic clock
+	} else if opts.Elapsed == nil {
+		opts.Elapsed = func() time.Duration { return s.now().Sub(time.Unix(0, 0)) }
 	}
 	if s.rand == nil {
 		s.rand = rand.Reader

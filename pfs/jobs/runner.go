@@ -28,7 +28,7 @@ type Runner struct {
 	kick   chan struct{}
 	tries  map[string]*retry // of owned work that failed
 	served served            // as it was noted last
-	noted  time.Duration     // what Elapsed said then, or at the start
+	noted  time.Duration     // what Elapsed said then
 }
 
 // retry is when work that failed is tried again.
@@ -48,7 +48,7 @@ const (
 
 // New returns a runner with the fields of r.
 func New(r Runner) *Runner {
-	r.kick, r.tries, r.noted = make(chan struct{}, 1), make(map[string]*retry), r.Elapsed()
+	r.kick, r.tries = make(chan struct{}, 1), make(map[string]*retry)
 	return &r
 }
 
