@@ -31,7 +31,7 @@ func (r *Runner) expireCommits(ctx context.Context) error {
 		}
 		o, ended := &list[i], false
 		if ended, err = r.endOpen(ctx, o, r.expired); ended {
-			r.Log.Warn("dropped an open commit that nobody has written to", "commit", o.id(), "branch", o.Branch, "last", o.LastTouched())
+			r.Log.Warn("dropped an open commit that nobody has written to", "commit", o.id, "branch", o.Branch, "last", o.LastTouched())
 		}
 	}
 	if len(list) > 0 {

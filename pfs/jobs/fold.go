@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/binary"
 
 	"caret/commits"
 	"caret/objstore"
@@ -15,7 +14,11 @@ func (r *Runner) foldAll(ctx context.Context) error { return r.each(ctx, rows.Fo
 // fold folds the layers of a lineage in until there are none. Readers see no
 // difference.
 func (r *Runner) fold(ctx context.Context, key []byte) error {
-	lineage := commits.LineageID(binary.BigEndian.Uint64(key[1:]))
+	n, err := rows.Number(key, key[1:])
+	if err != nil {
+		return err
+	}
+	lineage := commits.LineageID(n)
 	var from commits.FoldMark
 	for done := false; !done; {
 		if from == (commits.FoldMark{}) { // at the beginning of a layer

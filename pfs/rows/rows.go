@@ -47,6 +47,20 @@ func Numbered(kind byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, n)
 }
 
+// Number is the number that rest, part of a key, begins with; objstore.ErrCorrupt if it
+// is too short for that.
+func Number[T string | []byte](key []byte, rest T) (uint64, error) {
+	if len(rest) < 8 {
+		return 0, BadKey(key)
+	}
+	return binary.BigEndian.Uint64([]byte(rest[:8])), nil
+}
+
+// BadKey is an error about a key that none of its kind is like.
+func BadKey(key []byte) error {
+	return fmt.Errorf("%w: there is a row with the key %q", objstore.ErrCorrupt, key)
+}
+
 // InRepo is the key of something with a name in a repo.
 func InRepo(kind byte, repo uint64, name string) []byte {
 	return append(Numbered(kind, repo), name...)

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,8 +69,12 @@ func each(ctx context.Context, db objstore.Rows, prefix []byte, fn func(key []by
 }
 
 // scopeOf is the scope in the key of an upload.
-func scopeOf(key []byte, u Upload) Scope {
-	return Scope(key[:len(key)-len(Scope(nil).key(u.Path, u.ID))])
+func scopeOf(key []byte, u Upload) (Scope, error) {
+	behind := Scope(nil).key(u.Path, u.ID)
+	if scope, ok := bytes.CutSuffix(key, behind); ok && len(scope) > 1 {
+		return Scope(scope), nil
+	}
+	return nil, fmt.Errorf("%w: row %q is of upload %q for %q", objstore.ErrCorrupt, key, u.ID, u.Path)
 }
 
 // DropAll drops the uploads of a scope.
@@ -87,8 +92,12 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 		if !old(u.Started) {
 			return nil
 		}
+		scope, err := scopeOf(key, u)
+		if err != nil {
+			return err
+		}
 		ended := false
-		err := db.Update(ctx, "", func(tx objstore.Writer) error {
+		err = db.Update(ctx, "", func(tx objstore.Writer) error {
 			ended = false
 			var now Upload
 			if err := rows.Get(tx, key, &now); errors.Is(err, objstore.ErrNotFound) {
@@ -104,7 +113,7 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 				return err
 			}
 			ended = true
-			return Drop(tx, scopeOf(key, u), u.Path, u.ID)
+			return Drop(tx, scope, u.Path, u.ID)
 		})
 		if ended {
 			dropped++
@@ -118,7 +127,7 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 func sentLately(tx objstore.Reader, upload string, old func(time.Time) bool) (fresh bool, err error) {
 	err = rows.Each(tx, partsOf(upload), "", func(_ string, value []byte) (bool, error) {
 		var p Part
-		err := rows.Decode(partsOf(upload), value, &p)
+		err := decodePart(partsOf(upload), value, &p)
 		fresh = !old(p.Modified)
 		return !fresh, err
 	})
