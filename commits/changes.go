@@ -68,13 +68,12 @@ func (x *changesSum) eachRow(tx objstore.Reader, after string, n int, fn func(Ch
 	return true, nil
 }
 
-// check is about all changes of the commit. A commit that changed nothing may have no
-// hash of that.
+// check is about all changes of the commit.
 func (x *changesSum) check() error {
 	if err := x.commit.checkCount(x.n); err != nil {
 		return err
 	}
-	if got := x.hash.sum(); got != x.commit.ChangesHash && !(x.n == 0 && x.commit.ChangesHash.IsZero()) {
+	if got := x.hash.sum(); got != x.commit.ChangesHash {
 		return fmt.Errorf("%w: commit %s says that its changes have the hash %s, and they have %s",
 			objstore.ErrCorrupt, x.commit.ID, x.commit.ChangesHash, got)
 	}

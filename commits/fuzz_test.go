@@ -121,9 +121,9 @@ func FuzzRecord(f *testing.F) {
 		ID: ID{1}, Time: time.UnixMilli(1_700_000_000_123).UTC(), Author: "a", Message: "m", ParentHash: objstore.Sum(nil), ChangesHash: objstore.Sum(nil),
 		Parents: []ID{{}, {2}, {3}}, paths: []string{"p", "q"}, Files: 2,
 	}
-	f.Add(appendRecord(nil, &full))
+	f.Add(encodeRecord(&full))
 	many := Commit{ID: ID{1}, Files: 1 << 40}
-	f.Add(appendRecord(nil, &many))
+	f.Add(encodeRecord(&many))
 	f.Add([]byte{byte(recordFiles << 3), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		pos := Pos{Lineage: 1, N: 2}
@@ -134,12 +134,12 @@ func FuzzRecord(f *testing.F) {
 		if c.Files < 0 {
 			t.Fatalf("%d files", c.Files)
 		}
-		once := appendRecord(nil, &c)
+		once := encodeRecord(&c)
 		again, err := decodeRecord(pos, once)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(appendRecord(nil, &again), once) || again.Files != c.Files || len(again.Parents) != len(c.Parents) {
+		if !bytes.Equal(encodeRecord(&again), once) || again.Files != c.Files || len(again.Parents) != len(c.Parents) {
 			t.Fatalf("%+v is read again as %+v", c, again)
 		}
 	})

@@ -60,8 +60,9 @@ const (
 	recordMerged // a parent besides the first
 )
 
-func appendRecord(b []byte, c *Commit) []byte {
-	b = appendString(b, recordID, c.ID[:])
+// encodeRecord is what a record's hash is of.
+func encodeRecord(c *Commit) []byte {
+	b := appendString(nil, recordID, c.ID[:])
 	b = appendUint(b, recordTime, uint64(c.Time.UnixMilli()))
 	b = appendString(b, recordAuthor, c.Author)
 	b = appendString(b, recordMessage, c.Message)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -132,7 +133,7 @@ func (x *cancelFS) unpackInto(ctx context.Context, r io.Reader, b *Batch) error 
 	}
 	for {
 		m, err := a.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

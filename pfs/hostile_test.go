@@ -187,9 +187,15 @@ func (h *hostileFS) operations() map[string]func(context.Context, *FS) error {
 			_, err := fs.Open(ctx, short, ActList, "")
 			return err
 		},
-		"opens":  func(ctx context.Context, fs *FS) error { _, err := fs.OpenCommits(ctx, "r", CommitID{}, 0); return err },
-		"diff":   func(ctx context.Context, fs *FS) error { _, err := fs.Diff(ctx, master, dev, DiffOptions{}); return err },
-		"parts":  func(ctx context.Context, fs *FS) error { _, err := fs.Parts(ctx, master, "up", h.upload, 0, 10); return err },
+		"opens": func(ctx context.Context, fs *FS) error { _, err := fs.OpenCommits(ctx, "r", CommitID{}, 0); return err },
+		"diff": func(ctx context.Context, fs *FS) error {
+			_, err := fs.Diff(ctx, master, dev, DiffOptions{})
+			return err
+		},
+		"parts": func(ctx context.Context, fs *FS) error {
+			_, err := fs.Parts(ctx, master, "up", h.upload, 0, 10)
+			return err
+		},
 		"users":  func(ctx context.Context, fs *FS) error { _, err := fs.Users(ctx, "", 0); return err },
 		"keys":   func(ctx context.Context, fs *FS) error { _, err := fs.Keys(ctx, "", "", 0); return err },
 		"secret": func(ctx context.Context, fs *FS) error { _, err := fs.sys.Secret(ctx, h.key.AccessKey); return err },
@@ -199,7 +205,10 @@ func (h *hostileFS) operations() map[string]func(context.Context, *FS) error {
 		},
 		"sweep": func(ctx context.Context, fs *FS) error { return fs.sys.jobs.Sweep(ctx) },
 		"work":  func(ctx context.Context, fs *FS) error { return fs.sys.jobs.Work(ctx) },
-		"merge": func(ctx context.Context, fs *FS) error { _, err := fs.Merge(ctx, dev, master, MergeOptions{}); return err },
+		"merge": func(ctx context.Context, fs *FS) error {
+			_, err := fs.Merge(ctx, dev, master, MergeOptions{})
+			return err
+		},
 		"revert": func(ctx context.Context, fs *FS) error {
 			_, err := fs.Revert(ctx, dev, dev, UndoOptions{DryRun: true})
 			return err
@@ -230,8 +239,14 @@ func (h *hostileFS) operations() map[string]func(context.Context, *FS) error {
 			_, err := fs.FinishCommit(ctx, open, FinishOptions{})
 			return err
 		},
-		"delete branch": func(ctx context.Context, fs *FS) error { _, err := fs.DeleteBranch(ctx, "r", "dev", BranchDeletion{}); return err },
-		"delete repo":   func(ctx context.Context, fs *FS) error { _, err := fs.DeleteRepo(ctx, "r", DeleteOptions{Force: true}); return err },
+		"delete branch": func(ctx context.Context, fs *FS) error {
+			_, err := fs.DeleteBranch(ctx, "r", "dev", BranchDeletion{})
+			return err
+		},
+		"delete repo": func(ctx context.Context, fs *FS) error {
+			_, err := fs.DeleteRepo(ctx, "r", DeleteOptions{Force: true})
+			return err
+		},
 	}
 }
 

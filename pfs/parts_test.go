@@ -95,7 +95,7 @@ func TestManyParts(t *testing.T) {
 	p.holds(p.master, "copy/", "first")
 	work(t, p.FS)
 	p.holds(p.master, "copy/", "first")
-	before, err := p.FS.Open(ctx, p.master, ActList, "")
+	before, err := p.Open(ctx, p.master, ActList, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (x *servedFS) start() {
 	x.Helper()
 	x.up = 0
 	var err error
-	x.FS, err = openRoot(x.T.Context(), x.shared, Options{
+	x.FS, err = openRoot(x.Context(), x.shared, Options{
 		manual: true, OpenTTL: servedTTL, UploadTTL: servedTTL,
 		Now: func() time.Time { return x.now }, Elapsed: func() time.Duration { return x.up },
 	})
@@ -62,7 +62,7 @@ func (x *servedFS) run(d time.Duration) {
 	for ; d > 0; d -= 10 * time.Minute {
 		step := min(d, 10*time.Minute)
 		x.now, x.up = x.now.Add(step), x.up+step
-		if err := x.sys.jobs.Sweep(x.T.Context()); err != nil {
+		if err := x.sys.jobs.Sweep(x.Context()); err != nil {
 			x.Fatal(err)
 		}
 	}
@@ -82,11 +82,11 @@ func (x *servedFS) down(d time.Duration) {
 // there checks whether the open commit and the upload are.
 func (x *servedFS) there(want bool, when string) {
 	x.Helper()
-	_, _, err := x.OpenCommit(x.T.Context(), x.open)
+	_, _, err := x.OpenCommit(x.Context(), x.open)
 	if err != nil && !errors.Is(err, ErrNoSuchCommit) || (err == nil) != want {
 		x.Errorf("%s: the open commit: %v, want it there: %v", when, err, want)
 	}
-	_, err = x.Upload(x.T.Context(), Ref{Repo: "r"}, "up", x.upload.ID)
+	_, err = x.Upload(x.Context(), Ref{Repo: "r"}, "up", x.upload.ID)
 	if err != nil && !errors.Is(err, ErrNoSuchUpload) || (err == nil) != want {
 		x.Errorf("%s: the upload: %v, want it there: %v", when, err, want)
 	}

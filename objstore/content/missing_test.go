@@ -33,7 +33,7 @@ func TestMissingBlob(t *testing.T) {
 	blobs := &lossy{Blobs: memory.New().Blobs()}
 	data := make([]byte, 5*MaxChunk)
 	random := rand.NewChaCha8([32]byte{1})
-	random.Read(data) //nolint:errcheck // always nil
+	random.Read(data)
 	w := NewWriter(t.Context(), blobs, Options{SizeHint: int64(len(data))})
 	if _, err := w.ReadFrom(bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
