@@ -72,6 +72,7 @@ func (a *ancestry) fork(id LineageID) (Pos, error) {
 // on the lineage that made it.
 func (a *ancestry) chain(p Pos) ([]Pos, error) {
 	var list []Pos
+	var down descent
 	for p.N > 0 && p.Lineage != 0 {
 		if s := a.cache.lookup(p); s != nil {
 			for ; s != nil; s = s.under {
@@ -80,6 +81,9 @@ func (a *ancestry) chain(p Pos) ([]Pos, error) {
 			break
 		}
 		fork, err := a.fork(p.Lineage)
+		if err == nil {
+			err = down.to(&Lineage{ID: p.Lineage, Fork: fork})
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -49,9 +49,13 @@ type System struct {
 
 // Options configure a System; the zero value is fine.
 type Options struct {
-	Now  func() time.Time // the clock; time.Now if nil
-	Rand io.Reader        // source of ids; crypto/rand if nil
-	Log  *slog.Logger     // nil discards
+	Now func() time.Time // the clock; time.Now if nil
+	// Elapsed is how long the process has been running, by a clock that nobody sets. If
+	// it is nil that is measured; with a Now of its own the process has been running since
+	// 1970, and Now is never set.
+	Elapsed func() time.Duration
+	Rand    io.Reader    // source of ids; crypto/rand if nil
+	Log     *slog.Logger // nil discards
 	// Exclusive says that no other process can have the store open, as it is
 	// locked: what earlier ones have left undone is then taken over at once, and
 	// not when their leases are over.
@@ -60,10 +64,13 @@ type Options struct {
 	// written into its branch's rows by the transaction that finishes it; one
 	// with more becomes a layer that is folded in afterwards. 0 is 1000.
 	LayerAbove int
-	// Sealer encrypts the secrets of keys; nil leaves them as they are.
-	Sealer cipher.AEAD
+	// Sealer encrypts the secrets of keys; nil leaves them as they are. SealerName says
+	// in errors where its own key is kept.
+	Sealer     cipher.AEAD
+	SealerName string
 	// OpenTTL is how long an open commit that nobody writes to is kept, and
-	// UploadTTL an upload that gets no more parts; 0 is for ever.
+	// UploadTTL an upload that gets no more parts; 0 is for ever. Time in which no
+	// process has the store open does not count.
 	OpenTTL, UploadTTL time.Duration
 
 	manual   bool // tests do what goes on in the background by hand
@@ -78,10 +85,16 @@ const maxSecrets = 4096
 func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
 	s := &System{
 		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
-		sealer: access.Sealer{AEAD: opts.Sealer}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
+		sealer: access.Sealer{AEAD: opts.Sealer, Name: opts.SealerName}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if opts.Elapsed == nil && opts.Now == nil {
+		started := time.Now()
+		opts.Elapsed = func() time.Duration { return time.Since(started) } // by the monotonic clock
+	} else if opts.Elapsed == nil {
+		opts.Elapsed = func() time.Duration { return s.now().Sub(time.Unix(0, 0)) }
 	}
 	if s.rand == nil {
 		s.rand = rand.Reader
@@ -99,6 +112,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	s.lease = lease.New(s.db, s.now, s.log, rand.Text())
 	s.jobs = jobs.New(jobs.Runner{
 		DB: s.db, Lease: s.lease, Now: s.now, Log: s.log, FoldPage: cmp.Or(opts.foldPage, 500), OpenTTL: opts.OpenTTL, UploadTTL: opts.UploadTTL,
+		Elapsed: opts.Elapsed,
 	})
 	s.engine = &changeset.Engine{
 		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,
@@ -110,6 +124,9 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 		}
 	}
 	if err := s.upgrade(ctx); err != nil {
+		return nil, err
+	}
+	if err := jobs.CheckMarks(ctx, s.db); err != nil {
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -22,9 +22,13 @@ type Runner struct {
 	// OpenTTL and UploadTTL are how long an open commit, and an upload, is kept
 	// that nobody writes to; 0 is for ever.
 	OpenTTL, UploadTTL time.Duration
+	// Elapsed is how long the process has been running, by a clock that nobody sets.
+	Elapsed func() time.Duration
 
-	kick  chan struct{}
-	tries map[string]*retry // of owned work that failed
+	kick   chan struct{}
+	tries  map[string]*retry // of owned work that failed
+	served served            // as it was noted last
+	noted  time.Duration     // what Elapsed said then
 }
 
 // retry is when work that failed is tried again.
@@ -102,13 +106,16 @@ func (r *Runner) sweepEvery() time.Duration {
 }
 
 // Work does the owned work that no other process is at: folding, removing what
-// was staged, and ending what processes have left that are gone. Each is tried
-// whatever becomes of the others.
+// was staged, ending what processes have left that are gone, and adding marks that an
+// earlier caret has left out. Each is tried whatever becomes of the others.
 func (r *Runner) Work(ctx context.Context) error {
-	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx))
+	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx), r.markAll(ctx))
 }
 
 // Sweep ends what nobody has touched for long.
 func (r *Runner) Sweep(ctx context.Context) error {
+	if err := r.noteServed(ctx); err != nil {
+		return err // how old things are is not known
+	}
 	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx), r.forgetLeases(ctx))
 }
