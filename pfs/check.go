@@ -46,8 +46,8 @@ type Checked struct {
 type CheckOptions struct {
 	Repo  string // "" checks all
 	Quick bool   // rows alone, no content
-	// Found is called with all that is damaged, and At now and then with how far the
-	// check is, outside of any transaction. An error ends the check. At may be nil.
+	// Found is called with all that is damaged, and At often with how far the check is,
+	// outside of any transaction. An error ends the check. At may be nil.
 	Found func(Damage) error
 	At    func(Checked) error
 }
@@ -65,6 +65,7 @@ func (fs *FS) Check(ctx context.Context, opt CheckOptions) (Checked, error) {
 		fs: fs, ctx: ctx, opt: opt, told: make(map[place]bool), missing: make(map[CommitID]bool),
 		content: content.NewChecker(fs.sys.blobs, maxRemembered),
 	}
+	k.content.After = k.progress
 	if opt.Repo != "" {
 		err := k.view(func(v *View) error {
 			_, err := catalog.ReadRepo(v.tx, opt.Repo)
@@ -291,9 +292,6 @@ func (k *check) bytes(d Damage, root content.Ref, of string) error {
 		return nil
 	}
 	faults, err := k.content.Check(k.ctx, root)
-	if err == nil && k.content.Bytes-k.done.Bytes > 64<<20 {
-		err = k.progress()
-	}
 	if err != nil || len(faults) == 0 {
 		return err
 	}

@@ -29,6 +29,8 @@ type Checker struct {
 
 	Blobs int64 // that were read
 	Bytes int64 // in them
+	// After, if set, is called when a blob was read, and ends a check with its error.
+	After func() error
 }
 
 // checked is a ref under which all is whole. Of the hash half is enough to tell blobs
@@ -107,6 +109,11 @@ func (c *Checker) read(ctx context.Context, r Ref) (refs []Ref, fault, err error
 	c.buf = b[:0]
 	c.Blobs++
 	c.Bytes += int64(len(b))
+	if c.After != nil {
+		if err := c.After(); err != nil {
+			return nil, nil, err
+		}
+	}
 	if r.Level > 0 {
 		refs, fault = parseList(b, r)
 		return refs, fault, nil
