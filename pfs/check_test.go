@@ -328,3 +328,66 @@ func rowPath(key []byte) string {
 	}
 	return ""
 }
+
+// TestCheckMeanwhile: what is written, folded in and finished between any two steps of a
+// check is no damage, and damage of what was there before it is found all the same.
+func TestCheckMeanwhile(t *testing.T) {
+	t.Parallel()
+	const files = 1200 // several steps for each kind of row
+	for first := range 4 {
+		mem := memory.New()
+		on := spoilt{mem, &spoiltBlobs{Blobs: mem.Blobs(), got: map[objstore.Hash]int{}, err: objstore.ErrCorrupt}}
+		fs, err := openRoot(t.Context(), on, Options{LayerAbove: 2, manual: true, foldPage: 300})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRepo(t, fs, "r")
+		master := Ref{Repo: "r"}
+		var open CommitID
+		stage := func(n int) {
+			o, err := fs.StartCommit(t.Context(), master, WriteOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = o.ID
+			for i := range n {
+				mustPut(t, fs, openRef("r", open), fmt.Sprint("f", i), fmt.Sprint("content ", i))
+			}
+		}
+		finish := func() {
+			if _, err := fs.FinishCommit(t.Context(), openRef("r", open), FinishOptions{Strategy: Theirs}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stage(files)
+		finish()
+		stage(4)
+		on.blobs.victim = objstore.Sum(fmt.Append(nil, "content ", files-1))
+		n := first
+		var found []Damage
+		if _, err := fs.Check(t.Context(), CheckOptions{
+			Found: func(d Damage) error { found = append(found, d); return nil },
+			At: func(Checked) error {
+				switch n++; n % 40 { // it is called for each blob too
+				case 10:
+					mustPut(t, fs, master, fmt.Sprint("f", n%files), fmt.Sprint("over it ", n))
+				case 20:
+					work(t, fs)
+				case 30:
+					finish()
+					stage(4)
+				case 35:
+					if _, err := fs.Delete(t.Context(), master, Files(fmt.Sprint("f", (n*7)%(files-1))), WriteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return nil
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != 1 || found[0].Path != fmt.Sprint("f", files-1) || found[0].Kind != DamagedBlob {
+			t.Errorf("found %+v", found)
+		}
+	}
+}
