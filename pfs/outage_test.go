@@ -82,9 +82,9 @@ func show(t testing.TB, fs *FS) (all shown) {
 	page, err := master.Uploads(ctx, UploadsOptions{Limit: 100})
 	must(err)
 	for _, u := range page.Items {
-		u.Upload.Owner, u.Upload.Attempt = "", ""
+		u.Owner, u.Attempt = "", ""
 		all.Uploads = append(all.Uploads, u.Upload)
-		parts, err := fs.Parts(ctx, Ref{Repo: "r"}, u.Upload.Path, u.Upload.ID, 0, 100)
+		parts, err := fs.Parts(ctx, Ref{Repo: "r"}, u.Path, u.ID, 0, 100)
 		must(err)
 		all.Parts = append(all.Parts, parts.Parts)
 	}
@@ -201,7 +201,7 @@ func testOutage(t *testing.T, op slowOp, k int) (dead bool) {
 	uploaded(t, old, Ref{Repo: "r"}, "up", "part")
 	do := op.prep(t, old)
 	dying.left = k
-	do(old) //nolint:errcheck // it dies
+	do(old) // it dies
 	dead, dying.dead = dying.dead, true
 
 	watcher, err := openRoot(t.Context(), shared, Options{LayerAbove: 1, manual: true, Exclusive: true})

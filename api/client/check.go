@@ -45,7 +45,7 @@ func (c *Client) Check(ctx context.Context, opt CheckOptions) iter.Seq2[v1.Damag
 		for lines := json.NewDecoder(resp.Body); ; {
 			var line v1.CheckLine
 			if err := lines.Decode(&line); err != nil {
-				if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 					err = fmt.Errorf("%w: %w", errCutOff, io.ErrUnexpectedEOF)
 				}
 				yield(v1.Damage{}, err)

@@ -73,4 +73,3 @@ func TestFsck(t *testing.T) {
 		t.Errorf("by a user: %s", talk)
 	}
 }
-
