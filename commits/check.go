@@ -54,8 +54,9 @@ type ChainCheck struct {
 	found   flaws
 	stage   chainStage
 	fork    Pos
-	head    Head // zero N if it is not known
-	next    uint64
+	head    Head   // zero N if it is not known
+	next    uint64 // commit that is to come
+	key     []byte // of the record that was read last
 	records recordChain
 	todo    []Commit    // whose ids and changes are to be looked at
 	sum     *changesSum // of the first of todo, if its changes are rows
@@ -156,7 +157,11 @@ func (k *ChainCheck) beginRecords(tx objstore.Reader) error {
 // read reads the next records.
 func (k *ChainCheck) read(tx objstore.Reader) error {
 	in := objstore.Prefix(lineageKey(keyCommit, k.lineage))
-	in.Start = commitKey(Pos{k.lineage, k.next})
+	if k.key == nil {
+		in.Start = commitKey(Pos{k.lineage, k.next})
+	} else {
+		in = in.Behind(k.key)
+	}
 	if k.head.N > 0 {
 		in.End = commitKey(Pos{k.lineage, k.head.N + 1})
 	}
@@ -165,6 +170,11 @@ func (k *ChainCheck) read(tx objstore.Reader) error {
 		return err
 	}
 	for _, row := range page {
+		k.key = row.Key
+		if len(row.Key) != len(commitKey(Pos{})) {
+			k.found.add(BadRow, Pos{Lineage: k.lineage}, ID{}, "", "lineage %d has a row of a commit with the key %x", k.lineage, row.Key)
+			continue
+		}
 		p := Pos{Lineage: k.lineage, N: keyN(row.Key)}
 		k.gap(p.N)
 		k.next = p.N + 1

@@ -93,10 +93,9 @@ func LineagesBehind(tx objstore.Reader, after LineageID, limit int) ([]Lineage, 
 	}
 	var list []Lineage
 	for _, row := range rows {
-		if len(row.Key) != len(lineageKey(keyLineage, 0)) {
-			continue
-		}
-		id := LineageID(binary.BigEndian.Uint64(row.Key[1:]))
+		var number [8]byte // of a key that is too short the rest is zero: it still is behind after
+		copy(number[:], row.Key[1:])
+		id := LineageID(binary.BigEndian.Uint64(number[:]))
 		l, err := decodeLineage(id, row.Value)
 		if err != nil {
 			l = Lineage{ID: id}

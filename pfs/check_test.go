@@ -283,6 +283,14 @@ func TestCheckRows(t *testing.T) {
 			}
 		}
 	}
+	for _, key := range []string{"l\x01", "c\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02x", "v\x00\x00\x00\x00\x00\x00\x00\x01x", "b\x00", "R\x00", "o\x00", "e\x00\x00\x00\x00\x00\x00\x00\x01x"} {
+		setRow(t, fs, []byte(key), []byte{})
+		found, _ := checkAll(t, fs, CheckOptions{})
+		setRow(t, fs, []byte(key), nil)
+		if len(found) != 1 {
+			t.Errorf("a row with the key %q: %+v", key, found)
+		}
+	}
 	if found, _ := checkAll(t, fs, CheckOptions{}); len(found) > 0 {
 		t.Errorf("all as it was: %+v", found)
 	}

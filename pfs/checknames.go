@@ -164,8 +164,11 @@ func (k *check) findBranches() error {
 				catalog.BranchRow
 				N uint64 `json:"n"`
 			}
-			if len(row.Key) < 9 || !k.wanted(repo) {
+			if !k.wanted(repo) {
 				return nil
+			}
+			if len(row.Key) < 9 {
+				return fmt.Errorf("%w: row %q is of no repo", objstore.ErrCorrupt, row.Key)
 			}
 			if err := rows.Decode(row.Key, row.Value, &b); err != nil {
 				return err
@@ -192,13 +195,16 @@ func (k *check) findBranches() error {
 // findMoves finds lineages that branches were on before they were reset.
 func (k *check) findMoves() error {
 	return k.eachRow([]byte{rows.Move}, k.inRepo, func(v *View, row objstore.Row) error {
+		repo := k.inRepo(row.Key)
+		if !k.wanted(repo) {
+			return nil
+		}
+		if len(row.Key) < 9 {
+			return fmt.Errorf("%w: row %q is of no repo", objstore.ErrCorrupt, row.Key)
+		}
 		var m catalog.Move
 		if err := rows.Decode(row.Key, row.Value, &m); err != nil {
 			return err
-		}
-		repo := k.inRepo(row.Key)
-		if len(row.Key) < 9 || !k.wanted(repo) {
-			return nil
 		}
 		name, _, _ := strings.Cut(string(row.Key[9:]), "\x00")
 		for _, text := range []string{m.From, m.To} {
