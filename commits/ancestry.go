@@ -153,18 +153,26 @@ func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
 	})
 	for rows.Next() {
 		row := mergeRow{n: keyN(rows.Key())}
-		for b := rows.Value(); len(b) > 0; {
-			var q Pos
-			var err error
-			if q, b, err = cutPos(b); err != nil {
-				return err
-			}
-			row.brought = append(row.brought, q)
+		if err := row.decode(rows.Value()); err != nil {
+			return err
 		}
 		m.list = append(m.list, row)
 	}
 	m.end = p.N
 	return rows.Err()
+}
+
+// decode decodes what a merge brought in.
+func (r *mergeRow) decode(b []byte) error {
+	for len(b) > 0 {
+		var q Pos
+		var err error
+		if q, b, err = cutPos(b); err != nil {
+			return err
+		}
+		r.brought = append(r.brought, q)
+	}
+	return nil
 }
 
 // setMerge writes what a commit with several parents brought in: the commits that lead to

@@ -40,6 +40,11 @@ type System struct {
 	// there is decided elsewhere, each time.
 	secrets *lru.Cache[string, string]
 
+	numbers struct {
+		sync.Mutex
+		upgraded bool // they are not counted in rows any more
+	}
+
 	openTTL    time.Duration
 	watching   context.Context // of all watches
 	endWatches context.CancelFunc
@@ -81,7 +86,9 @@ type Options struct {
 const maxSecrets = 4096
 
 // Open returns the file system that is kept in store. What earlier processes
-// have left half done is taken up in the background.
+// have left half done is taken up in the background. A store that refuses writes,
+// as its disk is full (ErrNoSpace) or failed (ErrFailed), can be read; what was
+// left half done waits until there is room.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
 	s := &System{
 		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
@@ -109,7 +116,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	if s.rows, err = rows.NewCache(); err != nil {
 		return nil, err
 	}
-	s.lease = lease.New(s.db, s.now, s.log, rand.Text())
+	s.lease = lease.New(s.db, s.now, s.log, rand.Text(), opts.Exclusive)
 	s.jobs = jobs.New(jobs.Runner{
 		DB: s.db, Lease: s.lease, Now: s.now, Log: s.log, FoldPage: cmp.Or(opts.foldPage, 500), OpenTTL: opts.OpenTTL, UploadTTL: opts.UploadTTL,
 		Elapsed: opts.Elapsed,
@@ -118,12 +125,9 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,
 		LayerAbove: cmp.Or(opts.LayerAbove, 1000), TouchEvery: touchEvery(opts.OpenTTL), Layered: s.jobs.Kick, Dropped: s.jobs.Kick,
 	}
-	if opts.Exclusive {
-		if err := lease.EndAll(ctx, s.db); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.upgrade(ctx); err != nil {
+	if err := s.upgrade(ctx); jobs.Refused(err) {
+		s.log.Warn("the store takes no writes: only reads succeed until it does", "err", err)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := jobs.CheckMarks(ctx, s.db); err != nil {
@@ -147,41 +151,12 @@ func touchEvery(ttl time.Duration) time.Duration {
 	return time.Minute
 }
 
-// upgrade brings rows of format 1 up to date: numbers were counted in rows there.
-func (s *System) upgrade(ctx context.Context) error {
-	old := make(map[string]uint64)
-	err := s.db.View(ctx, func(tx objstore.Reader) error {
-		return rows.Some(tx, []byte{rows.OldCounter}, "", 0, func(name string, value []byte) error {
-			var n uint64
-			err := rows.Decode(rows.Key(rows.OldCounter, name), value, &n)
-			old[name] = n
-			return err
-		})
-	})
-	if err != nil || len(old) == 0 {
-		return err
-	}
-	for name, n := range old {
-		if _, err := s.db.Number(ctx, name, n); err != nil {
-			return err
-		}
-	}
-	return s.db.Update(ctx, "", func(tx objstore.Writer) error {
-		for name := range old {
-			if err := tx.Delete(rows.Key(rows.OldCounter, name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // Close waits for background work to stop. It does not close the store.
 func (s *System) Close() error {
 	s.stop()
 	s.wg.Wait()
 	err := s.lease.End(context.Background())
-	if errors.Is(err, objstore.ErrClosed) || errors.Is(err, objstore.ErrFailed) {
+	if errors.Is(err, objstore.ErrClosed) || jobs.Refused(err) {
 		err = nil // it runs out by itself
 	}
 	return err
@@ -224,6 +199,12 @@ func (s *System) Ready(ctx context.Context) error {
 		_, err := tx.Page(objstore.Prefix([]byte{rows.Repo}), 1)
 		return err
 	})
+}
+
+// Writable says with ErrNoSpace or ErrFailed why the store takes no writes, as far
+// as it tells without one.
+func (s *System) Writable(ctx context.Context) error {
+	return s.db.Update(ctx, "", func(objstore.Writer) error { return nil })
 }
 
 // EndWatches ends all watches with ErrClosed, and those to come: the first

@@ -46,7 +46,10 @@ func findRootKey(p process, dir string) (k rootKey, made bool, err error) {
 		return k, false, err
 	}
 	k = newRootKey()
-	return k, true, writeRootKey(dir, k)
+	if err := writeRootKey(dir, k); err != nil {
+		return k, false, fmt.Errorf("make a root key, as there is none yet: %w", err)
+	}
+	return k, true, nil
 }
 
 func newRootKey() rootKey {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"caret/objstore"
-	"caret/pfs/lease"
 	"caret/pfs/rows"
 	"caret/pfs/upload"
 )
@@ -60,7 +59,7 @@ func (r *Runner) forgetLeases(ctx context.Context) error {
 	if some, err := r.any(ctx, rows.Lease); err != nil || !some {
 		return err
 	}
-	return lease.Forget(ctx, r.DB, r.Now().Add(-24*time.Hour))
+	return r.Lease.Forget(ctx, r.Now().Add(-24*time.Hour))
 }
 
 // remembered is how long it is remembered that an upload was completed, so that
