@@ -210,5 +210,11 @@ var operations = []operation{
 	{"users", "GET keys/{key}", "inspectKey", "Describes a key, without its secret", nil, nil, ok(v1.Key{}), (*server).inspectKey},
 	{"users", "DELETE keys/{key}", "deleteKey", "Deletes a key", []param{dryRunParam}, nil, deleted(v1.Key{}), (*server).deleteKey},
 
+	{
+		"store", "GET check", "check", "Reads all that is stored, verifies it, and streams what is damaged as it is found; for administrators",
+		[]param{{name: "repo", about: "only this repo"}, {name: "quick", about: "reads no content: rows and the chain of commits alone", kind: "boolean"}},
+		nil, answer{body: stream{"application/x-ndjson", []any{v1.CheckLine{}}}, statuses: []int{http.StatusOK}}, (*server).check,
+	},
+
 	{"document", "GET openapi.json", openDocument, "This document; needs no signature", nil, nil, ok(document{}), (*server).openapi},
 }

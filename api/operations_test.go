@@ -221,6 +221,10 @@ var steps = []step{
 	{"DELETE repos/r/commits/$open?dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r/commits/$open", "", 204, "", ""},
 
+	{"GET check", "", 200, "", ""},
+	{"GET check?repo=r&quick=true", "", 200, "", ""},
+	{"GET check?repo=absent", "", 404, "no_such_repo", ""},
+
 	{"POST users", `{"name":"ann","display":"Ann A."}`, 201, "", ""},
 	{"POST users", `{"name":"ann"}`, 409, "user_exists", ""},
 	{"GET users", "", 200, "", ""},

@@ -72,7 +72,7 @@ func TestHeads(t *testing.T) {
 	one := http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	defer one.CloseIdleConnections()
 	for _, path := range []string{
-		"repos", "repos/r/branches/master/events", "repos/r/diff/stream?from=.1", "repos/r/file?path=f", "repos/r/stat?path=f", "openapi.json",
+		"repos", "repos/r/branches/master/events", "repos/r/diff/stream?from=.1", "repos/r/file?path=f", "repos/r/stat?path=f", "check", "openapi.json",
 	} {
 		r, err := http.NewRequestWithContext(ctx, http.MethodHead, s.URL+v1.Prefix+path, nil)
 		if err != nil {

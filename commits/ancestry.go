@@ -72,6 +72,7 @@ func (a *ancestry) fork(id LineageID) (Pos, error) {
 // on the lineage that made it.
 func (a *ancestry) chain(p Pos) ([]Pos, error) {
 	var list []Pos
+	var down descent
 	for p.N > 0 && p.Lineage != 0 {
 		if s := a.cache.lookup(p); s != nil {
 			for ; s != nil; s = s.under {
@@ -80,6 +81,9 @@ func (a *ancestry) chain(p Pos) ([]Pos, error) {
 			break
 		}
 		fork, err := a.fork(p.Lineage)
+		if err == nil {
+			err = down.to(&Lineage{ID: p.Lineage, Fork: fork})
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -149,18 +153,26 @@ func (m *mergeRows) read(tx objstore.Reader, p Pos) error {
 	})
 	for rows.Next() {
 		row := mergeRow{n: keyN(rows.Key())}
-		for b := rows.Value(); len(b) > 0; {
-			var q Pos
-			var err error
-			if q, b, err = cutPos(b); err != nil {
-				return err
-			}
-			row.brought = append(row.brought, q)
+		if err := row.decode(rows.Value()); err != nil {
+			return err
 		}
 		m.list = append(m.list, row)
 	}
 	m.end = p.N
 	return rows.Err()
+}
+
+// decode decodes what a merge brought in.
+func (r *mergeRow) decode(b []byte) error {
+	for len(b) > 0 {
+		var q Pos
+		var err error
+		if q, b, err = cutPos(b); err != nil {
+			return err
+		}
+		r.brought = append(r.brought, q)
+	}
+	return nil
 }
 
 // setMerge writes what a commit with several parents brought in: the commits that lead to

@@ -108,7 +108,7 @@ func newCommit(l *Lineage, head *Head, meta Meta) Commit {
 
 // publish makes a commit the head of its lineage.
 func publish(tx objstore.Writer, c *Commit) error {
-	record := appendRecord(nil, c)
+	record := encodeRecord(c)
 	c.Hash = objstore.Sum(record)
 	head := Head{N: c.Pos.N, ID: c.ID, Time: c.Time, Hash: c.Hash}
 	return errors.Join(

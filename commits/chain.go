@@ -1,6 +1,11 @@
 package commits
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"caret/objstore"
+)
 
 // link is a lineage of a view's chain.
 type link struct {
@@ -44,6 +49,9 @@ func (v *View) read(segs []*segment, keys [][]byte) ([][]byte, error) {
 		if g.Lineage, head, err = decodeTip(g.end.Lineage, values[n+2*i], values[n+2*i+1]); err != nil {
 			return nil, err
 		}
+		if g != v.chain[0].segment && g.end.N <= g.Fork.N { // or the chain might have no end
+			return nil, fmt.Errorf("%w: lineage %d forked at number %d, and another one from it at %d", objstore.ErrCorrupt, g.ID, g.Fork.N, g.end.N)
+		}
 		g.head, g.read = g.end.N == head.N, true
 	}
 	return values[:n], nil
@@ -52,13 +60,16 @@ func (v *View) read(segs []*segment, keys [][]byte) ([][]byte, error) {
 // inherited reports whether the first segment, which has been read, turns out to be of
 // a lineage that inherits the view's commit. If so, it is replaced by that of the lineage
 // it forked from, which is still to be read.
-func (v *View) inherited() bool {
+func (v *View) inherited() (bool, error) {
 	g := v.at(0)
 	if g.end.N > g.Fork.N {
-		return false
+		return false, nil
+	}
+	if err := v.down.to(&g.Lineage); err != nil {
+		return false, err
 	}
 	v.chain[0].segment = &segment{end: Pos{Lineage: g.Fork.Lineage, N: g.end.N}}
-	return true
+	return true, nil
 }
 
 // extend adds to the chain what lies beneath its last lineage, which has been read if it
@@ -102,7 +113,9 @@ func (v *View) segments() ([]*segment, error) {
 		if _, err := v.read(unread, nil); err != nil {
 			return nil, err
 		}
-		if v.inherited() {
+		if inherited, err := v.inherited(); err != nil {
+			return nil, err
+		} else if inherited {
 			continue
 		}
 		var err error

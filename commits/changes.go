@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zeebo/blake3"
+
 	"caret/objstore"
 )
 
@@ -16,7 +18,12 @@ func Changes(tx objstore.Reader, c Commit, after string, fn func(Change) (bool, 
 
 // ChangesHint is Changes for a caller that wants about n changes; 0 means that it is
 // not known.
+//
+// Who goes through all of them, from the first, gets ErrCorrupt behind the last if they
+// are not those that the commit's record has the number and the hash of.
 func ChangesHint(tx objstore.Reader, c Commit, after string, n int, fn func(Change) (bool, error)) error {
+	sum := &changesSum{commit: &c, hash: changesHash{h: blake3.New()}}
+	more, err := true, error(nil)
 	if len(c.paths) > 0 {
 		var list []storedChange
 		for _, p := range c.paths {
@@ -24,13 +31,26 @@ func ChangesHint(tx objstore.Reader, c Commit, after string, n int, fn func(Chan
 				list = append(list, storedChange{path: p})
 			}
 		}
-		_, err := inPages(list, n, func(page []storedChange) (bool, error) { return eachChange(tx, &c, page, fn) })
+		more, err = inPages(list, n, func(page []storedChange) (bool, error) { return sum.each(tx, page, fn) })
+	} else if c.hasRows() {
+		more, err = sum.eachRow(tx, after, n, fn)
+	}
+	if err != nil || !more || after != "" {
 		return err
 	}
-	if !c.hasRows() {
-		return nil
-	}
-	rows := objstore.ScanHint(tx, changesAfter(c.ID, after), n)
+	return sum.check()
+}
+
+// changesSum goes through the changes of a commit and compares them with its record.
+type changesSum struct {
+	commit *Commit
+	hash   changesHash
+	n      int
+}
+
+// eachRow is each of what has rows under the commit's id.
+func (x *changesSum) eachRow(tx objstore.Reader, after string, n int, fn func(Change) (bool, error)) (bool, error) {
+	rows := objstore.ScanHint(tx, changesAfter(x.commit.ID, after), n)
 	for size, more := pageOf(n), true; more; size = nextPage(size) {
 		var page []storedChange
 		for len(page) < size && more {
@@ -39,11 +59,23 @@ func ChangesHint(tx objstore.Reader, c Commit, after string, n int, fn func(Chan
 			}
 		}
 		if err := rows.Err(); err != nil {
-			return err
+			return false, err
 		}
-		if wanted, err := eachChange(tx, &c, page, fn); err != nil || !wanted {
-			return err
+		if wanted, err := x.each(tx, page, fn); err != nil || !wanted {
+			return wanted, err
 		}
+	}
+	return true, nil
+}
+
+// check is about all changes of the commit.
+func (x *changesSum) check() error {
+	if err := x.commit.checkCount(x.n); err != nil {
+		return err
+	}
+	if got := x.hash.sum(); got != x.commit.ChangesHash {
+		return fmt.Errorf("%w: commit %s says that its changes have the hash %s, and they have %s",
+			objstore.ErrCorrupt, x.commit.ID, x.commit.ChangesHash, got)
 	}
 	return nil
 }
@@ -55,10 +87,10 @@ type storedChange struct {
 	state []byte
 }
 
-// eachChange calls fn for changes of c until it returns false, and reports whether it
-// never did. A state that is not under the commit's id is either the newest of the path
+// each calls fn for changes until it returns false, and reports whether it never did. A state that is not under the commit's id is either the newest of the path
 // or was replaced, so that one call of the store finds all of them.
-func eachChange(tx objstore.Reader, c *Commit, list []storedChange, fn func(Change) (bool, error)) (bool, error) {
+func (x *changesSum) each(tx objstore.Reader, list []storedChange, fn func(Change) (bool, error)) (bool, error) {
+	c := x.commit
 	var keys [][]byte
 	for _, ch := range list {
 		if len(ch.state) == 0 {
@@ -83,8 +115,10 @@ func eachChange(tx objstore.Reader, c *Commit, list []storedChange, fn func(Chan
 		}
 		s, err := e.decode()
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("commit %s, path %q: %w", c.ID, ch.path, err)
 		}
+		x.n++
+		x.hash.add(ch.path, withoutMark(e.state))
 		if more, err := fn(Change{Path: ch.path, State: s}); err != nil || !more {
 			return false, err
 		}

@@ -2,6 +2,7 @@ package commits
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -120,7 +121,7 @@ func appendState(b []byte, s *State) []byte {
 	b = appendMap(b, stateTagKey, a.Tags)
 	b = appendString(b, stateMD5, a.Checksum.MD5)
 	for _, v := range s.PartSums {
-		b = appendString(b, statePartSum, v)
+		b = protowire.AppendString(protowire.AppendTag(b, statePartSum, protowire.BytesType), v)
 	}
 	b = appendString(b, stateWriter, s.Writer.User)
 	return appendUint(b, stateWriterHome, uint64(s.Writer.Home))
@@ -165,6 +166,30 @@ func markEdited(row []byte) []byte {
 		return append(append(head, state[0], flags|flagEdited), state[2:]...)
 	}
 	return append(append(head, byte(stateFlags<<3), flagEdited), state...)
+}
+
+// withoutMark returns an encoded state with flagEdited not set, as hashes have it.
+func withoutMark(state []byte) []byte {
+	flags := flagsOf(state)
+	if flags&flagEdited == 0 {
+		return state
+	}
+	if flags &^= flagEdited; flags == 0 {
+		return state[2:]
+	}
+	return append([]byte{state[0], flags}, state[2:]...)
+}
+
+// errRange: a number that is none of what it says.
+var errRange = errors.New("number out of range")
+
+// setInt64 sets a number that is not negative.
+func setInt64(to *int64, v uint64) error {
+	if v > math.MaxInt64 {
+		return errRange
+	}
+	*to = int64(v)
+	return nil
 }
 
 // fields calls fn for each field of an encoded message, with v set for a varint and
@@ -215,7 +240,7 @@ func setID(id *ID, data []byte) error {
 
 // decodeState decodes what appendState encoded.
 func decodeState(b []byte) (State, error) {
-	var s State
+	s := State{Entry: Entry{Modified: time.UnixMilli(0).UTC()}}
 	var key string
 	root := false
 	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
@@ -231,11 +256,14 @@ func decodeState(b []byte) (State, error) {
 		case stateHash:
 			return setHash(&s.Content.Hash, data)
 		case stateSize:
-			s.Content.Root.Size = int64(v)
+			return setInt64(&s.Content.Root.Size, v)
 		case stateRoot:
 			root = true
 			return setHash(&s.Content.Root.Hash, data)
 		case stateLevel:
+			if v > math.MaxUint8 {
+				return errRange
+			}
 			s.Content.Root.Level = uint8(v)
 		case stateModified:
 			s.Modified = time.UnixMilli(int64(v)).UTC()
@@ -243,8 +271,10 @@ func decodeState(b []byte) (State, error) {
 			key = string(data)
 		case stateMetaValue:
 			setValue(&s.Attrs.Meta, key, data)
+			key = ""
 		case stateTagValue:
 			setValue(&s.Attrs.Tags, key, data)
+			key = ""
 		case statePartSum:
 			s.PartSums = append(s.PartSums, string(data))
 		case stateWriter:
@@ -252,7 +282,8 @@ func decodeState(b []byte) (State, error) {
 		case stateWriterHome:
 			s.Writer.Home = LineageID(v)
 		case statePart:
-			s.Parts = append(s.Parts, int64(v))
+			s.Parts = append(s.Parts, 0)
+			return setInt64(&s.Parts[len(s.Parts)-1], v)
 		default:
 			if p := s.Attrs.text(f); p != nil {
 				*p = string(data)

@@ -2,6 +2,7 @@ package commits
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -34,7 +35,7 @@ func (x *ForkCache) ChangedPaths(tx objstore.Reader, old, now Side, prefix strin
 			return nil, err
 		}
 		if !s[0].Open.IsZero() {
-			if err := addPaths(tx, s[0].Open, prefix, changed, 0); err != nil {
+			if _, err := addPaths(tx, s[0].Open, prefix, changed, 0); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +99,7 @@ func (a *ancestry) changedOutside(p, q Pos, prefix string, paths map[string]stru
 	}
 	for lineage, n := range reached {
 		if n > known[lineage] {
-			if _, err := changedOn(a.tx, Pos{Lineage: lineage, N: n}, known[lineage], prefix, paths, math.MaxInt); err != nil {
+			if _, err := a.changedOn(Pos{Lineage: lineage, N: n}, known[lineage], prefix, paths, math.MaxInt); err != nil {
 				return err
 			}
 		}
@@ -119,15 +120,19 @@ func (a *ancestry) firstParents(p Pos) (Frontier, error) {
 // changedOn adds to paths those that begin with prefix and were changed by commits that
 // end's lineage made, from the one with number after, not included, up to end. It gives
 // up, and returns false, if that is more than limit commits or paths.
-func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
-	rows := scanRecords(tx, end, after, int(min(end.N-after, 1<<20))+1)
+func (a *ancestry) changedOn(end Pos, after uint64, prefix string, paths map[string]struct{}, limit int) (all bool, err error) {
+	rows := scanRecords(a.tx, end, after, int(min(end.N-after, 1<<20))+1)
 	for commits := 1; rows.next(); commits++ {
 		c := &rows.commit
 		if commits > limit || len(paths) > limit-c.Files {
 			return false, nil
 		}
 		if c.hasRows() {
-			if err := addPaths(tx, c.ID, prefix, paths, c.Files+1); err != nil {
+			n, err := addPaths(a.tx, c.ID, prefix, paths, min(c.Files, math.MaxInt-1)+1)
+			if err == nil && prefix == "" {
+				err = c.checkCount(n)
+			}
+			if err != nil {
 				return false, err
 			}
 		}
@@ -137,17 +142,32 @@ func changedOn(tx objstore.Reader, end Pos, after uint64, prefix string, paths m
 			}
 		}
 	}
-	return true, rows.Err()
+	if err := rows.Err(); err != nil || rows.expected.N == after {
+		return true, err
+	}
+	fork, err := a.fork(end.Lineage)
+	if err == nil {
+		err = rows.checkEnd(fork.N)
+	}
+	return true, err
 }
 
 // addPaths adds the paths that begin with prefix and have rows under the id of a commit,
-// which are about hint.
-func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) error {
+// which are about hint, and says how many these are.
+func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) (n int, err error) {
 	rows := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, prefix)), hint)
-	for rows.Next() {
+	for ; rows.Next(); n++ {
 		paths[changeKeyPath(rows.Key())] = struct{}{}
 	}
-	return rows.Err()
+	return n, rows.Err()
+}
+
+// checkCount finds out whether there are as many paths as the commit has changed.
+func (c *Commit) checkCount(n int) error {
+	if n == c.Files {
+		return nil
+	}
+	return fmt.Errorf("%w: commit %s says that it changed %d paths, and there are rows of %d", objstore.ErrCorrupt, c.ID, c.Files, n)
 }
 
 // File returns the state if it is a file, nil if it is a deletion.

@@ -32,6 +32,8 @@
 // changed. [ForkCache.ChangedPaths] and [ForkCache.Compare] are the two halves of a
 // diff, and a [Merge] is a three-way merge.
 //
+// A [ChainCheck] and a [StateCheck] read all rows there are, to find what is damaged.
+//
 // The store may be at the other end of a network, so functions that deal with many
 // things read them in a few calls, however many they are. Those whose names end in
 // Hint are told about how many items the caller wants, and read no more than that

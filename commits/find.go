@@ -28,7 +28,10 @@ func encodePos(p Pos) []byte {
 }
 
 func decodePos(b []byte) (Pos, error) {
-	p, _, err := cutPos(b)
+	p, rest, err := cutPos(b)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%w: %d bytes behind the position of a commit", objstore.ErrCorrupt, len(rest))
+	}
 	return p, err
 }
 
@@ -124,8 +127,12 @@ func (s *prefixSearch) add(page []objstore.Row) error {
 // FindTime finds the newest commit that was made at or before t, among those that lead
 // to p by first parents. It returns a position on p's lineage, with N 0 if there is none.
 func FindTime(tx objstore.Reader, p Pos, t time.Time) (Pos, error) {
+	var down descent
 	for at := p; at.N > 0 && at.Lineage != 0; {
 		l, err := ReadLineage(tx, at.Lineage)
+		if err == nil {
+			err = down.to(&l)
+		}
 		if err != nil {
 			return Pos{}, err
 		}
@@ -163,7 +170,7 @@ func findTimeOn(tx objstore.Reader, end Pos, after uint64, t time.Time) (uint64,
 		}
 		for i, n := range probes {
 			if rows[i] == nil {
-				return 0, fmt.Errorf("%w: number %d", ErrNoCommit, n)
+				return 0, missingRecord(Pos{Lineage: end.Lineage, N: n})
 			}
 			c, err := decodeRecord(Pos{Lineage: end.Lineage, N: n}, rows[i])
 			if err != nil {

@@ -131,7 +131,7 @@ func (x *ForkCache) changed(tx objstore.Reader, end Pos) ([]uint64, error) {
 		return was.paths, nil
 	}
 	paths := make(map[string]struct{})
-	all, err := changedOn(tx, end, after, "", paths, maxStretch-len(hashes))
+	all, err := newAncestry(tx, x).changedOn(end, after, "", paths, maxStretch-len(hashes))
 	if err != nil || !all {
 		return nil, err
 	}

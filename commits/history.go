@@ -42,7 +42,9 @@ func (v *View) history(path string, hint int, fn func(*segment, encodedState) (b
 		if err != nil {
 			return err
 		}
-		if v.inherited() {
+		if inherited, err := v.inherited(); err != nil {
+			return err
+		} else if inherited {
 			continue
 		}
 		h, err := g.history(v.tx, path, rows[0], hint)

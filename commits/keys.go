@@ -18,6 +18,7 @@ const (
 	keyVersion = 'v' // lineage, path, ^N -> state that a later commit replaced
 	keyMerge   = 'm' // lineage, N -> the commits that a merge brought in
 	keyChange  = 'd' // commit id, path -> state, or nothing once it is folded in
+	keyMarking = 'f' // alone -> who adds the marks that newest states may lack
 )
 
 // LineageID numbers lineages from 1; 0 means none.
@@ -32,6 +33,17 @@ type Pos struct {
 
 func lineageKey(kind byte, lineage LineageID) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), uint64(lineage))
+}
+
+// lineageKeyLen is how much of a key is its kind and a lineage.
+const lineageKeyLen = 1 + 8
+
+// keyLineageID is the lineage of a key that lineageKey begins.
+func keyLineageID(key []byte) (LineageID, error) {
+	if len(key) < lineageKeyLen {
+		return 0, fmt.Errorf("%w: key %x is too short", objstore.ErrCorrupt, key)
+	}
+	return LineageID(binary.BigEndian.Uint64(key[1:])), nil
 }
 
 func commitKey(p Pos) []byte {
@@ -97,11 +109,11 @@ func replacedStates(lineage LineageID, path string, n uint64) objstore.Range {
 
 // parseVersionKey splits a key that versionKey made.
 func parseVersionKey(k []byte) (path []byte, n uint64, err error) {
-	const head, tail = 9, 10
-	if len(k) < head+tail {
-		return nil, 0, fmt.Errorf("version key %x is too short", k)
+	const tail = 10
+	if len(k) < lineageKeyLen+tail {
+		return nil, 0, fmt.Errorf("%w: version key %x is too short", objstore.ErrCorrupt, k)
 	}
-	esc := k[head : len(k)-tail]
+	esc := k[lineageKeyLen : len(k)-tail]
 	if bytes.IndexByte(esc, 0) >= 0 {
 		esc = bytes.ReplaceAll(esc, []byte{0, 0xff}, []byte{0})
 	}

@@ -1,8 +1,10 @@
 package commits
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -54,11 +56,20 @@ func (l *Lineage) encode() []byte {
 	return b
 }
 
+// Empty reports whether there is no lineage at all.
+func Empty(tx objstore.Reader) (bool, error) {
+	page, err := tx.Page(objstore.Prefix([]byte{keyLineage}), 1)
+	return err == nil && len(page) == 0, err
+}
+
 // ReadLineage reads a lineage.
 func ReadLineage(tx objstore.Reader, id LineageID) (Lineage, error) {
 	b, err := tx.Get(lineageKey(keyLineage, id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = missingLineage("lineage", id)
+	}
 	if err != nil {
-		return Lineage{ID: id}, fmt.Errorf("lineage %d: %w", id, err)
+		return Lineage{ID: id}, err
 	}
 	return decodeLineage(id, b)
 }
@@ -84,7 +95,7 @@ func decodeLineages(ids []LineageID, rows [][]byte) ([]Lineage, error) {
 	list := make([]Lineage, len(ids))
 	for i, id := range ids {
 		if rows[i] == nil {
-			return nil, fmt.Errorf("lineage %d: %w", id, objstore.ErrNotFound)
+			return nil, missingLineage("lineage", id)
 		}
 		var err error
 		if list[i], err = decodeLineage(id, rows[i]); err != nil {
@@ -115,17 +126,44 @@ func decodeLineage(id LineageID, b []byte) (Lineage, error) {
 		}
 		return nil
 	})
+	switch {
+	case err != nil:
+	case (l.Fork.Lineage == 0) != (l.Fork.N == 0), l.Fork.Lineage == id && id != 0:
+		err = errors.New("it forked from nowhere, or from itself")
+	case !slices.IsSortedFunc(l.Layers, func(a, b Layer) int { return cmp.Compare(a.N, b.N) }):
+		err = errors.New("layers in no order")
+	}
 	if err != nil {
 		return l, fmt.Errorf("%w: row of lineage %d: %w", objstore.ErrCorrupt, id, err)
 	}
 	return l, nil
 }
 
+// descent is a walk from a lineage to the one it forked from, and on. The number of the
+// fork point grows less with each, as a lineage has made the commit that another one
+// forked from: damaged rows cannot make it go round for ever.
+type descent struct{ fork uint64 } // of the last lineage, 0 before the first
+
+// to takes the next lineage.
+func (d *descent) to(l *Lineage) error {
+	if d.fork > 0 && l.Fork.N >= d.fork {
+		return fmt.Errorf("%w: lineage %d forked at number %d, and another one from it at %d", objstore.ErrCorrupt, l.ID, l.Fork.N, d.fork)
+	}
+	d.fork = l.Fork.N
+	return nil
+}
+
+// missingLineage is an error about a lineage that something names and that has no row,
+// of the lineage itself or of its head.
+func missingLineage(what string, id LineageID) error {
+	return fmt.Errorf("%w: the row of %s %d is missing", objstore.ErrCorrupt, what, id)
+}
+
 // decodeTip decodes the row of a lineage and that of its head, which are nil if the
 // store has none.
 func decodeTip(id LineageID, lineage, head []byte) (Lineage, Head, error) {
 	if lineage == nil || head == nil {
-		return Lineage{}, Head{}, fmt.Errorf("lineage %d: %w", id, objstore.ErrNotFound)
+		return Lineage{}, Head{}, missingLineage("lineage", id)
 	}
 	l, err := decodeLineage(id, lineage)
 	if err != nil {
@@ -169,8 +207,11 @@ func CreateLineage(tx objstore.Writer, id LineageID, repo uint64, fork Pos) erro
 // has none of its own. N is 0 if there is no commit at all.
 func ReadHead(tx objstore.Reader, id LineageID) (Head, error) {
 	b, err := tx.Get(lineageKey(keyHead, id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = missingLineage("the head of lineage", id)
+	}
 	if err != nil {
-		return Head{}, fmt.Errorf("head of lineage %d: %w", id, err)
+		return Head{}, err
 	}
 	return decodeHead(b)
 }
@@ -188,7 +229,7 @@ func ReadHeads(tx objstore.Reader, lineages []LineageID) ([]Head, error) {
 	heads := make([]Head, len(lineages))
 	for i, v := range values {
 		if v == nil {
-			return nil, fmt.Errorf("head of lineage %d: %w", lineages[i], objstore.ErrNotFound)
+			return nil, missingLineage("the head of lineage", lineages[i])
 		}
 		if heads[i], err = decodeHead(v); err != nil {
 			return nil, err
@@ -200,8 +241,12 @@ func ReadHeads(tx objstore.Reader, lineages []LineageID) ([]Head, error) {
 // Owner returns the position of the same commit on the lineage that made it; zero if
 // N is 0. A commit that a lineage inherits was made by one that it forked from.
 func Owner(tx objstore.Reader, p Pos) (Pos, error) {
+	var down descent
 	for p.Lineage != 0 && p.N > 0 {
 		l, err := ReadLineage(tx, p.Lineage)
+		if err == nil {
+			err = down.to(&l)
+		}
 		if err != nil {
 			return Pos{}, err
 		}

@@ -2,6 +2,8 @@ package commits
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,33 +23,51 @@ func LogHint(tx objstore.Reader, p Pos, n int, fn func(Commit) (bool, error)) er
 	}
 	// A commit is passed on once the next older one is read, which is its first parent.
 	var last *Commit
+	var newest objstore.Hash // of its record
+	var down descent
+	begin := p
 	for p.N > 0 && p.Lineage != 0 {
 		rows := scanRecords(tx, p, 0, n)
 		for rows.next() {
 			c := rows.commit
 			if last != nil {
+				if err := last.checkParent(&c); err != nil {
+					return err
+				}
 				last.setParent(c.ID)
 				if more, err := fn(*last); err != nil || !more {
 					return err
 				}
 			}
 			last = &c
+			if newest.IsZero() {
+				newest = c.Hash
+			}
 			n = max(n-1, 0)
 		}
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		l, err := ReadLineage(tx, p.Lineage)
+		l, head, _, err := readTip(tx, p.Lineage)
+		if err == nil {
+			err = errors.Join(down.to(&l), rows.checkEnd(l.Fork.N))
+		}
+		if err == nil && p == begin && last != nil && p.N == head.N && newest != head.Hash {
+			err = fmt.Errorf("%w: the record of commit %d of lineage %d has the hash %s, and its head says %s", objstore.ErrCorrupt, p.N, p.Lineage, newest, head.Hash)
+		}
 		if err != nil {
 			return err
 		}
 		p = Pos{Lineage: l.Fork.Lineage, N: min(p.N, l.Fork.N)}
 	}
-	if last != nil {
-		_, err := fn(*last)
+	if last == nil {
+		return nil
+	}
+	if err := last.checkParent(nil); err != nil {
 		return err
 	}
-	return nil
+	_, err := fn(*last)
+	return err
 }
 
 // firstWalk is how many commits LogUnder goes through before it looks at states.

@@ -1,6 +1,7 @@
 package commits
 
 import (
+	"cmp"
 	"fmt"
 
 	"caret/objstore"
@@ -35,6 +36,7 @@ func newRecordReader(tx objstore.Reader) *recordReader {
 // lookedFor is a record that a recordReader reads.
 type lookedFor struct {
 	at     Pos // where it is looked for next
+	down   descent
 	commit Commit
 }
 
@@ -63,8 +65,13 @@ func (r *recordReader) read(list []Pos) ([]Commit, error) {
 	commits := make([]Commit, len(list))
 	for i, p := range list {
 		commits[i] = records[p].commit
+		var parent *Commit
 		if p.N > 1 {
-			commits[i].setParent(records[firstParent(p)].commit.ID)
+			parent = &records[firstParent(p)].commit
+			commits[i].setParent(parent.ID)
+		}
+		if err := commits[i].checkParent(parent); err != nil {
+			return nil, err
 		}
 	}
 	return commits, nil
@@ -118,12 +125,43 @@ func (r *recordReader) look(todo []*lookedFor) ([]*lookedFor, error) {
 		}
 		fork := r.forks[w.at.Lineage]
 		if w.at.N > fork.N {
-			return nil, fmt.Errorf("%w: number %d", ErrNoCommit, w.at.N)
+			return nil, r.missing(w.at)
+		}
+		if err := w.down.to(&Lineage{ID: w.at.Lineage, Fork: fork}); err != nil {
+			return nil, err
 		}
 		w.at.Lineage = fork.Lineage
 		inherited = append(inherited, w)
 	}
 	return inherited, nil
+}
+
+// missing is why there is no record at p, which the lineage has not inherited: it has
+// not got so far, or the row is lost.
+func (r *recordReader) missing(p Pos) error {
+	head, err := ReadHead(r.tx, p.Lineage)
+	if err == nil && p.N <= head.N {
+		err = missingRecord(p)
+	}
+	return cmp.Or(err, fmt.Errorf("%w: number %d", ErrNoCommit, p.N))
+}
+
+func missingRecord(p Pos) error {
+	return fmt.Errorf("%w: the record of commit %d of lineage %d is missing", objstore.ErrCorrupt, p.N, p.Lineage)
+}
+
+// checkParent finds out whether the commit's first parent, nil if it has none, is the one
+// that it was made on.
+func (c *Commit) checkParent(parent *Commit) error {
+	want := objstore.Hash{}
+	if parent != nil {
+		want = parent.Hash
+	}
+	if c.ParentHash == want {
+		return nil
+	}
+	return fmt.Errorf("%w: commit %s, number %d of lineage %d, says that the hash of its parent's record is %s, which is %s",
+		objstore.ErrCorrupt, c.ID, c.Pos.N, c.Pos.Lineage, c.ParentHash, want)
 }
 
 // each calls fn for the commits at the given positions until it returns false, and
@@ -143,27 +181,47 @@ func (r *recordReader) each(list []Pos, fn func(Commit) (bool, error)) (bool, er
 
 // records walks the records on one lineage, from the newest to the oldest.
 type records struct {
-	rows    *objstore.Cursor
-	lineage LineageID
-	commit  Commit // without its first parent
-	err     error
+	rows     *objstore.Cursor
+	expected Pos    // that is to come
+	after    uint64 // where to stop
+	commit   Commit // without its first parent
+	err      error
 }
 
 // scanRecords begins at end and stops before the commit with number after, or at the
 // first that the lineage has made itself. About hint records are wanted.
 func scanRecords(tx objstore.Reader, end Pos, after uint64, hint int) *records {
-	return &records{lineage: end.Lineage, rows: objstore.ScanHint(tx, objstore.Range{
+	return &records{expected: end, after: after, rows: objstore.ScanHint(tx, objstore.Range{
 		Start: commitKey(Pos{Lineage: end.Lineage, N: after + 1}),
 		End:   commitKey(Pos{Lineage: end.Lineage, N: end.N + 1}), Reverse: true,
 	}, hint)}
 }
 
+// next moves to the next record. That none is missing in between is checked; whether the
+// last one is the first that the lineage has made is for checkEnd.
 func (r *records) next() bool {
 	if r.err != nil || !r.rows.Next() {
 		return false
 	}
-	r.commit, r.err = decodeRecord(Pos{Lineage: r.lineage, N: keyN(r.rows.Key())}, r.rows.Value())
+	if n := keyN(r.rows.Key()); n != r.expected.N {
+		r.err = missingRecord(r.expected)
+		return false
+	}
+	r.commit, r.err = decodeRecord(r.expected, r.rows.Value())
+	r.expected.N--
 	return r.err == nil
+}
+
+// checkEnd finds out, after the last record, whether there should be more, given the
+// number of the commit that the lineage forked at.
+func (r *records) checkEnd(fork uint64) error {
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if r.expected.N > max(r.after, fork) {
+		return missingRecord(r.expected)
+	}
+	return nil
 }
 
 // Err is what ended the walk early.

@@ -2,7 +2,9 @@ package commits
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -58,8 +60,9 @@ const (
 	recordMerged // a parent besides the first
 )
 
-func appendRecord(b []byte, c *Commit) []byte {
-	b = appendString(b, recordID, c.ID[:])
+// encodeRecord is what a record's hash is of.
+func encodeRecord(c *Commit) []byte {
+	b := appendString(nil, recordID, c.ID[:])
 	b = appendUint(b, recordTime, uint64(c.Time.UnixMilli()))
 	b = appendString(b, recordAuthor, c.Author)
 	b = appendString(b, recordMessage, c.Message)
@@ -82,7 +85,7 @@ func appendRecord(b []byte, c *Commit) []byte {
 // decodeRecord decodes the record of the commit at pos. Its first parent, if it has
 // one, is for the caller to set.
 func decodeRecord(pos Pos, b []byte) (Commit, error) {
-	c := Commit{Pos: pos, Hash: objstore.Sum(b)}
+	c := Commit{Pos: pos, Hash: objstore.Sum(b), Time: time.UnixMilli(0).UTC()}
 	var merged []ID
 	err := fields(b, func(f protowire.Number, v uint64, data []byte) error {
 		switch f {
@@ -99,8 +102,14 @@ func decodeRecord(pos Pos, b []byte) (Commit, error) {
 		case recordChangesHash:
 			return setHash(&c.ChangesHash, data)
 		case recordFiles:
+			if v > math.MaxInt {
+				return errRange
+			}
 			c.Files = int(v)
 		case recordPath:
+			if len(data) == 0 {
+				return errors.New("a path is empty")
+			}
 			c.paths = append(c.paths, string(data))
 		case recordMerged:
 			var id ID

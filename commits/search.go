@@ -78,8 +78,8 @@ func (v *View) findIn(todo []*sought, deleted bool) error {
 	if err != nil {
 		return err
 	}
-	if v.inherited() {
-		return nil // to look for all of them again
+	if inherited, err := v.inherited(); err != nil || inherited {
+		return err // nil is to look for all of them again
 	}
 	for i, w := range todo {
 		if err := w.setNewest(rows[i], deleted); err != nil {

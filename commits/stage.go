@@ -2,7 +2,6 @@ package commits
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/zeebo/blake3"
 
@@ -18,6 +17,10 @@ func Stage(tx objstore.Writer, id ID, ch Change) error {
 	}
 	return tx.Set(changeKey(id, ch.Path), appendState(nil, &ch.State))
 }
+
+// RowSize is how many bytes a change has as the row that it is staged in, with its key;
+// in rows of a lineage it has a few more.
+func (c *Change) RowSize() int { return len(changeKey(ID{}, c.Path)) + len(appendState(nil, &c.State)) }
 
 // Unstage removes a staged change, if there is one.
 func Unstage(tx objstore.Writer, id ID, path string) error {
@@ -89,6 +92,7 @@ func staged(tx objstore.Reader, id ID, after string, hint int, fn func(Change) (
 // StagedSum is what a layer needs to know of all that is staged in a commit.
 type StagedSum struct {
 	Files int           // how many paths are changed
+	Bytes int           // of their rows
 	Hash  objstore.Hash // of the changes
 }
 
@@ -96,10 +100,11 @@ type StagedSum struct {
 func SumStaged(tx objstore.Reader, id ID) (StagedSum, error) {
 	h := changesHash{h: blake3.New()}
 	var s StagedSum
-	c := objstore.ScanHint(tx, objstore.Prefix(changeKey(id, "")), math.MaxInt)
+	c := objstore.Scan(tx, objstore.Prefix(changeKey(id, "")))
 	for c.Next() {
 		h.add(changeKeyPath(c.Key()), c.Value())
 		s.Files++
+		s.Bytes += len(c.Key()) + len(c.Value())
 	}
 	s.Hash = h.sum()
 	return s, c.Err()
@@ -122,11 +127,45 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	return c, publish(tx, &c)
 }
 
+// CheckLayer finds out whether what the oldest layer of a lineage has is what the record
+// of its commit says, before it is folded in: ErrCorrupt. Of one that folding has begun
+// with only the number of paths is known.
+func CheckLayer(tx objstore.Reader, lineage LineageID) error {
+	l, err := ReadLineage(tx, lineage)
+	if err != nil || len(l.Layers) == 0 {
+		return err
+	}
+	layer := l.Layers[0]
+	c, err := Read(tx, Pos{Lineage: lineage, N: layer.N})
+	if err == nil && c.ID != layer.ID {
+		err = fmt.Errorf("%w: layer %d of lineage %d is of commit %s, and that number has %s", objstore.ErrCorrupt, layer.N, lineage, layer.ID, c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	sum := changesSum{commit: &c, hash: changesHash{h: blake3.New()}}
+	folded := false
+	rows := objstore.Scan(tx, objstore.Prefix(changeKey(layer.ID, "")))
+	for rows.Next() {
+		sum.n++
+		sum.hash.add(changeKeyPath(rows.Key()), rows.Value())
+		folded = folded || len(rows.Value()) == 0
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if folded {
+		return c.checkCount(sum.n)
+	}
+	return sum.check()
+}
+
 // FoldMark is how far folding has come: of commit Layer, all changes up to and
 // including that of the path After are in the lineage. The zero value is the beginning.
 type FoldMark struct {
 	Layer ID
 	After string
+	fits  int // how many states one step took, if they were long; else 0
 }
 
 // Fold moves up to limit states of a lineage's oldest layer into the lineage, fewer if
@@ -144,13 +183,22 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 	if from.Layer != layer.ID {
 		from = FoldMark{Layer: layer.ID}
 	}
+	wanted := limit
+	if from.fits > 0 {
+		wanted = from.fits
+	}
 	var batch []Change
-	err = staged(tx, layer.ID, from.After, limit, func(ch Change) (bool, error) {
-		batch = append(batch, ch)
-		return len(batch) < limit, nil
+	size, more := 0, false
+	err = staged(tx, layer.ID, from.After, wanted, func(ch Change) (bool, error) {
+		batch, size = append(batch, ch), size+ch.RowSize()
+		more = len(batch) == limit || size > objstore.PageBytes
+		return !more, nil
 	})
 	if err != nil {
 		return from, false, err
+	}
+	if from.fits = 0; size > objstore.PageBytes {
+		from.fits = len(batch)
 	}
 	newest, err := tx.GetMany(entryKeys(lineage, batch))
 	if err != nil {
@@ -170,7 +218,7 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 		}
 		from.After = ch.Path
 	}
-	if len(batch) == limit {
+	if more {
 		return from, false, nil
 	}
 	l.Layers = l.Layers[1:]

@@ -149,10 +149,14 @@ func (v *View) edited(path string) (bool, error) {
 	if len(keys) == 0 {
 		return false, nil
 	}
-	rows, err := v.tx.GetMany(keys)
+	rows, err := v.tx.GetMany(append(keys, MarkingKey()))
 	if err != nil {
 		return false, err
 	}
+	if marking := rows[len(keys)]; marking != nil {
+		return true, nil // a row without the mark says nothing yet
+	}
+	rows = rows[:len(keys)]
 	for _, row := range rows[:len(segs)] {
 		if row == nil {
 			continue

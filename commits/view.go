@@ -16,6 +16,7 @@ type View struct {
 	// chain is the lineages whose states the view shows, the nearest first, as far down
 	// as anybody had to look.
 	chain []link
+	down  descent // to the lineage that made the view's commit
 }
 
 // View shows the state at p, with what is staged in open, if that is not zero, on top.

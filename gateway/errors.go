@@ -185,7 +185,7 @@ func describe(err error) *apiError {
 // fail answers with err.
 func (r *request) fail(err error) {
 	e := describe(err)
-	if e.status >= 500 && e.status != http.StatusNotImplemented && r.Context().Err() == nil {
+	if e.status >= 500 && e.status != http.StatusNotImplemented && e.status != http.StatusInsufficientStorage && r.Context().Err() == nil {
 		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
 	}
 	h := r.w.Header()

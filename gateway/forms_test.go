@@ -204,7 +204,7 @@ func TestMD5(t *testing.T) {
 		Caller: func(string) pfs.Caller { return pfs.Root },
 	}))
 	defer h.Close()
-	c := server{h, sys, sys.As(pfs.Root), nil}.client()
+	c := server{Server: h, sys: sys, fs: sys.As(pfs.Root)}.client()
 	ctx, b := t.Context(), aws.String(bucket)
 	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b}); err != nil {
 		t.Fatal(err)

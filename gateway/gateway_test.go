@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,7 @@ type server struct {
 	sys   *pfs.System
 	fs    *pfs.FS // as root sees it
 	store *local.Store
+	stop  func()
 }
 
 // openRef is an open commit of a repo.
@@ -52,7 +54,13 @@ func (s server) stored() int64 { return s.store.Stats().Bytes }
 
 func newServer(t testing.TB) server {
 	t.Helper()
-	store, err := local.Open(t.TempDir(), local.Options{Reserve: -1})
+	return serve(t, t.TempDir(), local.Options{Reserve: -1})
+}
+
+// serve serves what is in a directory until the test ends, or its stop is called.
+func serve(t testing.TB, dir string, opts local.Options) server {
+	t.Helper()
+	store, err := local.Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +86,13 @@ func newServer(t testing.TB) server {
 		return pfs.Holder(k)
 	}
 	h := httptest.NewServer(gateway.New(sys, gateway.Options{Verifier: v, Secrets: secrets, Caller: caller, Region: "us-east-1", Domain: "s3.test"}))
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		h.Close()
 		sys.Close()
 		store.Close()
 	})
-	return server{h, sys, sys.As(pfs.Root), store}
+	t.Cleanup(stop)
+	return server{h, sys, sys.As(pfs.Root), store, stop}
 }
 
 // client is aws-sdk-go-v2 with its default settings.

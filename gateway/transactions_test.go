@@ -83,7 +83,7 @@ func TestTransactions(t *testing.T) {
 		h.Close()
 		sys.Close()
 	})
-	s := server{h, sys, sys.As(pfs.Root), nil}
+	s := server{Server: h, sys: sys, fs: sys.As(pfs.Root)}
 	user, key := s.user(t, "alice")
 	s.makeBucket(t, "sales", "root", "private")
 	err = s.fs.ChangeSettings(t.Context(), pfs.Ref{Repo: "sales"}, pfs.ActOwn, func(set *pfs.Settings) error {

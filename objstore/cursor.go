@@ -30,6 +30,9 @@ const (
 	firstPage = 16
 	pageGrows = 4
 	maxPage   = 1024
+	// PageBytes is about how much a page is to hold: pages grow while their rows are
+	// short, and have few rows where those are long.
+	PageBytes = 1 << 20
 )
 
 // Scan returns a cursor over the rows of r, before its first row.
@@ -71,11 +74,20 @@ func (c *Cursor) read() bool {
 		return false
 	}
 	c.page, c.end, c.begun = page, len(page) < c.size, true
-	c.size = min(c.size*pageGrows, maxPage)
+	c.size = min(c.size*pageGrows, maxPage, rowsFor(page))
 	if n := len(page); n > 0 {
 		c.last = page[n-1].Key
 	}
 	return len(page) > 0
+}
+
+// rowsFor is how many rows like those of a page have PageBytes.
+func rowsFor(page []Row) int {
+	size := 1
+	for _, r := range page {
+		size += len(r.Key) + len(r.Value)
+	}
+	return max(PageBytes*len(page)/size, 1)
 }
 
 // from is the part of r from key, included, in the direction of the walk.

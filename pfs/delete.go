@@ -43,11 +43,12 @@ type Deleted struct {
 // DeletedItem is the outcome of one Deletion.
 type DeletedItem struct {
 	Existed bool     // there was something to delete
-	Was     *Info    // the file that was there, if no version was asked for
+	Was     *Info    // the file that was there, without its parts, if no version was asked for
 	Version CommitID // that was removed, if one was asked for
 	Marker  bool     // that version was a deletion
 	// Err is ErrNoSuchVersion, ErrNoSuchCommit or ErrAmbiguous if the Version
-	// leads nowhere, and what If says.
+	// leads nowhere, and what If says. Of versions that take several commits it is
+	// also why a later one failed.
 	Err error
 }
 
@@ -80,7 +81,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 		done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
 		return err
 	})
-	if errors.Is(err, ErrTooLarge) && !versions && len(list) > deleteStep {
+	if errors.Is(err, ErrTooLarge) && !versions {
 		done, err = fs.deleteInSteps(ctx, to, list, opt)
 	}
 	if errors.Is(err, ErrTooLarge) && versions && len(list) > 1 {
@@ -124,16 +125,23 @@ func checkDeletions(list []Deletion) error {
 }
 
 // deleteInHalves removes versions in several commits, where their rows are too
-// long for one.
+// long for one. Once the first is made the others follow, though ctx may end, and what
+// comes of those that fail is the Err of their items.
 func (fs *FS) deleteInHalves(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	first, err := fs.Delete(ctx, to, list[:len(list)/2], opt)
 	if err != nil {
 		return Deleted{}, err
 	}
 	opt.IfHead = "" // it was met
-	second, err := fs.Delete(ctx, to, list[len(list)/2:], opt)
-	if err != nil {
+	second, err := fs.Delete(context.WithoutCancel(ctx), to, list[len(list)/2:], opt)
+	if err != nil && first.Commit.IsZero() {
 		return Deleted{}, err
+	}
+	if err != nil {
+		second.Items = make([]DeletedItem, len(list)-len(list)/2)
+		for i := range second.Items {
+			second.Items[i].Err = err
+		}
 	}
 	second.Items = append(first.Items, second.Items...)
 	if second.Commit.IsZero() {
@@ -192,7 +200,7 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 		if d.items[i].Err = item.If.check(p, cur); d.items[i].Err != nil {
 			continue
 		}
-		d.items[i].Existed, d.items[i].Was = cur != nil, cur
+		d.items[i].Existed, d.items[i].Was = cur != nil, withoutParts(cur)
 		switch {
 		case at > 0:
 			changes[at-1].State = commits.State{Deleted: true, Removed: changes[at-1].Removed}
@@ -202,6 +210,16 @@ func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
 		}
 	}
 	return changes, nil
+}
+
+// withoutParts is a file without its parts, of which there may be thousands.
+func withoutParts(i *Info) *Info {
+	if i == nil || i.Parts == nil {
+		return i
+	}
+	short := *i
+	short.Parts, short.PartSums = nil, nil
+	return &short
 }
 
 // find finds the version that item i means.

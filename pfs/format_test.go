@@ -85,6 +85,9 @@ func TestFormat1(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fs.sys.Close()
+	if found, _ := checkAll(t, fs, CheckOptions{}); len(found) > 0 {
+		t.Errorf("damaged: %+v", found)
+	}
 	work(t, fs)
 	sales := Ref{Repo: "sales"}
 	s, err := fs.Open(ctx, sales, ActList, "")

@@ -74,13 +74,14 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 			run = m.atOnce
 		}
 		err := run(ctx)
-		if !errors.Is(err, errMoved) {
+		tooLong := few && try > 1 && errors.Is(err, ErrTooLarge) // few paths, but long rows
+		if !errors.Is(err, errMoved) && !tooLong {
 			return m.done, err
 		}
 		if try == mergeTries {
 			return Merged{}, fmt.Errorf("%w: branch %s changes all the time what is merged; try again", ErrConflict, m.ours.Branch)
 		}
-		few = len(m.paths) <= maxAtOnce
+		few = len(m.paths) <= maxAtOnce && !tooLong
 	}
 }
 

@@ -26,7 +26,8 @@ type OpenCommit struct {
 	Author  string
 	Message string
 	// Touched is when it was last written to, some minutes more or less;
-	// Expires when it is dropped if nobody does, zero if never.
+	// Expires when it is dropped if nobody does, or later if no server runs for a while;
+	// zero if never.
 	Touched, Expires time.Time
 	Finishing        bool // no more writes are taken
 }

@@ -37,6 +37,7 @@
 //	access     [FS.ChangeSettings] [FS.SetFileACL]
 //	           [FS.CreateUser] [FS.User] [FS.Users] [FS.DeleteUser]
 //	           [FS.CreateKey] [FS.Key] [FS.Keys] [FS.DeleteKey]
+//	damage     [FS.Check]: of all that is stored, by administrators
 //
 // Conditions (the branch's head, a file's hash) are decided in the transaction
 // that makes the commit, so they hold against concurrent writers.

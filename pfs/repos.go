@@ -13,15 +13,9 @@ import (
 	"caret/pfs/catalog"
 )
 
-// repoSequence and lineageSequence number repos and lineages.
-const (
-	repoSequence    = "repo"
-	lineageSequence = "line"
-)
-
 // newLineage is the number of a lineage to be.
 func (s *System) newLineage(ctx context.Context) (commits.LineageID, error) {
-	n, err := s.db.Number(ctx, lineageSequence, 0)
+	n, err := s.number(ctx, lineageSequence)
 	return commits.LineageID(n), err
 }
 
@@ -37,7 +31,7 @@ type repoNumbers struct {
 }
 
 func (s *System) newRepo(ctx context.Context) (n repoNumbers, err error) {
-	if n.id, err = s.db.Number(ctx, repoSequence, 0); err == nil {
+	if n.id, err = s.number(ctx, repoSequence); err == nil {
 		n.lineage, err = s.newLineage(ctx)
 	}
 	return n, err

@@ -40,6 +40,11 @@ type System struct {
 	// there is decided elsewhere, each time.
 	secrets *lru.Cache[string, string]
 
+	numbers struct {
+		sync.Mutex
+		upgraded bool // they are not counted in rows any more
+	}
+
 	openTTL    time.Duration
 	watching   context.Context // of all watches
 	endWatches context.CancelFunc
@@ -49,9 +54,13 @@ type System struct {
 
 // Options configure a System; the zero value is fine.
 type Options struct {
-	Now  func() time.Time // the clock; time.Now if nil
-	Rand io.Reader        // source of ids; crypto/rand if nil
-	Log  *slog.Logger     // nil discards
+	Now func() time.Time // the clock; time.Now if nil
+	// Elapsed is how long the process has been running, by a clock that nobody sets. If
+	// it is nil that is measured; with a Now of its own the process has been running since
+	// 1970, and Now is never set.
+	Elapsed func() time.Duration
+	Rand    io.Reader    // source of ids; crypto/rand if nil
+	Log     *slog.Logger // nil discards
 	// Exclusive says that no other process can have the store open, as it is
 	// locked: what earlier ones have left undone is then taken over at once, and
 	// not when their leases are over.
@@ -60,10 +69,13 @@ type Options struct {
 	// written into its branch's rows by the transaction that finishes it; one
 	// with more becomes a layer that is folded in afterwards. 0 is 1000.
 	LayerAbove int
-	// Sealer encrypts the secrets of keys; nil leaves them as they are.
-	Sealer cipher.AEAD
+	// Sealer encrypts the secrets of keys; nil leaves them as they are. SealerName says
+	// in errors where its own key is kept.
+	Sealer     cipher.AEAD
+	SealerName string
 	// OpenTTL is how long an open commit that nobody writes to is kept, and
-	// UploadTTL an upload that gets no more parts; 0 is for ever.
+	// UploadTTL an upload that gets no more parts; 0 is for ever. Time in which no
+	// process has the store open does not count.
 	OpenTTL, UploadTTL time.Duration
 
 	manual   bool // tests do what goes on in the background by hand
@@ -74,14 +86,22 @@ type Options struct {
 const maxSecrets = 4096
 
 // Open returns the file system that is kept in store. What earlier processes
-// have left half done is taken up in the background.
+// have left half done is taken up in the background. A store that refuses writes,
+// as its disk is full (ErrNoSpace) or failed (ErrFailed), can be read; what was
+// left half done waits until there is room.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
 	s := &System{
 		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
-		sealer: access.Sealer{AEAD: opts.Sealer}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
+		sealer: access.Sealer{AEAD: opts.Sealer, Name: opts.SealerName}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if opts.Elapsed == nil && opts.Now == nil {
+		started := time.Now()
+		opts.Elapsed = func() time.Duration { return time.Since(started) } // by the monotonic clock
+	} else if opts.Elapsed == nil {
+		opts.Elapsed = func() time.Duration { return s.now().Sub(time.Unix(0, 0)) }
 	}
 	if s.rand == nil {
 		s.rand = rand.Reader
@@ -96,20 +116,21 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	if s.rows, err = rows.NewCache(); err != nil {
 		return nil, err
 	}
-	s.lease = lease.New(s.db, s.now, s.log, rand.Text())
+	s.lease = lease.New(s.db, s.now, s.log, rand.Text(), opts.Exclusive)
 	s.jobs = jobs.New(jobs.Runner{
 		DB: s.db, Lease: s.lease, Now: s.now, Log: s.log, FoldPage: cmp.Or(opts.foldPage, 500), OpenTTL: opts.OpenTTL, UploadTTL: opts.UploadTTL,
+		Elapsed: opts.Elapsed,
 	})
 	s.engine = &changeset.Engine{
 		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,
 		LayerAbove: cmp.Or(opts.LayerAbove, 1000), TouchEvery: touchEvery(opts.OpenTTL), Layered: s.jobs.Kick, Dropped: s.jobs.Kick,
 	}
-	if opts.Exclusive {
-		if err := lease.EndAll(ctx, s.db); err != nil {
-			return nil, err
-		}
+	if err := s.upgrade(ctx); jobs.Refused(err) {
+		s.log.Warn("the store takes no writes: only reads succeed until it does", "err", err)
+	} else if err != nil {
+		return nil, err
 	}
-	if err := s.upgrade(ctx); err != nil {
+	if err := jobs.CheckMarks(ctx, s.db); err != nil {
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -130,41 +151,12 @@ func touchEvery(ttl time.Duration) time.Duration {
 	return time.Minute
 }
 
-// upgrade brings rows of format 1 up to date: numbers were counted in rows there.
-func (s *System) upgrade(ctx context.Context) error {
-	old := make(map[string]uint64)
-	err := s.db.View(ctx, func(tx objstore.Reader) error {
-		return rows.Some(tx, []byte{rows.OldCounter}, "", 0, func(name string, value []byte) error {
-			var n uint64
-			err := rows.Decode(rows.Key(rows.OldCounter, name), value, &n)
-			old[name] = n
-			return err
-		})
-	})
-	if err != nil || len(old) == 0 {
-		return err
-	}
-	for name, n := range old {
-		if _, err := s.db.Number(ctx, name, n); err != nil {
-			return err
-		}
-	}
-	return s.db.Update(ctx, "", func(tx objstore.Writer) error {
-		for name := range old {
-			if err := tx.Delete(rows.Key(rows.OldCounter, name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // Close waits for background work to stop. It does not close the store.
 func (s *System) Close() error {
 	s.stop()
 	s.wg.Wait()
 	err := s.lease.End(context.Background())
-	if errors.Is(err, objstore.ErrClosed) || errors.Is(err, objstore.ErrFailed) {
+	if errors.Is(err, objstore.ErrClosed) || jobs.Refused(err) {
 		err = nil // it runs out by itself
 	}
 	return err
@@ -207,6 +199,12 @@ func (s *System) Ready(ctx context.Context) error {
 		_, err := tx.Page(objstore.Prefix([]byte{rows.Repo}), 1)
 		return err
 	})
+}
+
+// Writable says with ErrNoSpace or ErrFailed why the store takes no writes, as far
+// as it tells without one.
+func (s *System) Writable(ctx context.Context) error {
+	return s.db.Update(ctx, "", func(objstore.Writer) error { return nil })
 }
 
 // EndWatches ends all watches with ErrClosed, and those to come: the first

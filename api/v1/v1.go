@@ -177,7 +177,7 @@ type OpenCommit struct {
 	Author  string    `json:"author,omitempty"`
 	Message string    `json:"message,omitempty"`
 	// Touched is when it was last written to, some minutes more or less;
-	// Expires when it is dropped if nobody does.
+	// Expires when it is dropped if nobody does, or later if no server runs for a while.
 	Touched   time.Time  `json:"touched"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Finishing bool       `json:"finishing,omitempty"` // it takes no more writes

@@ -58,6 +58,14 @@ func (b *bar) add(n int64) {
 	}
 }
 
+// at says what is being done, and how much is done so far.
+func (b *bar) at(what string, done int64) {
+	if b.bar != nil {
+		b.bar.Describe(what)
+		b.bar.Set64(done) //nolint:errcheck // it is only a picture
+	}
+}
+
 func (b *bar) finish() {
 	if b.bar != nil {
 		b.bar.Finish() //nolint:errcheck // it is only a picture

@@ -135,7 +135,7 @@ func (q *query) argument(last string) []candidate {
 		return nil
 	}
 	kind := strings.ReplaceAll(kinds[n], "...", "")
-	if !strings.Contains(kind, "REPO") {
+	if strings.HasPrefix(kind, "[") { // the whole is optional
 		kind = strings.Trim(kind, "[]")
 	}
 	return q.kind(kind, last)

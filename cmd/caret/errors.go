@@ -168,6 +168,8 @@ func hintFor(err error) string {
 		return "serve this directory with the newer caret that wrote it"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "is the endpoint right?"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on that disk"
 	case errors.Is(err, os.ErrPermission):
 		return "check who may read and write there"
 	}

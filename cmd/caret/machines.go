@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -72,7 +73,16 @@ func (m *metrics) pages(system *pfs.System) http.Handler {
 			http.Error(w, "the store cannot be read", http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		// Reads go on without room for writes, and a server that is asked for
+		// them must not be taken away.
+		switch err := system.Writable(r.Context()); {
+		case errors.Is(err, pfs.ErrNoSpace):
+			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrNoSpace.Error())
+		case errors.Is(err, pfs.ErrFailed):
+			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrFailed.Error())
+		default:
+			fmt.Fprintln(w, "ok")
+		}
 	})
 	mux.Handle("GET /_caret/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux

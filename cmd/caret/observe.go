@@ -50,6 +50,9 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	o.next.ServeHTTP(x, r)
+	if x.status >= http.StatusBadRequest {
+		body.drain()
+	}
 }
 
 // recovered deals with a handler that panicked: on purpose, to cut an answer
@@ -172,6 +175,20 @@ type guardedBody struct {
 	x     *exchange
 	until time.Time // when the deadline has to be moved on
 	n     int64
+}
+
+// maxDrain is how much of a body is read that nobody wants: as much as a part of an
+// upload mostly has.
+const maxDrain = 16 << 20
+
+// drain reads what is left of a body that was refused in its midst, as on a full disk.
+// Most clients look at the answer only when they have sent all, and if the connection
+// is cut before that they learn no reason. A body of which nothing was read is left
+// alone: its client may wait to be asked for it.
+func (g *guardedBody) drain() {
+	if g.n > 0 {
+		io.CopyN(io.Discard, g, maxDrain) //nolint:errcheck // the answer is made, whatever comes
+	}
 }
 
 // Read implements io.Reader.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
@@ -48,7 +46,10 @@ func findRootKey(p process, dir string) (k rootKey, made bool, err error) {
 		return k, false, err
 	}
 	k = newRootKey()
-	return k, true, writeRootKey(dir, k)
+	if err := writeRootKey(dir, k); err != nil {
+		return k, false, fmt.Errorf("make a root key, as there is none yet: %w", err)
+	}
+	return k, true, nil
 }
 
 func newRootKey() rootKey {
@@ -66,50 +67,4 @@ func writeRootKey(dir string, k rootKey) error {
 		return err
 	}
 	return writeSecret(rootKeyPath(dir), append(b, '\n'))
-}
-
-// findMasterKey reads, or makes, the key that the secrets of users' keys are
-// encrypted with in the store.
-func findMasterKey(dir string) (cipher.AEAD, error) {
-	path := filepath.Join(dir, "master-key")
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		raw = make([]byte, 32)
-		rand.Read(raw) // never fails, by its documentation
-		err = writeSecret(path, raw)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) != 32 {
-		return nil, fmt.Errorf("%s is damaged: restore it, or remove it and make new keys for all users", path)
-	}
-	block, err := aes.NewCipher(raw)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
-}
-
-// writeSecret writes a file whole and durable, for the owner's eyes alone,
-// and never over another.
-func writeSecret(path string, b []byte) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+"-*") // has mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -31,6 +31,7 @@ type serveOptions struct {
 	logLevel             string
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
+	newMasterKey         bool
 }
 
 func serveCommand(p process) *cli.Command {
@@ -50,8 +51,9 @@ func serveCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the certificate chain; serves HTTPS", Destination: &o.tlsCert},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of its key", Destination: &o.tlsKey},
-			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
-			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
+			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
+			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
+			&cli.BoolFlag{Name: "new-master-key", Usage: "go on without the DIR/master-key that users' keys were made with: remove these keys, and make another one", Destination: &o.newMasterKey},
 			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
@@ -99,16 +101,19 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := dropLeftovers(o.data, log); err != nil {
+		return err
+	}
 	key, made, err := findRootKey(p, o.data)
 	if err != nil {
 		return err
 	}
-	sealer, err := findMasterKey(o.data)
+	sealer, err := findMasterKey(ctx, o.data, store, o.newMasterKey, log)
 	if err != nil {
 		return err
 	}
 	system, err := pfs.Open(ctx, store, pfs.Options{
-		Log: log, Sealer: sealer, OpenTTL: o.openTTL, UploadTTL: o.uploadTTL,
+		Log: log, Sealer: sealer, SealerName: masterKeyPath(o.data), OpenTTL: o.openTTL, UploadTTL: o.uploadTTL,
 		Exclusive: true, // the store is locked
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/api"
+	"caret/objstore"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -48,6 +49,12 @@ func newStore(t *testing.T) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newStoreOn(t, data)
+}
+
+// newStoreOn is newStore on a store that is closed when the test ends.
+func newStoreOn(t *testing.T, data objstore.Store) *store {
+	t.Helper()
 	system, err := pfs.Open(t.Context(), data, pfs.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,9 @@ var chunkBuffers = sync.Pool{New: func() any { return new(chunkBuffer) }}
 // NewReader reads bytes [off, off+length) of root; length -1 is to its end.
 // The range must lie within.
 func NewReader(ctx context.Context, blobs objstore.Blobs, root Ref, off, length int64) (*Reader, error) {
+	if root.Size < 0 {
+		return nil, fmt.Errorf("%w: content %s of %d bytes", objstore.ErrCorrupt, root.Hash, root.Size)
+	}
 	if length < 0 {
 		length = root.Size - off
 	}

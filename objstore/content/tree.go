@@ -38,6 +38,9 @@ func parseList(b []byte, parent Ref) ([]Ref, error) {
 	if len(b) == 0 || b[0] != listVersion {
 		return nil, bad("unknown version")
 	}
+	if parent.Size < 0 {
+		return nil, bad("its size is negative")
+	}
 	b = b[1:]
 	refs := make([]Ref, 0, min(len(b)/34, fanOut))
 	left := parent.Size

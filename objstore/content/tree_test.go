@@ -3,6 +3,7 @@ package content
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"caret/objstore"
@@ -13,10 +14,9 @@ func FuzzParseList(f *testing.F) {
 	h := objstore.Sum([]byte("x"))
 	f.Add(appendList(nil, []Ref{{Hash: h, Size: 5}, {Hash: h, Size: 7, Level: 1}}), int64(12), uint8(2))
 	f.Add([]byte{listVersion}, int64(0), uint8(1))
+	f.Add(appendList(nil, []Ref{{Hash: h, Size: 5}}), int64(-1), uint8(2))
+	f.Add(append(appendList(nil, []Ref{{Hash: h, Size: 1<<63 - 1}}), 0), int64(1<<63-1), uint8(1))
 	f.Fuzz(func(t *testing.T, b []byte, size int64, lvl uint8) {
-		if size < 0 {
-			return
-		}
 		refs, err := parseList(b, Ref{Size: size, Level: lvl})
 		if err != nil {
 			if !errors.Is(err, objstore.ErrCorrupt) {
@@ -33,6 +33,10 @@ func FuzzParseList(f *testing.F) {
 		}
 		if sum != size {
 			t.Fatalf("refs of %d bytes in a list of %d", sum, size)
+		}
+		again, err := parseList(appendList(nil, refs), Ref{Size: size, Level: lvl})
+		if err != nil || !slices.Equal(again, refs) {
+			t.Fatalf("%v is read again as %v, %v", refs, again, err)
 		}
 	})
 }

@@ -181,7 +181,7 @@ func (s *Store) indexBulk(blobs []inBulk, to uint64) error {
 
 // bulkRows are the rows of the blobs in a bulk. If it is damaged they are left
 // out, and whoever reads one of them is told.
-func (s *Store) bulkRows(b run.Bulk, put func(key, value []byte) error) error {
+func (s *Store) bulkRows(b run.Bulk, put putter) error {
 	list, err := s.packs.ReadBulk(pack.Place{Pack: b.Pack, Offset: b.Offset, Length: int(b.Length)})
 	if errors.Is(err, objstore.ErrCorrupt) {
 		s.log.Error("small blobs are lost", "err", err)

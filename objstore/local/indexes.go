@@ -260,7 +260,7 @@ func (h *held) lay(key, value []byte) error {
 
 // collect hands on where the blobs of bulks above state.Bulk are, then rows of
 // runs that end above state.LSN, then those of records.
-func (s *Store) collect(infos []run.Info, records []journal.Record, state index.State, put func(key, value []byte) error) error {
+func (s *Store) collect(infos []run.Info, records []journal.Record, state index.State, put putter) error {
 	for _, info := range infos {
 		for _, b := range info.Bulks {
 			if b.To <= state.Bulk {
@@ -289,7 +289,7 @@ func (s *Store) collect(infos []run.Info, records []journal.Record, state index.
 	return nil
 }
 
-func (s *Store) runRows(info run.Info, put func(key, value []byte) error) error {
+func (s *Store) runRows(info run.Info, put putter) error {
 	scan, err := run.Scan(context.Background(), []run.Info{info}, run.ScanOptions{Fault: s.fault})
 	if err != nil {
 		return logError(err)
@@ -328,24 +328,17 @@ func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint
 			err = errors.Join(err, x.Close())
 		}
 	}()
-	load := x.Load()
+	put, end := s.progress(infos, tail)
+	load, err := s.loadRuns(x, infos, put)
+	if err != nil {
+		return nil, err
+	}
 	defer load.Discard()
-	put, end := s.progress(infos, tail, load.Put)
 	state := index.State{ID: id, LSN: last}
 	if n := len(infos); n > 0 {
 		state.Bulk = infos[n-1].To
-		for _, info := range infos {
-			for _, b := range info.Bulks {
-				if err := s.bulkRows(b, put); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if err := s.chainRows(infos, put); err != nil {
-			return nil, err
-		}
 	}
-	if err := s.collect(nil, tail, state, put); err != nil {
+	if err := s.collect(nil, tail, state, put(load.Put)); err != nil {
 		return nil, err
 	}
 	if err := load.Close(state); err != nil {
@@ -355,27 +348,55 @@ func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint
 	return &held{Index: x, dir: dir}, nil
 }
 
-// chainRows are the rows of runs that follow each other, each once.
-func (s *Store) chainRows(infos []run.Info, put func(key, value []byte) error) error {
+// putter writes a row; a nil value deletes.
+type putter func(key, value []byte) error
+
+// loadRuns writes the rows of runs to a new index, and where the blobs of bulks
+// are. What runs say of blobs counts before that, and comes last in them.
+func (s *Store) loadRuns(x *index.Index, infos []run.Info, counted func(putter) putter) (*index.Loader, error) {
+	if len(infos) == 0 {
+		return x.Load(), nil
+	}
 	scan, err := run.Scan(context.Background(), infos, run.ScanOptions{Fault: s.fault})
 	if err != nil {
-		return logError(err)
+		return nil, logError(err)
 	}
 	defer scan.Close() //nolint:errcheck // it is only read
-	for scan.Next() {
-		row := scan.Row()
-		if row.Value == nil && row.Key[0] != keyIndex {
-			continue // of blobs alone there may be others, from bulks
-		}
-		if err := put(row.Key, row.Value); err != nil {
-			return err
+	sorted, err := x.LoadSorted()
+	if err != nil {
+		return nil, err
+	}
+	defer sorted.Discard()
+	put, more := counted(sorted.Put), scan.Next()
+	for ; more && scan.Row().Key[0] < keyIndex; more = scan.Next() {
+		if row := scan.Row(); row.Value != nil {
+			if err := put(row.Key, row.Value); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return logError(scan.Err())
+	if err := sorted.Close(); err != nil {
+		return nil, err
+	}
+	load := x.Load()
+	for _, info := range infos {
+		for _, b := range info.Bulks {
+			if err := s.bulkRows(b, load.Put); err != nil {
+				return load, err
+			}
+		}
+	}
+	put = counted(load.Put)
+	for ; more; more = scan.Next() {
+		if err := put(scan.Row().Key, scan.Row().Value); err != nil {
+			return load, err
+		}
+	}
+	return load, logError(scan.Err())
 }
 
 // progress tells of rows that are put, out of how many; done of all, in the end.
-func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, value []byte) error) (counted func(key, value []byte) error, end func()) {
+func (s *Store) progress(infos []run.Info, tail []journal.Record) (counted func(putter) putter, end func()) {
 	var done, total uint64
 	for _, info := range infos {
 		total += info.Rows
@@ -390,11 +411,13 @@ func (s *Store) progress(infos []run.Info, tail []journal.Record, put func(key, 
 			s.opts.Progress(done, max(done, total))
 		}
 	}
-	return func(key, value []byte) error {
-		if done++; done%step == 0 {
-			tell()
+	return func(put putter) putter {
+		return func(key, value []byte) error {
+			if done++; done%step == 0 {
+				tell()
+			}
+			return put(key, value)
 		}
-		return put(key, value)
 	}, tell
 }
 

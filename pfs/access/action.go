@@ -21,6 +21,7 @@ const (
 	CreateRepo  // make a repo
 	ManageUsers // make, list and delete users
 	ManageKeys  // the same with the keys of a user
+	Verify      // have all that is stored read, to find what is damaged
 )
 
 // permission is what a grant has to say for it.

@@ -39,6 +39,8 @@ func Decide(tx objstore.Reader, q Request) error {
 		return q.createRepo()
 	case ManageUsers, ManageKeys:
 		return q.manageUsers()
+	case Verify:
+		return q.verify()
 	case Administer:
 		return q.administer()
 	case See:
@@ -88,6 +90,14 @@ func (q *Request) manageUsers() error {
 		return nil
 	}
 	return fmt.Errorf("%w: only administrators manage users", ErrDenied)
+}
+
+// verify: administrators do, as it tells of everything, with keys that only read too.
+func (q *Request) verify() error {
+	if c := q.Caller; c.Admin && c.Repo == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: only administrators verify what is stored", ErrDenied)
 }
 
 func (q *Request) administer() error {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
@@ -162,7 +163,10 @@ func NewKey(k Key, now time.Time) Key {
 
 // Sealer encrypts the secrets of keys for their rows; one of nil leaves them as
 // they are.
-type Sealer struct{ cipher.AEAD }
+type Sealer struct {
+	cipher.AEAD
+	Name string // where what it encrypts with is kept, for errors
+}
 
 // Seal encrypts a key's secret; the access key is bound to it.
 func (s Sealer) Seal(k Key, random io.Reader) ([]byte, error) {
@@ -186,9 +190,47 @@ func (s Sealer) unseal(row keyRow) (string, error) {
 	}
 	secret, err := s.Open(nil, row.Sealed[:n], row.Sealed[n:], []byte(row.AccessKey))
 	if err != nil {
-		return "", fmt.Errorf("the secret of key %s cannot be read with this server's master key: %w", row.AccessKey, err)
+		return "", fmt.Errorf("the secret of key %s cannot be opened with %s: restore that as it was when the key was made, or make another key: %w",
+			row.AccessKey, cmp.Or(s.Name, "this server's master key"), err)
 	}
 	return string(secret), nil
+}
+
+// Check counts the keys whose secrets can be opened, and names the others, damaged
+// ones among them.
+func (s Sealer) Check(tx objstore.Reader) (opens int, shut []string, err error) {
+	err = rows.Some(tx, []byte{rows.AccessKey}, "", 0, func(name string, value []byte) error {
+		var row keyRow
+		if rows.Decode(accessKey(name), value, &row) == nil {
+			if _, err := s.unseal(row); err == nil {
+				opens++
+				return nil
+			}
+		}
+		shut = append(shut, name)
+		return nil
+	})
+	return opens, shut, err
+}
+
+// Names are the access keys that there are.
+func Names(tx objstore.Reader) (names []string, err error) {
+	err = rows.Some(tx, []byte{rows.AccessKey}, "", 0, func(name string, _ []byte) error {
+		names = append(names, name)
+		return nil
+	})
+	return names, err
+}
+
+// DeleteKeys removes keys, whatever is in their rows, until the transaction is full,
+// and returns those that are left.
+func DeleteKeys(tx objstore.Writer, names []string) (left []string, err error) {
+	for left = names; len(left) > 0 && !tx.Full(); left = left[1:] {
+		if err := tx.Delete(accessKey(left[0])); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
 }
 
 // Secret reads the secret of a key. ErrNoSuchKey.

@@ -180,8 +180,10 @@ func nextDropped(tx objstore.Reader, prefix []byte, now time.Time) ([]byte, erro
 	at := uint64(now.UnixNano())
 	var last json.RawMessage
 	key, err := rows.Last(tx, prefix, &last)
-	if key != nil {
-		at = max(at, binary.BigEndian.Uint64(key[len(prefix):])+1)
+	if err == nil && key != nil {
+		var n uint64
+		n, err = rows.Number(key, key[len(prefix):])
+		at = max(at, n+1)
 	}
 	return binary.BigEndian.AppendUint64(prefix, at), err
 }
@@ -226,6 +228,9 @@ func DroppedBranches(tx objstore.Reader, repo RepoRow, after string, limit int) 
 			return nil, err
 		}
 		rest := c.Key()[len(prefix):]
+		if len(rest) < 9 {
+			return nil, rows.BadKey(c.Key())
+		}
 		b.Name = string(rest[:len(rest)-9])
 		at := time.Unix(0, int64(binary.BigEndian.Uint64(rest[len(rest)-8:]))).UTC()
 		if n := len(list); n > 0 && list[n-1].Name == b.Name {
@@ -251,11 +256,17 @@ func DroppedBranches(tx objstore.Reader, repo RepoRow, after string, limit int) 
 func AllBranches(tx objstore.Reader, fn func(RepoRow, []NamedBranch) error) error {
 	byRepo := make(map[uint64][]NamedBranch)
 	err := rows.Some(tx, []byte{rows.Branch}, "", 0, func(rest string, value []byte) error {
+		key := rows.Key(rows.Branch, rest)
+		repo, err := rows.Number(key, rest)
+		if err != nil {
+			return err
+		}
 		b := NamedBranch{Name: rest[8:]}
-		err := rows.Decode(rows.Key(rows.Branch, rest), value, &b.BranchRow)
-		repo := binary.BigEndian.Uint64([]byte(rest))
+		if err := rows.Decode(key, value, &b.BranchRow); err != nil {
+			return err
+		}
 		byRepo[repo] = append(byRepo[repo], b)
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

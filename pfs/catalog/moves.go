@@ -61,7 +61,7 @@ func lastMove(tx objstore.Reader, prefix []byte) (uint64, error) {
 	if err != nil || len(page) == 0 {
 		return 0, err
 	}
-	return binary.BigEndian.Uint64(page[0].Key[len(prefix):]), nil
+	return rows.Number(page[0].Key, page[0].Key[len(prefix):])
 }
 
 // Moves lists up to limit moves (0: all) of a branch before number before (0:
@@ -77,7 +77,11 @@ func Moves(tx objstore.Reader, repo RepoRow, branch string, before uint64, limit
 	var list []Move
 	c := objstore.Scan(tx, in)
 	for (limit <= 0 || len(list) < limit) && c.Next() {
-		m := Move{N: binary.BigEndian.Uint64(c.Key()[len(prefix):])}
+		n, err := rows.Number(c.Key(), c.Key()[len(prefix):])
+		if err != nil {
+			return nil, err
+		}
+		m := Move{N: n}
 		if err := rows.Decode(c.Key(), c.Value(), &m); err != nil {
 			return nil, err
 		}

@@ -62,6 +62,16 @@ func (o *OpenRow) LastTouched() time.Time {
 // OpenKey is the key of an open commit's row.
 func OpenKey(repo uint64, id commits.ID) []byte { return rows.InRepo(rows.Open, repo, string(id[:])) }
 
+// SplitOpenKey is the repo and the id in the key of an open commit's row.
+func SplitOpenKey(key []byte) (repo uint64, id commits.ID, err error) {
+	if len(key) != 1+8+len(id) {
+		return 0, id, rows.BadKey(key)
+	}
+	copy(id[:], key[1+8:])
+	repo, err = rows.Number(key, key[1:])
+	return repo, id, err
+}
+
 // ReadOpen reads an open commit; commits.ErrNoCommit if there is none.
 func ReadOpen(tx objstore.Reader, repo RepoRow, id commits.ID) (OpenRow, error) {
 	var o OpenRow
@@ -89,11 +99,15 @@ func EachOpen(tx objstore.Reader, repo RepoRow, after commits.ID, fn func(commit
 	if !after.IsZero() {
 		behind = string(after[:])
 	}
-	return rows.Each(tx, rows.InRepo(rows.Open, repo.ID, ""), behind, func(raw string, value []byte) (bool, error) {
-		var id commits.ID
-		copy(id[:], raw)
+	prefix := rows.InRepo(rows.Open, repo.ID, "")
+	return rows.Each(tx, prefix, behind, func(raw string, value []byte) (bool, error) {
+		key := append(prefix[:len(prefix):len(prefix)], raw...)
+		_, id, err := SplitOpenKey(key)
+		if err != nil {
+			return false, err
+		}
 		var o OpenRow
-		if err := rows.Decode(OpenKey(repo.ID, id), value, &o); err != nil {
+		if err := rows.Decode(key, value, &o); err != nil {
 			return false, err
 		}
 		return fn(id, o)

@@ -233,8 +233,10 @@ func (r *resolver) findPrefix(prefix string) (commits.ID, error) {
 		return id, err
 	}
 	for _, row := range two {
-		var open commits.ID
-		copy(open[:], row.Key[len(row.Key)-len(open):])
+		_, open, err := SplitOpenKey(row.Key)
+		if err != nil {
+			return id, err
+		}
 		if found {
 			return id, fmt.Errorf("%w: %s fits %s and %s", commits.ErrAmbiguous, prefix, id, open)
 		}

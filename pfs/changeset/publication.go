@@ -153,6 +153,10 @@ const (
 	// nearCommits is how many commits a transaction looks at that makes a set
 	// visible; what was made before is looked at ahead of it.
 	nearCommits = 32
+	// maxAtOnce is how many bytes of rows are written into those of the lineage by the
+	// transaction that makes them visible: they move out as much again, and more is
+	// better folded in afterwards.
+	maxAtOnce = 1 << 20
 	// maxRounds is how often that is tried on a branch that goes on growing.
 	maxRounds = 10
 )
@@ -177,7 +181,7 @@ func (p *publication) run(ctx context.Context) (commits.Commit, error) {
 	if err != nil {
 		return commits.Commit{}, err
 	}
-	p.layered = p.layered || p.sum.Files > p.e.LayerAbove
+	p.layered = p.layered || p.sum.Files > p.e.LayerAbove || p.sum.Bytes > maxAtOnce
 	err = p.e.DB.Update(ctx, subject(p.spec.On), p.publish)
 	if errors.Is(err, objstore.ErrTooLarge) && !p.layered {
 		p.layered = true // few files, but long rows

@@ -18,9 +18,8 @@ type Set struct {
 	spec    Spec
 	id      commits.ID // of the commit to be
 	pending map[string]commits.Change
-	size    int // of what is pending
+	size    int // of what is pending, in rows
 	more    int // the most that belongs to a change besides its own row
-	total   int // of all that was added
 	added   int
 	// row is that of the open commit that the set is staged in, once it has
 	// become too large to be held in memory.
@@ -30,11 +29,12 @@ type Set struct {
 }
 
 const (
-	// maxSet is how many bytes of paths and attributes a set may have: they are
-	// all rows, and take memory beyond their size until they are folded in.
-	maxSet = 64 << 20
+	// maxHeld is how many bytes of rows a set may have that is held in memory
+	// whatever its size, as it goes into somebody's open commit.
+	maxHeld = 64 << 20
 	// stepRows and stepBytes are how much is written by one transaction of a
-	// set that takes several: well within what one may.
+	// set that takes several, and one row more, which may have half a megabyte:
+	// well within what a transaction may.
 	stepRows  = 500
 	stepBytes = 512 << 10
 )
@@ -49,34 +49,29 @@ func (s *Set) Added() int { return s.added }
 func (s *Set) Base() commits.Pos { return s.spec.Base }
 
 // Add adds a change. A later one of the same path replaces it. more is the size
-// of rows that belong to it besides its own. ErrTooLarge.
+// of rows that belong to it besides its own. ErrTooLarge if it is more than is held
+// in memory for an open commit.
 func (s *Set) Add(ctx context.Context, ch commits.Change, more int) error {
-	size := len(ch.Path) + attrsSize(&ch.Attrs) + more
-	if s.total += size; s.total > maxSet {
-		return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", objstore.ErrTooLarge, maxSet>>20)
-	}
 	s.added++
 	s.more = max(s.more, more)
+	if was, ok := s.pending[ch.Path]; ok {
+		s.size -= was.RowSize()
+	}
 	s.pending[ch.Path] = ch
-	s.size += size
-	// What goes into somebody's open commit waits for Publish: nobody would
-	// drop it if the set comes to nothing.
-	if s.spec.On.Open || len(s.pending) < stepRows && s.size < stepBytes {
+	s.size += ch.RowSize()
+	size := s.size + s.more*len(s.pending)
+	if s.spec.On.Open {
+		// What goes into somebody's open commit waits for Publish: nobody would
+		// drop it if the set comes to nothing.
+		if size > maxHeld {
+			return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", objstore.ErrTooLarge, maxHeld>>20)
+		}
+		return nil
+	}
+	if len(s.pending) < stepRows && size < stepBytes {
 		return nil
 	}
 	return s.spill(ctx)
-}
-
-// attrsSize is about how many bytes attrs take in a row.
-func attrsSize(a *commits.Attrs) int {
-	n := 200 + len(a.ContentType) + len(a.ContentEncoding) + len(a.ContentDisposition) + len(a.ContentLanguage) +
-		len(a.CacheControl) + len(a.Expires)
-	for _, m := range []map[string]string{a.Meta, a.Tags} {
-		for k, v := range m {
-			n += len(k) + len(v)
-		}
-	}
-	return n
 }
 
 // spill stages what is pending in an open commit of the set's own.
@@ -124,7 +119,7 @@ func (s *Set) stage(ctx context.Context) error {
 	}
 	for _, ch := range s.pending {
 		step = append(step, ch)
-		size += len(ch.Path) + attrsSize(&ch.Attrs) + s.more
+		size += ch.RowSize() + s.more
 		if len(step) >= stepRows || size >= stepBytes {
 			if err := flush(); err != nil {
 				return err
@@ -169,9 +164,7 @@ func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	var err error
 	switch {
 	case s.spec.On.Open:
-		if err = s.stage(ctx); err == nil && s.spec.Ends != nil {
-			err = s.e.DB.Update(ctx, subject(s.spec.On), func(tx objstore.Writer) error { return s.spec.Ends(tx, s.id) })
-		}
+		err = s.stageInto(ctx)
 	case s.row == nil:
 		err = s.publishAtOnce(ctx)
 	default:
@@ -182,6 +175,20 @@ func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	}
 	s.done = err == nil
 	return s.id, err
+}
+
+// stageInto stages the changes in somebody's open commit. That takes several steps if
+// they are many, and goes on once it has begun, though ctx may end: half of them would
+// be in the open commit, and nobody told so.
+func (s *Set) stageInto(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := s.stage(ctx); err != nil || s.spec.Ends == nil {
+		return err
+	}
+	return s.e.DB.Update(ctx, subject(s.spec.On), func(tx objstore.Writer) error { return s.spec.Ends(tx, s.id) })
 }
 
 // publishAtOnce makes a commit of changes that are all in memory.

@@ -7,5 +7,6 @@
 // that has the store open. Work that takes many transactions is owned: its row
 // names a process with a lease (package lease), every transaction checks that it
 // still does, and another process takes over when the lease is over. What fails
-// is tried again, with growing pauses.
+// is tried again, with growing pauses; while the store takes no writes everything
+// rests so.
 package jobs

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"caret/commits"
@@ -20,6 +19,9 @@ func (r *Runner) dropAll(ctx context.Context) error { return r.each(ctx, rows.Dr
 // drop removes the rows of an open commit that is gone, and the uploads into it.
 func (r *Runner) drop(ctx context.Context, key []byte) error {
 	var id commits.ID
+	if len(key) != 1+len(id) {
+		return rows.BadKey(key)
+	}
 	copy(id[:], key[1:])
 	if err := upload.DropAll(ctx, r.DB, upload.IntoOpen(id)); err != nil {
 		return err
@@ -66,13 +68,10 @@ func dropFiles(tx objstore.Writer, home commits.LineageID, id commits.ID, after 
 
 // openRow is the row of an open commit with its key.
 type openRow struct {
-	key []byte
+	key  []byte
+	repo uint64
+	id   commits.ID
 	catalog.OpenRow
-}
-
-func (o *openRow) id() (id commits.ID) {
-	copy(id[:], o.key[len(o.key)-len(id):])
-	return id
 }
 
 // openCommits reads the open commits of all repos that keep says.
@@ -82,6 +81,10 @@ func (r *Runner) openCommits(ctx context.Context, keep func(objstore.Reader, *op
 		list = nil
 		return rows.Some(tx, []byte{rows.Open}, "", 0, func(rest string, value []byte) error {
 			o := openRow{key: rows.Key(rows.Open, rest)}
+			var err error
+			if o.repo, o.id, err = catalog.SplitOpenKey(o.key); err != nil {
+				return err
+			}
 			if err := rows.Decode(o.key, value, &o.OpenRow); err != nil {
 				return err
 			}
@@ -99,7 +102,7 @@ func (r *Runner) openCommits(ctx context.Context, keep func(objstore.Reader, *op
 func (r *Runner) endOpen(ctx context.Context, o *openRow, keep func(objstore.Reader, *openRow) (bool, error)) (ended bool, err error) {
 	err = r.DB.Update(ctx, "", func(tx objstore.Writer) error {
 		ended = false
-		now := openRow{key: o.key}
+		now := openRow{key: o.key, repo: o.repo, id: o.id}
 		err := rows.Get(tx, o.key, &now.OpenRow)
 		if errors.Is(err, objstore.ErrNotFound) {
 			return nil // finished or aborted meanwhile
@@ -110,8 +113,7 @@ func (r *Runner) endOpen(ctx context.Context, o *openRow, keep func(objstore.Rea
 		if err != nil || !ended {
 			return err
 		}
-		repo := catalog.RepoRow{ID: binary.BigEndian.Uint64(o.key[1:])}
-		return changeset.Drop(tx, repo, o.id(), &now.OpenRow)
+		return changeset.Drop(tx, catalog.RepoRow{ID: o.repo}, o.id, &now.OpenRow)
 	})
 	return ended, err
 }

@@ -5,14 +5,13 @@ import (
 	"time"
 
 	"caret/objstore"
-	"caret/pfs/lease"
 	"caret/pfs/rows"
 	"caret/pfs/upload"
 )
 
 // expired: nobody has written to it for long, nor is it being finished.
 func (r *Runner) expired(tx objstore.Reader, o *openRow) (bool, error) {
-	if r.OpenTTL <= 0 || o.Internal || !r.Now().After(o.LastTouched().Add(r.OpenTTL)) {
+	if r.OpenTTL <= 0 || o.Internal || !r.older(r.OpenTTL)(o.LastTouched()) {
 		return false, nil
 	}
 	if !o.Finishing {
@@ -31,7 +30,7 @@ func (r *Runner) expireCommits(ctx context.Context) error {
 		}
 		o, ended := &list[i], false
 		if ended, err = r.endOpen(ctx, o, r.expired); ended {
-			r.Log.Warn("dropped an open commit that nobody has written to", "commit", o.id(), "branch", o.Branch, "last", o.LastTouched())
+			r.Log.Warn("dropped an open commit that nobody has written to", "commit", o.id, "branch", o.Branch, "last", o.LastTouched())
 		}
 	}
 	if len(list) > 0 {
@@ -48,7 +47,7 @@ func (r *Runner) expireUploads(ctx context.Context) error {
 	completing := func(tx objstore.Reader, u upload.Upload) (bool, error) {
 		return r.Lease.Busy(tx, u.Owner, u.Attempt, r.Now())
 	}
-	n, err := upload.DropAbandoned(ctx, r.DB, r.Now().Add(-r.UploadTTL), completing)
+	n, err := upload.DropAbandoned(ctx, r.DB, r.older(r.UploadTTL), completing)
 	if n > 0 {
 		r.Log.Warn("dropped uploads that nobody has sent parts to", "uploads", n, "for", r.UploadTTL)
 	}
@@ -60,7 +59,7 @@ func (r *Runner) forgetLeases(ctx context.Context) error {
 	if some, err := r.any(ctx, rows.Lease); err != nil || !some {
 		return err
 	}
-	return lease.Forget(ctx, r.DB, r.Now().Add(-24*time.Hour))
+	return r.Lease.Forget(ctx, r.Now().Add(-24*time.Hour))
 }
 
 // remembered is how long it is remembered that an upload was completed, so that
@@ -72,6 +71,5 @@ func (r *Runner) forgetCompleted(ctx context.Context) error {
 	if some, err := r.any(ctx, rows.Completed); err != nil || !some {
 		return err
 	}
-	now := r.Now()
-	return upload.ForgetCompleted(ctx, r.DB, now.Add(-remembered), now)
+	return upload.ForgetCompleted(ctx, r.DB, r.older(remembered), r.Now())
 }

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/binary"
 
 	"caret/commits"
 	"caret/objstore"
@@ -15,9 +14,19 @@ func (r *Runner) foldAll(ctx context.Context) error { return r.each(ctx, rows.Fo
 // fold folds the layers of a lineage in until there are none. Readers see no
 // difference.
 func (r *Runner) fold(ctx context.Context, key []byte) error {
-	lineage := commits.LineageID(binary.BigEndian.Uint64(key[1:]))
+	n, err := rows.Number(key, key[1:])
+	if err != nil {
+		return err
+	}
+	lineage := commits.LineageID(n)
 	var from commits.FoldMark
 	for done := false; !done; {
+		if from == (commits.FoldMark{}) { // at the beginning of a layer
+			err := r.DB.View(ctx, func(tx objstore.Reader) error { return commits.CheckLayer(tx, lineage) })
+			if err != nil {
+				return err
+			}
+		}
 		next := from
 		err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
 			// This may run again, so it begins at from each time.

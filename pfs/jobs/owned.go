@@ -9,7 +9,6 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
-	"caret/pfs/lease"
 	"caret/pfs/rows"
 )
 
@@ -59,7 +58,11 @@ func (r *Runner) each(ctx context.Context, kind byte, do func(ctx context.Contex
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := r.try(ctx, key, do); err != nil {
+		err := r.try(ctx, key, do)
+		if Refused(err) {
+			return err // whatever is tried next will be, too
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("row %q: %w", key, err))
 		}
 	}
@@ -90,6 +93,9 @@ func (r *Runner) try(ctx context.Context, key []byte, do func(ctx context.Contex
 		delete(r.tries, name)
 		return nil
 	}
+	if Refused(err) {
+		return err // nothing is wrong with the work
+	}
 	t := r.tries[name]
 	if t == nil {
 		t = &retry{pause: firstPause}
@@ -112,7 +118,7 @@ func (r *Runner) claim(ctx context.Context, key []byte) (mine bool, err error) {
 			return err
 		}
 		if w.Owner != r.Lease.Owner() {
-			alive, err := lease.Alive(tx, w.Owner, r.Now())
+			alive, err := r.Lease.Alive(tx, w.Owner, r.Now())
 			if err != nil || alive {
 				return err
 			}

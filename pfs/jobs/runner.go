@@ -22,9 +22,14 @@ type Runner struct {
 	// OpenTTL and UploadTTL are how long an open commit, and an upload, is kept
 	// that nobody writes to; 0 is for ever.
 	OpenTTL, UploadTTL time.Duration
+	// Elapsed is how long the process has been running, by a clock that nobody sets.
+	Elapsed func() time.Duration
 
-	kick  chan struct{}
-	tries map[string]*retry // of owned work that failed
+	kick    chan struct{}
+	tries   map[string]*retry // of owned work that failed
+	refused time.Duration     // how long to rest, as the store takes no writes; 0 if it does
+	served  served            // as it was noted last
+	noted   time.Duration     // what Elapsed said then
 }
 
 // retry is when work that failed is tried again.
@@ -40,7 +45,15 @@ const (
 	// firstPause and maxPause are how long work that failed rests.
 	firstPause = time.Second
 	maxPause   = 5 * time.Minute
+	// maxRefused is how long everything rests at most while the store takes no
+	// writes: once there is room nobody tells.
+	maxRefused = time.Minute
 )
+
+// Refused says whether err is that the store takes no writes, of whatever kind, for now.
+func Refused(err error) bool {
+	return errors.Is(err, objstore.ErrNoSpace) || errors.Is(err, objstore.ErrFailed)
+}
 
 // New returns a runner with the fields of r.
 func New(r Runner) *Runner {
@@ -60,15 +73,19 @@ func (r *Runner) Kick() {
 func (r *Runner) Run(ctx context.Context) {
 	swept := time.Time{}
 	for {
-		if err := r.Work(ctx); err != nil && ctx.Err() == nil {
+		err := r.Work(ctx)
+		if err != nil && ctx.Err() == nil && !Refused(err) {
 			r.Log.Error("work in the background; it is tried again", "err", err)
 		}
-		if now := time.Now(); now.Sub(swept) >= r.sweepEvery() {
-			swept = now
-			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if now := time.Now(); !Refused(err) && now.Sub(swept) >= r.sweepEvery() {
+			if err = r.Sweep(ctx); !Refused(err) {
+				swept = now
+			}
+			if err != nil && ctx.Err() == nil && !Refused(err) {
 				r.Log.Error("end what nobody touches any more; it is tried again", "err", err)
 			}
 		}
+		r.mind(err)
 		wait := time.NewTimer(r.pause())
 		select {
 		case <-ctx.Done():
@@ -81,8 +98,25 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 }
 
+// mind takes note of whether the store takes writes, given how the last work went.
+func (r *Runner) mind(err error) {
+	switch {
+	case Refused(err) && r.refused == 0:
+		r.Log.Warn("the store takes no writes; work in the background waits until it does", "err", err)
+		r.refused = firstPause
+	case Refused(err):
+		r.refused = min(2*r.refused, maxRefused)
+	case r.refused > 0:
+		r.Log.Info("the store takes writes again; work in the background goes on")
+		r.refused = 0
+	}
+}
+
 // pause is how long to wait if nobody kicks.
 func (r *Runner) pause() time.Duration {
+	if r.refused > 0 {
+		return r.refused
+	}
 	wait := min(every, r.sweepEvery())
 	for _, t := range r.tries {
 		wait = min(wait, max(t.next.Sub(r.Now()), 0))
@@ -102,13 +136,16 @@ func (r *Runner) sweepEvery() time.Duration {
 }
 
 // Work does the owned work that no other process is at: folding, removing what
-// was staged, and ending what processes have left that are gone. Each is tried
-// whatever becomes of the others.
+// was staged, ending what processes have left that are gone, and adding marks that an
+// earlier caret has left out. Each is tried whatever becomes of the others.
 func (r *Runner) Work(ctx context.Context) error {
-	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx))
+	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx), r.markAll(ctx))
 }
 
 // Sweep ends what nobody has touched for long.
 func (r *Runner) Sweep(ctx context.Context) error {
+	if err := r.noteServed(ctx); err != nil {
+		return err // how old things are is not known
+	}
 	return errors.Join(r.expireCommits(ctx), r.expireUploads(ctx), r.forgetCompleted(ctx), r.forgetLeases(ctx))
 }

@@ -27,7 +27,7 @@ func TestForgetsWhatIsDone(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	clock := func() time.Time { return now }
 	log := slog.New(slog.DiscardHandler)
-	r := New(Runner{DB: db, Lease: lease.New(db, clock, log, "p"), Now: clock, Log: log, FoldPage: 10})
+	r := New(Runner{DB: db, Lease: lease.New(db, clock, log, "p", false), Now: clock, Log: log, FoldPage: 10, Elapsed: func() time.Duration { return 0 }})
 	key := changeset.DroppingKey(commits.ID{1})
 	if err := db.Update(t.Context(), "", func(tx objstore.Writer) error { return tx.Set(key, nil) }); err != nil {
 		t.Fatal(err)

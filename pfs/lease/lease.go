@@ -32,10 +32,13 @@ type row struct {
 
 func key(owner string) []byte { return rows.Key(rows.Lease, owner) }
 
-// Alive says whether the lease of the process owner has not run out. Nobody,
-// "", has none.
-func Alive(tx objstore.Reader, owner string, now time.Time) (bool, error) {
-	if owner == "" {
+// Alive says whether the process owner is to be counted on: it is this one, or its
+// lease has not run out. Nobody, "", has none.
+func (k *Keeper) Alive(tx objstore.Reader, owner string, now time.Time) (bool, error) {
+	if owner == k.owner {
+		return true, nil
+	}
+	if owner == "" || k.alone {
 		return false, nil
 	}
 	var r row
@@ -53,18 +56,22 @@ type Keeper struct {
 	now   func() time.Time
 	log   *slog.Logger
 	owner string
+	alone bool
 
 	mu    sync.Mutex
 	held  int             // times that it was asked for and not given back
 	drawn uint64          // attempts that were begun
 	under map[string]bool // attempts under way
 	until time.Time       // as in the row
+	late  bool            // it could not be renewed, which was said
 }
 
 // New returns the keeper of the lease of the process owner, a name that no
-// other process has.
-func New(db objstore.Rows, now func() time.Time, log *slog.Logger, owner string) *Keeper {
-	return &Keeper{db: db, now: now, log: log, owner: owner}
+// other process has. alone says that no other process can have the store open:
+// then the leases of others are those of processes that are gone, however long
+// they were to last, and need not be ended to be over.
+func New(db objstore.Rows, now func() time.Time, log *slog.Logger, owner string, alone bool) *Keeper {
+	return &Keeper{db: db, now: now, log: log, owner: owner, alone: alone}
 }
 
 // Begin begins a piece of work and returns a name for the attempt, which no other
@@ -90,7 +97,7 @@ func (k *Keeper) Begin() (attempt string, end func()) {
 // although its lease goes on; of others the lease says it.
 func (k *Keeper) Busy(tx objstore.Reader, owner, attempt string, now time.Time) (bool, error) {
 	if owner != k.owner {
-		return Alive(tx, owner, now)
+		return k.Alive(tx, owner, now)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -125,7 +132,7 @@ func (k *Keeper) renew(ctx context.Context) error {
 	until := now.Add(TTL)
 	err := k.db.Update(ctx, "", func(tx objstore.Writer) error { return rows.Set(tx, key(k.owner), row{until}) })
 	if err == nil {
-		k.until = until
+		k.until, k.late = until, false
 	}
 	return err
 }
@@ -142,7 +149,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		}
 		k.mu.Lock()
 		if k.held > 0 {
-			if err := k.renew(ctx); err != nil && ctx.Err() == nil {
+			if err := k.renew(ctx); err != nil && ctx.Err() == nil && !k.late {
+				k.late = true
 				k.log.Warn("the lease of this process cannot be renewed: others may take its work over", "err", err)
 			}
 		}
@@ -162,41 +170,30 @@ func (k *Keeper) End(ctx context.Context) error {
 	return k.db.Update(ctx, "", func(tx objstore.Writer) error { return tx.Delete(key(k.owner)) })
 }
 
-// EndAll ends the leases of all processes, for one that knows that there is no
-// other.
-func EndAll(ctx context.Context, db objstore.Rows) error {
-	return end(ctx, db, func(time.Time) bool { return true })
-}
-
-// Forget removes leases that were over before a time: those of processes that
-// were killed.
-func Forget(ctx context.Context, db objstore.Rows, before time.Time) error {
-	return end(ctx, db, before.After)
-}
-
-// end ends the leases that are to last until a time that is meant.
-func end(ctx context.Context, db objstore.Rows, meant func(until time.Time) bool) error {
-	var keys [][]byte
-	err := db.View(ctx, func(tx objstore.Reader) error {
-		keys = nil
+// Forget removes leases that were over before a time, and if no other process can
+// have the store open those of all others: they are of processes that were killed.
+func (k *Keeper) Forget(ctx context.Context, before time.Time) error {
+	var gone [][]byte
+	err := k.db.View(ctx, func(tx objstore.Reader) error {
+		gone = nil
 		return rows.Some(tx, []byte{rows.Lease}, "", 0, func(owner string, value []byte) error {
 			var r row
 			err := rows.Decode(key(owner), value, &r)
-			if err == nil && meant(r.Until) {
-				keys = append(keys, key(owner))
+			if err == nil && k.over(owner, r, before) {
+				gone = append(gone, key(owner))
 			}
 			return err
 		})
 	})
-	if err != nil || len(keys) == 0 {
+	if err != nil || len(gone) == 0 {
 		return err
 	}
-	return db.Update(ctx, "", func(tx objstore.Writer) error {
-		for _, k := range keys {
+	return k.db.Update(ctx, "", func(tx objstore.Writer) error {
+		for _, name := range gone {
 			var r row
-			err := rows.Get(tx, k, &r)
-			if err == nil && meant(r.Until) { // and was not renewed
-				err = tx.Delete(k)
+			err := rows.Get(tx, name, &r)
+			if err == nil && k.over(string(name[1:]), r, before) { // and was not renewed
+				err = tx.Delete(name)
 			}
 			if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 				return err
@@ -204,4 +201,9 @@ func end(ctx context.Context, db objstore.Rows, meant func(until time.Time) bool
 		}
 		return nil
 	})
+}
+
+// over says whether the lease of owner is one that Forget removes.
+func (k *Keeper) over(owner string, r row, before time.Time) bool {
+	return owner != k.owner && (k.alone || before.After(r.Until))
 }

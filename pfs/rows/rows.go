@@ -14,7 +14,7 @@ import (
 )
 
 // The first byte of every key of pfs. Those of package commits are
-// c, d, e, h, i, l, m and v.
+// c, d, e, f, h, i, l, m and v.
 const (
 	Repo          = 'r' // repo name
 	Branch        = 'b' // repo id, name
@@ -34,6 +34,8 @@ const (
 	Folding       = 'g' // lineage
 	Dropping      = 'a' // commit id
 	Lease         = 'L' // process
+	Marked        = 'F' // alone; see jobs.CheckMarks
+	Served        = 'T' // alone; when processes had the store open
 	OldCounter    = 'n' // name; of format 1, sequences have taken its place
 )
 
@@ -43,6 +45,20 @@ func Key(kind byte, text string) []byte { return append([]byte{kind}, text...) }
 // Numbered is a kind followed by a number.
 func Numbered(kind byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, n)
+}
+
+// Number is the number that rest, part of a key, begins with; objstore.ErrCorrupt if it
+// is too short for that.
+func Number[T string | []byte](key []byte, rest T) (uint64, error) {
+	if len(rest) < 8 {
+		return 0, BadKey(key)
+	}
+	return binary.BigEndian.Uint64([]byte(rest[:8])), nil
+}
+
+// BadKey is an error about a key that none of its kind is like.
+func BadKey(key []byte) error {
+	return fmt.Errorf("%w: there is a row with the key %q", objstore.ErrCorrupt, key)
 }
 
 // InRepo is the key of something with a name in a repo.

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,8 +69,12 @@ func each(ctx context.Context, db objstore.Rows, prefix []byte, fn func(key []by
 }
 
 // scopeOf is the scope in the key of an upload.
-func scopeOf(key []byte, u Upload) Scope {
-	return Scope(key[:len(key)-len(Scope(nil).key(u.Path, u.ID))])
+func scopeOf(key []byte, u Upload) (Scope, error) {
+	behind := Scope(nil).key(u.Path, u.ID)
+	if scope, ok := bytes.CutSuffix(key, behind); ok && len(scope) > 1 {
+		return Scope(scope), nil
+	}
+	return nil, fmt.Errorf("%w: row %q is of upload %q for %q", objstore.ErrCorrupt, key, u.ID, u.Path)
 }
 
 // DropAll drops the uploads of a scope.
@@ -79,16 +84,20 @@ func DropAll(ctx context.Context, db objstore.Rows, scope Scope) error {
 	})
 }
 
-// DropAbandoned drops the uploads, to wherever, that were begun before a time
-// and have got no part since, but for those that are busy, and says how many
-// there were.
-func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy func(objstore.Reader, Upload) (bool, error)) (dropped int, err error) {
+// DropAbandoned drops the uploads, to wherever, that were begun long ago, which is
+// what old says of times, and have got no part since, but for those that are busy, and
+// says how many there were.
+func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bool, busy func(objstore.Reader, Upload) (bool, error)) (dropped int, err error) {
 	err = each(ctx, db, []byte{rows.Upload}, func(key []byte, u Upload) error {
-		if u.Started.After(before) {
+		if !old(u.Started) {
 			return nil
 		}
+		scope, err := scopeOf(key, u)
+		if err != nil {
+			return err
+		}
 		ended := false
-		err := db.Update(ctx, "", func(tx objstore.Writer) error {
+		err = db.Update(ctx, "", func(tx objstore.Writer) error {
 			ended = false
 			var now Upload
 			if err := rows.Get(tx, key, &now); errors.Is(err, objstore.ErrNotFound) {
@@ -99,12 +108,12 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy
 			if keep, err := busy(tx, now); err != nil || keep {
 				return err
 			}
-			fresh, err := sentSince(tx, u.ID, before)
+			fresh, err := sentLately(tx, u.ID, old)
 			if err != nil || fresh {
 				return err
 			}
 			ended = true
-			return Drop(tx, scopeOf(key, u), u.Path, u.ID)
+			return Drop(tx, scope, u.Path, u.ID)
 		})
 		if ended {
 			dropped++
@@ -114,20 +123,21 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, before time.Time, busy
 	return dropped, err
 }
 
-// sentSince says whether an upload has got a part since a time.
-func sentSince(tx objstore.Reader, upload string, since time.Time) (fresh bool, err error) {
+// sentLately says whether an upload has got a part at a time that is not old.
+func sentLately(tx objstore.Reader, upload string, old func(time.Time) bool) (fresh bool, err error) {
 	err = rows.Each(tx, partsOf(upload), "", func(_ string, value []byte) (bool, error) {
 		var p Part
-		err := rows.Decode(partsOf(upload), value, &p)
-		fresh = p.Modified.After(since)
+		err := decodePart(partsOf(upload), value, &p)
+		fresh = !old(p.Modified)
 		return !fresh, err
 	})
 	return fresh, err
 }
 
-// ForgetCompleted removes the memory of uploads that were completed before a
-// time. That of an older caret, which does not say when, is kept from now on.
-func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Time) error {
+// ForgetCompleted removes the memory of uploads that were completed long ago, which is
+// what old says of times. That of an older caret, which does not say when, is kept from
+// now on.
+func ForgetCompleted(ctx context.Context, db objstore.Rows, old func(time.Time) bool, now time.Time) error {
 	for in := objstore.Prefix([]byte{rows.Completed}); ; {
 		n, next := 0, in.Start
 		err := db.Update(ctx, "", func(tx objstore.Writer) error {
@@ -144,7 +154,7 @@ func ForgetCompleted(ctx context.Context, db objstore.Rows, before, now time.Tim
 				case done.At.IsZero():
 					done.At = now
 					err = rows.Set(tx, row.Key, done)
-				case done.At.Before(before):
+				case old(done.At):
 					err = tx.Delete(row.Key)
 				}
 				if err != nil {

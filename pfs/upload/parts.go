@@ -16,6 +16,7 @@ import (
 const (
 	MaxParts = 10000   // highest part number
 	MinPart  = 5 << 20 // bytes in a part that is not the last
+	maxPart  = 1 << 48 // bytes in what can be the row of a part
 )
 
 // Errors about parts, wrapped with which one.
@@ -42,6 +43,15 @@ type Part struct {
 	Part     content.Part     `json:"part"`
 	Modified time.Time        `json:"modified"`
 	Checksum commits.Checksum `json:"checksum"`
+}
+
+// decodePart reads the row of a part. Its size is one that many of can be added up.
+func decodePart(key, value []byte, p *Part) error {
+	err := rows.Decode(key, value, p)
+	if size := p.Part.Root.Size; err == nil && (size < 0 || size > maxPart || p.Part.Offset < 0) {
+		err = fmt.Errorf("%w: row %q: a part of %d bytes at %d", objstore.ErrCorrupt, key, size, p.Part.Offset)
+	}
+	return err
 }
 
 // Info describes the part that has a number.
@@ -73,7 +83,7 @@ func FirstSize(tx objstore.Reader, upload string) (int64, error) {
 		return 0, err
 	}
 	var p Part
-	err = rows.Decode(page[0].Key, page[0].Value, &p)
+	err = decodePart(page[0].Key, page[0].Value, &p)
 	return p.Part.Root.Size, err
 }
 
@@ -94,10 +104,13 @@ func Parts(tx objstore.Reader, upload string, after, limit int) (list []PartInfo
 			return list, true, nil
 		}
 		var p Part
-		if err := rows.Decode(c.Key(), c.Value(), &p); err != nil {
+		if err := decodePart(c.Key(), c.Value(), &p); err != nil {
 			return nil, false, err
 		}
 		number := c.Key()[1+len(upload):]
+		if len(number) != 2 {
+			return nil, false, rows.BadKey(c.Key())
+		}
 		list = append(list, p.Info(int(number[0])<<8|int(number[1])))
 	}
 	return list, false, c.Err()
@@ -149,7 +162,7 @@ func (p *CompletedPart) check(key, value []byte, part *Part) error {
 	if value == nil {
 		return fmt.Errorf("%w: part %d was not uploaded", ErrInvalidPart, p.Number)
 	}
-	err := rows.Decode(key, value, part)
+	err := decodePart(key, value, part)
 	switch {
 	case err != nil:
 		return err

@@ -48,12 +48,17 @@ func (x *Index) commit(t *badger.Txn) error {
 	if err := x.Damage(); err != nil {
 		return err
 	}
-	if x.opts.Fault != nil {
-		if err := x.opts.Fault("index.commit"); err != nil {
-			return err
-		}
+	if err := x.fault("index.commit"); err != nil {
+		return err
 	}
 	return rowError(t.Commit())
+}
+
+func (x *Index) fault(point string) error {
+	if x.opts.Fault == nil {
+		return nil
+	}
+	return x.opts.Fault(point)
 }
 
 // Loader writes many rows, in transactions of its own: some are seen before
