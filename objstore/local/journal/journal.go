@@ -77,7 +77,7 @@ func (s *Scan) Open(id ID, kept, last uint64, opts Options) (_ *Journal, err err
 		j.active, j.sealed = j.sealed[n-1], j.sealed[:n-1]
 	}
 	if j.active == nil && len(j.free) == 0 {
-		j.refused = j.add(false) // told by Room; until then it can be read
+		j.refused = j.add() // told by Room; until then it can be read
 	}
 	j.acked, err = openAcked(s.dir, id, last)
 	return j, err
@@ -161,7 +161,7 @@ func (j *Journal) grow() {
 	}
 	j.making = true
 	go func() {
-		err := j.add(true)
+		err := j.add()
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.making, j.refused = false, err
@@ -170,7 +170,7 @@ func (j *Journal) grow() {
 }
 
 // add makes a segment.
-func (j *Journal) add(zeros bool) error {
+func (j *Journal) add() error {
 	j.mu.Lock()
 	number := 1
 	for j.taken[number] {
@@ -178,7 +178,7 @@ func (j *Journal) add(zeros bool) error {
 	}
 	j.taken[number] = true
 	j.mu.Unlock()
-	s, err := j.create(number, zeros)
+	s, err := j.create(number)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {
@@ -207,7 +207,7 @@ func (j *Journal) Append(r *Record) error {
 	if err := j.fault("log.write"); err != nil {
 		return err
 	}
-	if _, err := s.f.WriteAt(j.buf, s.end); err != nil {
+	if err := s.write(j.buf); err != nil {
 		return err
 	}
 	r.LSN = h.lsn
@@ -223,6 +223,19 @@ func (j *Journal) Append(r *Record) error {
 	defer j.mu.Unlock()
 	s.end += int64(len(j.buf))
 	return nil
+}
+
+// write writes behind the records of a segment, and ahead of the next.
+func (s *Segment) write(b []byte) error {
+	if _, err := s.f.WriteAt(b, s.end); err != nil {
+		return err
+	}
+	end := s.end + int64(len(b))
+	if end <= s.written {
+		return nil
+	}
+	s.written = end
+	return s.zero(min(end+ahead, s.size))
 }
 
 // segmentFor is the segment that the next bytes go to.
