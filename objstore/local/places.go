@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"caret/objstore"
 	"caret/objstore/local/pack"
@@ -86,6 +87,25 @@ func (b *blobs) take() *waiting {
 	return w
 }
 
+// cut takes away what goes into one record.
+func (w *waiting) cut() *waiting {
+	small, marks := cutBlobs(w.small), min(len(w.marks), maxSideRows)
+	large := min(len(w.large), maxSideRows-marks)
+	part := &waiting{w.small[:small], w.large[:large], w.marks[:marks:marks]}
+	w.small, w.large, w.marks = w.small[small:], w.large[large:], w.marks[marks:]
+	return part
+}
+
+// back takes back what take returned and was not written.
+func (b *blobs) back(w *waiting) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stored = slices.Concat(w.small, w.large, b.stored)
+	for _, row := range w.marks {
+		b.unmarked = append(b.unmarked, objstore.Hash(row.Key[1:]))
+	}
+}
+
 // rows are those of large blobs and of damaged ones. Who was put again counts.
 func (w *waiting) rows() []objstore.Row {
 	rows := w.marks
@@ -124,9 +144,6 @@ func (b *blobs) packed(list []inBulk) {
 	}
 }
 
-// maxSideRows is how many rows of blobs ride along with a group.
-const maxSideRows = 10000
-
 func bytesOf(small []*pending) (n int) {
 	for _, p := range small {
 		n += p.size()
@@ -144,8 +161,6 @@ func cutBlobs(small []*pending) int {
 	}
 	return len(small)
 }
-
-func cutRows(rows []objstore.Row) int { return min(len(rows), maxSideRows) }
 
 // packEnd is how far the packs reach, as the log says.
 type packEnd struct {
