@@ -25,6 +25,7 @@ type blobs struct {
 	stored   []*pending                 // of these, those whose bytes are there
 	waiting  int                        // bytes of what these need in the log
 	inLog    map[objstore.Hash]inLog    // in the log, and not in a pack yet
+	own      map[objstore.Hash]bool     // in the log, and have a row of their own, which counts
 	damaged  map[objstore.Hash]bool     // to be stored again by who puts them
 	unmarked []objstore.Hash            // damaged, of which the log does not say so yet
 }
@@ -47,7 +48,7 @@ type inLog struct {
 
 func newBlobs(s *Store) *blobs {
 	b := &blobs{store: s, gate: txn.NewGate(), pending: make(map[objstore.Hash]*pending),
-		inLog: make(map[objstore.Hash]inLog), damaged: make(map[objstore.Hash]bool), less: make(chan struct{})}
+		inLog: make(map[objstore.Hash]inLog), own: make(map[objstore.Hash]bool), damaged: make(map[objstore.Hash]bool), less: make(chan struct{})}
 	return b
 }
 

@@ -151,21 +151,16 @@ func (s *Store) pack(blobs []inBulk, to uint64) (b bulk, err error) {
 // groups of transactions wait meanwhile.
 const indexChunk = 500
 
-// indexBulk says in the index where blobs are that were packed, unless that
-// says so already: what was damaged and stored again has a row of its own.
+// indexBulk says in the index where blobs are that were packed, unless they were
+// damaged and stored again, and have rows that say it.
 func (s *Store) indexBulk(blobs []inBulk, to uint64) error {
 	for len(blobs) > 0 {
 		n := min(len(blobs), indexChunk)
 		var rows []objstore.Row
-		for _, b := range blobs[:n] {
-			_, err := s.index.get(indexKey(b.hash))
-			if errors.Is(err, objstore.ErrNotFound) {
-				rows = append(rows, objstore.Row{Key: indexKey(b.hash), Value: placeRow(soundRow, b.at)})
-			} else if err != nil {
-				return err
-			}
-		}
 		s.write.Lock()
+		for _, b := range s.blobs.bare(blobs[:n]) {
+			rows = append(rows, objstore.Row{Key: indexKey(b.hash), Value: placeRow(soundRow, b.at)})
+		}
 		err := s.index.apply(rowsOf(&journal.Record{Rows: rows}), s.state)
 		s.write.Unlock()
 		if err != nil {

@@ -54,7 +54,12 @@ func (e engine) Reserve(_ context.Context, sequence string, floor, n uint64) (ui
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
-	e.write.Lock()
+	if err := e.index.writable(); err != nil {
+		return 0, err
+	}
+	if err := e.lockRoomy(); err != nil {
+		return 0, err
+	}
 	defer e.write.Unlock()
 	key := append([]byte{keyNumber}, sequence...)
 	v, err := e.index.get(key)
@@ -70,12 +75,6 @@ func (e engine) Reserve(_ context.Context, sequence string, floor, n uint64) (ui
 	}
 	last := max(stored, floor) + n
 	row := objstore.Row{Key: key, Value: binary.BigEndian.AppendUint64(nil, last)}
-	if err := e.index.writable(); err != nil {
-		return 0, err
-	}
-	if err := e.journal.Room(); err != nil {
-		return 0, noSpace(err)
-	}
 	return last, e.commit(nil, []objstore.Row{row}, nil)
 }
 
@@ -86,8 +85,11 @@ type tx struct {
 }
 
 // maxSide is how much of what blobs need rides along with a group in one
-// record: bytes of small ones, or rows of others.
-const maxSide = 1 << 20
+// record: bytes of small ones, and rows of others.
+const (
+	maxSide     = 1 << 20
+	maxSideRows = 10000
+)
 
 // Commit implements txn.Tx: first the bytes of large blobs, then one record, or
 // a few if many blobs wait. All blobs that were put before an Update began are
@@ -98,31 +100,67 @@ func (t *tx) Commit(b txn.Batch) error {
 	if b.Writes.Len() == 0 && waiting.empty() {
 		return nil
 	}
-	s.write.Lock()
-	defer s.write.Unlock()
 	if err := s.packs.Sync(); err != nil {
 		err = fmt.Errorf("sync packs: %w", noSpace(err))
 		s.fail(err)
 		return err
 	}
-	small, rows := waiting.small, append(waiting.rows(), s.packsRow()...)
-	for len(rows) > maxSideRows || bytesOf(small) > maxSide {
-		part, side := cutBlobs(small), cutRows(rows)
-		if err := s.commit(small[:part], rows[:side], nil); err != nil {
+	for {
+		part := waiting.cut()
+		if waiting.empty() {
+			return s.commitLast(part, b)
+		}
+		if err := s.commitPart(part, nil); err != nil {
+			s.blobs.back(waiting)
 			return err
 		}
-		small, rows = small[part:], rows[side:]
 	}
-	if err := s.commit(small, rows, b.Writes); err != nil {
-		if b.Writes.Len() > 0 {
+}
+
+// commitLast commits the writes of a group with the last of the blobs.
+func (s *Store) commitLast(part *waiting, b txn.Batch) error {
+	if err := s.commitPart(part, b.Writes); err != nil {
+		return err
+	}
+	s.stats.groups.Add(1)
+	s.stats.transactions.Add(int64(b.Transactions))
+	return nil
+}
+
+// commitPart writes a record when there is room for it.
+func (s *Store) commitPart(part *waiting, writes *txn.Tree) error {
+	if err := s.lockRoomy(); err != nil {
+		s.blobs.back(part)
+		return err
+	}
+	defer s.write.Unlock()
+	if err := s.commit(part.small, append(part.rows(), s.packsRow()...), writes); err != nil {
+		if writes != nil && writes.Len() > 0 {
 			err = fmt.Errorf("%w: %w", objstore.ErrUnknownOutcome, err)
 		}
 		return err
 	}
-	s.blobs.logged(waiting)
-	s.stats.groups.Add(1)
-	s.stats.transactions.Add(int64(b.Transactions))
+	s.blobs.logged(part)
 	return nil
+}
+
+// lockRoomy takes write when there is room for a record and the store has not
+// failed. It is not held while waiting, as who makes room needs it.
+func (s *Store) lockRoomy() error {
+	for {
+		if err := s.journal.Room(); err != nil {
+			return noSpace(err)
+		}
+		s.write.Lock()
+		if err := s.failure(); err != nil {
+			s.write.Unlock()
+			return err
+		}
+		if s.journal.Roomy() {
+			return nil
+		}
+		s.write.Unlock()
+	}
 }
 
 // commit writes a record and, when it is on disk, its rows to the index. The

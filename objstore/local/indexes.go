@@ -58,6 +58,11 @@ func (s *Store) openIndex(f *found) error {
 			for _, b := range r.Blobs {
 				s.blobs.inLog[b.Hash] = inLog{b.At, len(b.Data)}
 			}
+			for _, row := range r.Rows {
+				if row.Key[0] == keyIndex && len(row.Key) == 1+len(objstore.Hash{}) {
+					s.blobs.hasRow(objstore.Hash(row.Key[1:]))
+				}
+			}
 		}
 	}
 	list, err := s.indexes()
@@ -66,38 +71,35 @@ func (s *Store) openIndex(f *found) error {
 	}
 	s.space.index.Store(s.tables())
 	full := s.space.full()
-	for _, n := range list {
-		h, err := s.tryIndex(s.indexDir(n), f, full)
-		if err != nil {
-			return err
-		}
-		if h == nil {
-			continue
-		}
-		s.index.set(h, nil)
-		for _, other := range list {
-			if other != n && !full {
-				if err := os.RemoveAll(s.indexDir(other)); err != nil {
-					return err
-				}
-			}
-		}
-		return s.afterIndex(h)
-	}
-	if full {
-		h, err := s.memoryIndex(f)
-		if err != nil {
-			return err
-		}
-		s.index.set(h, nil)
-		return s.afterIndex(h)
-	}
-	h, err := s.makeIndex(f.id, 1+slices.Max(append(list, 0)), f.runs, f.last)
+	h, err := s.oneIndex(list, f, full)
 	if err != nil {
 		return err
 	}
 	s.index.set(h, nil)
+	if !full {
+		// Not before there is another: the log may turn out to be damaged too.
+		for _, n := range list {
+			if dir := s.indexDir(n); dir != h.dir {
+				if err := s.replaced(dir); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return s.afterIndex(h)
+}
+
+// oneIndex opens the newest index that can be used, or makes one.
+func (s *Store) oneIndex(list []int, f *found, full bool) (*held, error) {
+	for _, n := range list {
+		if h, err := s.tryIndex(s.indexDir(n), f, full); h != nil || err != nil {
+			return h, err
+		}
+	}
+	if full {
+		return s.memoryIndex(f)
+	}
+	return s.makeIndex(f.id, 1+slices.Max(append(list, 0)), f.runs, f.last)
 }
 
 // maxMemory is how many bytes of files of rows are read into memory, where they
@@ -138,14 +140,16 @@ func (s *Store) afterIndex(h *held) (err error) {
 }
 
 // tryIndex opens an index and gives it what it lacks; nil if it is to be made
-// anew, when it is set aside, or removed if it never was one.
+// anew.
 func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 	if s.opts.Rebuild || exists(dir+damagedSuffix) {
-		return nil, s.spoiled(dir, full, errors.New("it is to be made anew"))
+		s.spoiled(dir, errors.New("it is to be made anew"))
+		return nil, nil
 	}
 	x, err := index.Open(dir, index.Options{ReadOnly: full, Log: s.log, Fault: s.fault})
 	if errors.Is(err, objstore.ErrCorrupt) {
-		return nil, s.spoiled(dir, full, err)
+		s.spoiled(dir, err)
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
@@ -160,11 +164,19 @@ func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 		err = fmt.Errorf("%w: it is of another store", objstore.ErrCorrupt)
 	case state.LSN > f.last:
 		err = fmt.Errorf("%w: it has come to %d, and the log to %d", objstore.ErrCorrupt, state.LSN, f.last)
+	case len(f.runs) > 0 && state.LSN < f.runs[0].To && state != (index.State{}):
+		// The first run may be one of many that were merged, in which what was
+		// deleted is gone without a trace: the index would keep it.
+		err = fmt.Errorf("%w: it has come to %d, and of what was deleted up to %d nothing is known", objstore.ErrCorrupt, state.LSN, f.runs[0].To)
 	default:
 		err = s.catchUp(h, f, state, full)
 	}
 	if errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, errLog) {
-		return nil, errors.Join(x.Close(), s.spoiled(dir, full, err))
+		s.spoiled(dir, err)
+		if err := x.Close(); err != nil {
+			s.log.Warn("close an index that is not used", "err", err)
+		}
+		return nil, nil
 	}
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
@@ -172,13 +184,13 @@ func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 	return h, nil
 }
 
-// spoiled sets aside an index that can't be used, or removes it if there was
-// one before.
-func (s *Store) spoiled(dir string, full bool, why error) error {
+func (s *Store) spoiled(dir string, why error) {
 	s.log.Warn("the index is made anew", "dir", dir, "because", why)
-	if full {
-		return nil
-	}
+}
+
+// replaced sets aside an index that another has taken the place of, and removes
+// the one that was before.
+func (s *Store) replaced(dir string) error {
 	old, err := filepath.Glob(s.path("set-aside/" + indexPrefix + "*"))
 	if err != nil {
 		return err
@@ -188,10 +200,10 @@ func (s *Store) spoiled(dir string, full bool, why error) error {
 			return err
 		}
 	}
-	if err := os.RemoveAll(dir + damagedSuffix); err != nil {
+	if err := s.setAside(dir); err != nil {
 		return err
 	}
-	return s.setAside(dir)
+	return os.RemoveAll(dir + damagedSuffix)
 }
 
 // errLog marks what is wrong with the log, and not with the index.
@@ -217,8 +229,8 @@ func (s *Store) records() (list []journal.Record, err error) {
 	return list, nil
 }
 
-// catchUp gives an index what it lacks: of runs and segments those that have
-// more. Rows that it has are written once more on the way, and in the end are
+// catchUp gives an index what it lacks: of runs, the first of which it has, and
+// segments those that have more. Rows that it has are written once more on the way, and in the end are
 // what they were.
 func (s *Store) catchUp(h *held, f *found, state index.State, full bool) error {
 	records, err := s.records()
@@ -429,6 +441,9 @@ func (s *Store) complete(f *found) (*held, error) {
 		return nil, err
 	}
 	for _, n := range list {
+		if exists(s.indexDir(n) + damagedSuffix) {
+			continue
+		}
 		x, err := index.Open(s.indexDir(n), index.Options{KeepLog: true, Log: s.log, Fault: s.fault})
 		if errors.Is(err, objstore.ErrCorrupt) {
 			s.log.Warn("the index is damaged too", "err", err)

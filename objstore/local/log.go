@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/index"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/run"
 )
@@ -37,24 +39,58 @@ func (s *Store) openLog() error {
 	if err := os.MkdirAll(s.path("log"), 0o700); err != nil {
 		return err
 	}
-	f, err := s.readLog()
+	f, err := s.soundLog(nil)
 	if err != nil {
 		return err
 	}
+	err = s.takeLog(f)
+	if !errors.Is(err, errLog) || !errors.Is(err, objstore.ErrCorrupt) {
+		return err
+	}
+	// Rows of runs are read only where there is no index that has them.
+	if err := s.journal.Close(); err != nil {
+		return err
+	}
+	s.journal = nil
+	clear(s.blobs.inLog)
+	if f, err = s.soundLog(err); err != nil {
+		return err
+	}
+	return s.takeLog(f)
+}
+
+// soundLog is what there is of a log from which nothing is missing, once it has
+// been mended if it has to be, or is known to be broken.
+func (s *Store) soundLog(broken error) (*found, error) {
+	f, err := s.readLog()
+	if err != nil {
+		return nil, err
+	}
+	if f.broken == nil {
+		f.broken = broken
+	}
 	if f.broken != nil {
 		if err := s.mend(f); err != nil {
-			return err
+			return nil, err
 		}
 		if f, err = s.readLog(); err == nil {
 			err = f.broken
 		}
-		if err != nil {
-			return err
-		}
 	}
+	return f, err
+}
+
+// takeLog opens a log from which nothing is missing, and its index.
+func (s *Store) takeLog(f *found) (err error) {
 	for _, path := range f.damaged {
 		s.log.Warn("a file of the log is damaged and not needed", "file", path)
 		if err := s.setAside(path); err != nil {
+			return err
+		}
+	}
+	// What has the rows of others must be there for sure before they go.
+	if len(f.useless) > 0 {
+		if err := syncDir(s.path("log")); err != nil {
 			return err
 		}
 	}
@@ -201,12 +237,43 @@ func (s *Store) mend(f *found) error {
 	if err == nil {
 		err = s.dump(h, f.id, max(f.reached, state.LSN), records)
 	}
-	return errors.Join(err, h.Close())
+	if err = errors.Join(err, h.Close()); err != nil {
+		return err
+	}
+	rows, err := damagedRows(slices.Concat(f.runs, f.beyond))
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Concat(f.damaged, rows, f.scan.Damaged(f.id, f.kept)) {
+		if err := s.setAside(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// damagedRows are the files of runs with rows that are damaged.
+func damagedRows(infos []run.Info) (paths []string, err error) {
+	for _, info := range infos {
+		r, err := run.Open(info.Path)
+		if err == nil {
+			err = errors.Join(r.Verify(context.Background()), r.Close())
+		}
+		if errors.Is(err, objstore.ErrCorrupt) {
+			paths = append(paths, info.Path)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
 }
 
 // dump writes a run of all rows of an index, which then replaces all runs and
-// records.
+// records. That of its name may be there, damaged: then it ends one behind.
 func (s *Store) dump(h *held, id journal.ID, to uint64, records []journal.Record) error {
+	for exists(run.Path(s.path("log"), 0, to)) {
+		to++
+	}
 	bulk, err := s.pack(recordBlobs(records, 0), to)
 	if err != nil {
 		return err
@@ -222,8 +289,14 @@ func (s *Store) dump(h *held, id journal.ID, to uint64, records []journal.Record
 	for _, b := range bulk.places {
 		w.Bulk(b)
 	}
-	_, err = w.Close()
-	return err
+	if _, err = w.Close(); err != nil {
+		return err
+	}
+	state, err := h.State()
+	if err != nil {
+		return err
+	}
+	return h.Apply(none, index.State{ID: id, LSN: to, Bulk: state.Bulk})
 }
 
 // runs are the files that have the rows of the log up to some LSN.

@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"caret/objstore"
 	"caret/objstore/local/pack"
@@ -86,6 +87,25 @@ func (b *blobs) take() *waiting {
 	return w
 }
 
+// cut takes away what goes into one record.
+func (w *waiting) cut() *waiting {
+	small, marks := cutBlobs(w.small), min(len(w.marks), maxSideRows)
+	large := min(len(w.large), maxSideRows-marks)
+	part := &waiting{w.small[:small], w.large[:large], w.marks[:marks:marks]}
+	w.small, w.large, w.marks = w.small[small:], w.large[large:], w.marks[marks:]
+	return part
+}
+
+// back takes back what take returned and was not written.
+func (b *blobs) back(w *waiting) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stored = slices.Concat(w.small, w.large, b.stored)
+	for _, row := range w.marks {
+		b.unmarked = append(b.unmarked, objstore.Hash(row.Key[1:]))
+	}
+}
+
 // rows are those of large blobs and of damaged ones. Who was put again counts.
 func (w *waiting) rows() []objstore.Row {
 	rows := w.marks
@@ -105,12 +125,32 @@ func (b *blobs) logged(w *waiting) {
 		b.waiting -= p.size()
 	}
 	for _, p := range w.large {
+		b.hasRow(p.hash)
 		delete(b.pending, p.hash)
 		delete(b.damaged, p.hash)
 		b.waiting -= p.size()
 	}
 	close(b.less)
 	b.less = make(chan struct{})
+}
+
+// hasRow remembers that a row says where a blob is, if it is in the log too. The
+// caller has mu, or is alone.
+func (b *blobs) hasRow(h objstore.Hash) {
+	if _, ok := b.inLog[h]; ok {
+		delete(b.inLog, h)
+		b.own[h] = true
+	}
+}
+
+// bare are those of blobs that have no rows of their own.
+func (b *blobs) bare(list []inBulk) []inBulk {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.own) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(l inBulk) bool { return b.own[l.hash] })
 }
 
 // packed forgets small blobs that the index has.
@@ -121,11 +161,9 @@ func (b *blobs) packed(list []inBulk) {
 		if at, ok := b.inLog[l.hash]; ok && at.Segment == l.from {
 			delete(b.inLog, l.hash)
 		}
+		delete(b.own, l.hash)
 	}
 }
-
-// maxSideRows is how many rows of blobs ride along with a group.
-const maxSideRows = 10000
 
 func bytesOf(small []*pending) (n int) {
 	for _, p := range small {
@@ -144,8 +182,6 @@ func cutBlobs(small []*pending) int {
 	}
 	return len(small)
 }
-
-func cutRows(rows []objstore.Row) int { return min(len(rows), maxSideRows) }
 
 // packEnd is how far the packs reach, as the log says.
 type packEnd struct {

@@ -23,7 +23,8 @@ type Options struct {
 	// next one begun. 0 is 512 MiB.
 	PackSize int64
 	// SmallMax is the largest blob, in bytes, that is written to the log first
-	// and to a pack with many others later. 0 is DefaultSmallMax, negative none.
+	// and to a pack with many others later. 0 is DefaultSmallMax, negative none;
+	// at most 1 MiB.
 	SmallMax int
 	// SegmentSize is that of the files of the log. 0 is 32 MiB, or less on a
 	// small disk.
@@ -83,7 +84,7 @@ type Store struct {
 // there can't be opened without losing something, with what can be done.
 func Open(dir string, opts Options) (*Store, error) {
 	opts.PackSize = cmp.Or(opts.PackSize, 512<<20)
-	opts.SmallMax = cmp.Or(opts.SmallMax, DefaultSmallMax)
+	opts.SmallMax = min(cmp.Or(opts.SmallMax, DefaultSmallMax), maxSide)
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -141,14 +142,22 @@ func (s *Store) fault(point string) error {
 func (s *Store) fail(err error) {
 	if s.failed.CompareAndSwap(nil, &err) {
 		s.log.Error("store refuses writes from now on", "err", err)
-		s.journal.Stuck(s.writable())
+		s.journal.Refuse(s.failure())
 	}
+}
+
+// failure says why nothing is written any more; nil if it is.
+func (s *Store) failure() error {
+	if err := s.failed.Load(); err != nil {
+		return fmt.Errorf("%w: %w", objstore.ErrFailed, *err)
+	}
+	return nil
 }
 
 // writable says why nothing can be written.
 func (s *Store) writable() error {
-	if err := s.failed.Load(); err != nil {
-		return fmt.Errorf("%w: %w", objstore.ErrFailed, *err)
+	if err := s.failure(); err != nil {
+		return err
 	}
 	return s.space.check()
 }

@@ -47,9 +47,11 @@ type Journal struct {
 	free    []*Segment // of no use any more, or new
 	taken   map[int]bool
 	making  bool
-	refused error // why the last segment could not be made
+	refused error // why the last segment could not be made; told once
+	never   error // why there will be no room any more
 	closed  bool
 
+	broken error  // of a write or sync, after which nobody knows what is on disk
 	last   uint64 // LSN of the last record
 	synced uint64 // LSN of the last one that is on disk
 	sum    uint32 // of the last record's header
@@ -79,8 +81,10 @@ func (s *Scan) Open(id ID, kept, last uint64, opts Options) (_ *Journal, err err
 	if j.active == nil && len(j.free) == 0 {
 		j.refused = j.add() // told by Room; until then it can be read
 	}
-	j.acked, err = openAcked(s.dir, id, last)
-	return j, err
+	if j.acked, err = openAcked(s.dir, id, last); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
 // adopt takes over a segment: to be read, if it has records that are needed, or
@@ -91,19 +95,16 @@ func (j *Journal) adopt(g *scanned, id ID, kept uint64) error {
 		return err
 	}
 	s := &Segment{path: g.path, size: g.size, f: f}
-	// Nobody was told of these, and if what comes now is just as what was before
-	// them, they would seem to follow it.
-	for _, stray := range g.strays {
-		if stray.lsn > j.last {
-			if _, err := f.WriteAt(make([]byte, headerSize), int64(stray.at)); err != nil {
-				return errors.Join(err, f.Close())
-			}
-		}
+	needed := len(g.chain) > 0 && g.chain[0].id == id && g.last().lsn > kept && g.last().lsn <= j.last
+	// A process that was killed before it synced what it wrote leaves it to be read
+	// here, and acked is about to say that it is on disk.
+	if err := j.settle(g, f, needed); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	if n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(g.path), suffix)); err == nil {
 		j.taken[n] = true
 	}
-	if len(g.chain) > 0 && g.chain[0].id == id && g.last().lsn > kept && g.last().lsn <= j.last {
+	if needed {
 		s.first, s.last, s.end = g.first(), g.last().lsn, g.end()
 		if s.last == j.last {
 			j.sum = g.last().sum
@@ -117,6 +118,28 @@ func (j *Journal) adopt(g *scanned, id ID, kept uint64) error {
 	}
 	j.free = append(j.free, s)
 	return nil
+}
+
+// settle makes durable what is in a segment, if it is needed. Records behind the
+// last are made none: nobody was told of them, and if what comes now is just as
+// what was before them, they would seem to follow it.
+func (j *Journal) settle(g *scanned, f *os.File, needed bool) error {
+	for _, stray := range g.strays {
+		if stray.lsn <= j.last {
+			continue
+		}
+		if _, err := f.WriteAt(make([]byte, headerSize), int64(stray.at)); err != nil {
+			return err
+		}
+		needed = true
+	}
+	if !needed {
+		return nil
+	}
+	if err := j.fault("log.open.sync"); err != nil {
+		return err
+	}
+	return os.NewSyscallError("fdatasync", unix.Fdatasync(int(f.Fd())))
 }
 
 func (j *Journal) number(s *Segment) int {
@@ -136,6 +159,9 @@ func (j *Journal) Room() error {
 		if j.closed {
 			return objstore.ErrClosed
 		}
+		if j.never != nil {
+			return j.never
+		}
 		if j.refused != nil {
 			err := j.refused
 			j.refused = nil // so that the next who asks tries again
@@ -150,6 +176,14 @@ func (j *Journal) Room() error {
 		j.grow()
 	}
 	return nil
+}
+
+// Roomy says whether there is room now, so that Append does not wait. For who
+// appends.
+func (j *Journal) Roomy() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.roomy(j.active) || len(j.free) > 0
 }
 
 func (j *Journal) roomy(s *Segment) bool { return s != nil && s.end+MaxRecord <= s.size }
@@ -190,8 +224,12 @@ func (j *Journal) add() error {
 }
 
 // Append writes a record and sets its LSN and where its blobs are. It is
-// durable after the next Sync. An error leaves open whether it is there.
+// durable after the next Sync. An error leaves open whether it is there, and
+// nothing more is written then.
 func (j *Journal) Append(r *Record) error {
+	if j.broken != nil {
+		return j.broken
+	}
 	j.buf = append(j.buf[:0], make([]byte, headerSize)...)
 	j.buf = r.appendBody(j.buf)
 	if len(j.buf) > MaxRecord {
@@ -204,10 +242,11 @@ func (j *Journal) Append(r *Record) error {
 	body := j.buf[headerSize:]
 	h := header{length: uint32(len(body)), lsn: j.last + 1, synced: j.synced, id: j.id, before: j.sum, body: checksum(body)}
 	h.append(j.buf[:0])
-	if err := j.fault("log.write"); err != nil {
-		return err
+	if err = j.fault("log.write"); err == nil {
+		err = s.write(j.buf)
 	}
-	if err := s.write(j.buf); err != nil {
+	if err != nil {
+		j.broken = err
 		return err
 	}
 	r.LSN = h.lsn
@@ -277,11 +316,16 @@ func (j *Journal) Seal() error {
 	return nil
 }
 
-// Sync makes all records durable that were appended.
+// Sync makes all records durable that were appended. Once it has failed it always
+// does: the system tells of what it could not write but once.
 func (j *Journal) Sync() error {
-	if j.synced == j.last {
-		return nil
+	if j.broken == nil && j.synced < j.last {
+		j.broken = j.sync()
 	}
+	return j.broken
+}
+
+func (j *Journal) sync() error {
 	if err := j.fault("log.sync"); err != nil {
 		return err
 	}
@@ -382,6 +426,15 @@ func (j *Journal) fault(point string) error {
 		return nil
 	}
 	return j.opts.Fault(point)
+}
+
+// Refuse tells who waits for room, and whoever does later, that there will be none
+// any more.
+func (j *Journal) Refuse(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.never = err
+	j.changed.Broadcast()
 }
 
 // Stuck tells who waits for room why there is none, and will be none for now.

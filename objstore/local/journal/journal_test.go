@@ -222,6 +222,118 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+// TestUnsynced: a record that a killed process did not sync is on disk before it
+// is said to be.
+func TestUnsynced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openLog(t, dir, 0)
+	write(t, j, 1, 3)
+	if err := j.Append(record(4)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	fault := func(point string) error {
+		if point == "log.open.sync" {
+			return broken
+		}
+		return nil
+	}
+	if j, err := s.Open(testID, 0, 4, Options{Size: 1, Fault: fault}); !errors.Is(err, broken) {
+		t.Errorf("opened: %v, %v", j, err)
+	}
+	if _, lsn, _, err := readAcked(dir); lsn != 3 || err != nil {
+		t.Errorf("%d are said to be on disk, %v", lsn, err)
+	}
+	if j, err := s.Open(testID, 4, 4, Options{Size: 1, Fault: fault}); err != nil {
+		t.Errorf("nothing is needed of it: %v", err)
+	} else if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBroken: behind a record that could not be written or synced nothing is.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"log.write", "log.sync", "log.acked"} {
+		s, err := ReadDir(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken, fails := errors.New("broken"), 1
+		j, err := s.Open(testID, 0, 0, Options{Size: 1, Fault: func(point string) error {
+			if point == at && fails > 0 {
+				fails--
+				return broken
+			}
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		if err := errors.Join(j.Append(record(1)), j.Sync()); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", at, err)
+		}
+		if err := j.Append(record(2)); !errors.Is(err, broken) {
+			t.Errorf("after %s a record is written: %v", at, err)
+		}
+		if err := j.Sync(); !errors.Is(err, broken) {
+			t.Errorf("after %s it is synced: %v", at, err)
+		}
+	}
+}
+
+// TestRefuse: all who wait for room are told that there will be none, and who
+// comes later too.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	j := openLog(t, t.TempDir(), 0)
+	for n := 1; len(j.Segments()) < maxSegments || j.Roomy(); n++ {
+		if err := j.Room(); err != nil {
+			t.Fatal(err)
+		}
+		write(t, j, n, n)
+		if err := j.Seal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := errors.New("broken")
+	told := make(chan error)
+	for range 3 {
+		go func() { told <- j.Room() }()
+	}
+	j.Refuse(broken)
+	for range 3 {
+		if err := <-told; !errors.Is(err, broken) {
+			t.Errorf("there is room: %v", err)
+		}
+	}
+	if err := j.Room(); !errors.Is(err, broken) {
+		t.Errorf("there is room: %v", err)
+	}
+}
+
+// TestNoAcked: a file beside the log that can't be opened is an error.
+func TestNoAcked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, ackedName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadDir(dir)
+	if err != nil {
+		return // no less
+	}
+	if j, err := s.Open(testID, 0, 0, Options{Size: 1}); err == nil || j != nil {
+		t.Errorf("opened: %v, %v", j, err)
+	}
+}
+
 // TestBody: what is decoded is what was encoded, and nothing makes the decoder panic.
 func TestBody(t *testing.T) {
 	t.Parallel()

@@ -160,6 +160,20 @@ func (s *Scan) Follow(id ID, after uint64) (last, reached uint64, err error) {
 		objstore.ErrCorrupt, end.last+1, reached, where)
 }
 
+// Damaged are the segments in which the records end that follow LSN after though
+// others were written, and those that have such.
+func (s *Scan) Damaged(id ID, after uint64) (paths []string) {
+	end := s.follow(id, after)
+	_, reached, _ := s.Follow(id, after)
+	for _, g := range s.segments {
+		strays := slices.ContainsFunc(g.strays, func(f found) bool { return f.id == id && f.lsn > end.last })
+		if reached > end.last && (g == end.in || strays) {
+			paths = append(paths, g.path)
+		}
+	}
+	return paths
+}
+
 // chainEnd is where the records end that follow some LSN.
 type chainEnd struct {
 	last uint64

@@ -51,6 +51,9 @@ type Packs struct {
 	files map[uint32]*file
 	last  uint32
 	fresh bool // files were made whose names are not on disk for sure
+
+	syncing sync.Mutex // held by Sync: what one has begun to sync, another must not take for synced
+	broken  error      // of a Sync, after which nobody knows what is on disk
 }
 
 type file struct {
@@ -142,7 +145,7 @@ func (p *Packs) reserve(length int64) (*file, int64, error) {
 }
 
 // Append writes a blob; it is durable after the next Sync. If it fails its room
-// is lost and a new pack is begun, as what is in it is not known.
+// is given back, or, if others have theirs behind it, lost with a new pack begun.
 func (p *Packs) Append(h objstore.Hash, data []byte) (Place, error) {
 	return p.append(appendHeader(make([]byte, 0, recordHeader), h, len(data)), data)
 }
@@ -160,11 +163,19 @@ func (p *Packs) append(header, data []byte) (Place, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		k.full = true
+		k.giveBack(off, at.Offset+int64(at.Length))
 		return Place{}, fmt.Errorf("write pack %d: %w", k.id, err)
 	}
 	k.dirty = true
 	return at, nil
+}
+
+// giveBack takes back room that was reserved and may be written to in part: a
+// disk that is full for an hour must not leave a pack for each attempt.
+func (k *file) giveBack(off, end int64) {
+	if k.full = k.full || k.end != end || k.f.Truncate(off) != nil; !k.full {
+		k.end = off
+	}
 }
 
 // writeAll writes pieces behind each other in one call without joining them.
@@ -189,8 +200,18 @@ func writeAll(f *os.File, off int64, iov ...[]byte) error {
 	}
 }
 
-// Sync makes everything durable whose append has returned.
+// Sync makes everything durable whose append has returned. Once it has failed it
+// always does: the system tells of what it could not write but once.
 func (p *Packs) Sync() error {
+	p.syncing.Lock()
+	defer p.syncing.Unlock()
+	if p.broken == nil {
+		p.broken = p.sync()
+	}
+	return p.broken
+}
+
+func (p *Packs) sync() error {
 	p.mu.Lock()
 	var dirty []*file
 	for _, k := range p.files {
@@ -224,7 +245,7 @@ func (p *Packs) Has(at Place) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.files[at.Pack]
-	return k != nil && at.Offset >= 0 && at.Length >= 0 && at.Offset+int64(at.Length) <= k.end
+	return k != nil && at.Offset >= 0 && at.Length >= 0 && int64(at.Length) <= k.end-at.Offset
 }
 
 // Read appends the bytes of a place to buf. Their hash is left to the caller.

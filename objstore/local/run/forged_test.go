@@ -52,7 +52,7 @@ func (f forgery) write(t *testing.T, path string, is identity) {
 func TestForged(t *testing.T) {
 	t.Parallel()
 	is := identity{from: 1, to: 2}
-	at := path(t.TempDir(), 1, 2)
+	at := Path(t.TempDir(), 1, 2)
 	block := func(keys ...string) forgedBlock {
 		var rows []Row
 		for _, k := range keys {
@@ -96,7 +96,7 @@ func TestForged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	back := path(filepath.Dir(at), 2, 2)
+	back := Path(filepath.Dir(at), 2, 2)
 	forgery{}.write(t, back, identity{from: 2, to: 2})
 	if _, err := Open(back); !errors.Is(err, objstore.ErrCorrupt) {
 		t.Errorf("a run of nothing: %v", err)

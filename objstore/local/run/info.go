@@ -112,5 +112,5 @@ func noSpace(err error) error {
 	return err
 }
 
-// path is where a run is.
-func path(dir string, from, to uint64) string { return filepath.Join(dir, name(from, to)) }
+// Path is where the run is that has what was written after from, up to to.
+func Path(dir string, from, to uint64) string { return filepath.Join(dir, name(from, to)) }

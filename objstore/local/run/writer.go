@@ -47,7 +47,7 @@ type Writer struct {
 // fs.ErrExist. The caller calls Close or Abort.
 func Create(dir string, id [8]byte, from, to uint64, opts Options) (*Writer, error) {
 	w := &Writer{dir: dir, is: identity{id, from, to}}
-	w.info = Info{Path: path(dir, from, to), ID: id, From: from, To: to}
+	w.info = Info{Path: Path(dir, from, to), ID: id, From: from, To: to}
 	if err := w.create(opts); err != nil {
 		return nil, fmt.Errorf("create run %s: %w", w.info.Path, noSpace(err))
 	}
