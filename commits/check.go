@@ -58,7 +58,7 @@ type ChainCheck struct {
 	next    uint64 // commit that is to come
 	key     []byte // of the record that was read last
 	records recordChain
-	todo    []Commit    // whose ids and changes are to be looked at
+	todo    []Commit      // whose ids and changes are to be looked at
 	sum     *changesCheck // of the first of todo, if its changes are rows
 }
 

@@ -130,7 +130,8 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 	} else if err != nil {
 		return nil, err
 	}
-	if err := jobs.CheckMarks(ctx, s.db); err != nil {
+	// What is refused here is asked for again in the background.
+	if err := jobs.CheckMarks(ctx, s.db); err != nil && !jobs.Refused(err) {
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))

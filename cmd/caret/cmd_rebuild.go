@@ -21,8 +21,8 @@ func rebuildCommand(p process) *cli.Command {
 	data.Destination = &dir
 	return &cli.Command{
 		Name: "rebuild", Usage: "make the index of a data directory anew",
-		Description: "Everything is in DIR/log and DIR/packs; the index beside them finds it quickly.\n" +
-			"A start makes it anew when it is missing or damaged; this does so at once.\n" +
+		Description: "Everything is in DIR/log and DIR/packs; the index beside them finds it.\n" +
+			"A start makes that anew when it is missing or damaged; this does it at once.\n" +
 			"What was there before is kept in DIR/set-aside until the next time.\n\n" +
 			"If the log itself has lost something that the index does not have either, a\n" +
 			"start refuses. --accept-loss then keeps everything that can be read; `caret\n" +

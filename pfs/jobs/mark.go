@@ -42,6 +42,9 @@ func CheckMarks(ctx context.Context, db objstore.Rows) error {
 
 // markAll adds the marks, if that is asked for.
 func (r *Runner) markAll(ctx context.Context) error {
+	if err := CheckMarks(ctx, r.DB); err != nil {
+		return err
+	}
 	return r.each(ctx, commits.MarkingKey()[0], r.mark)
 }
 

@@ -247,7 +247,7 @@ func TestBody(t *testing.T) {
 		if len(body) > 0 {
 			body[rapid.IntRange(0, len(body)-1).Draw(t, "at")] ^= byte(rapid.IntRange(1, 255).Draw(t, "by"))
 		}
-		decodeBody(body) //nolint:errcheck // it must not panic
+		decodeBody(body) // it must not panic
 	})
 }
 

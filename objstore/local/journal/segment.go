@@ -30,7 +30,7 @@ func (p Place) Read(buf []byte, length int) ([]byte, error) {
 	n := len(buf)
 	buf = append(buf, make([]byte, length)...)
 	if _, err := p.Segment.f.ReadAt(buf[n:], p.Offset); err != nil {
-		return nil, fmt.Errorf("%w: read log: %v", objstore.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: read log: %v", objstore.ErrCorrupt, err) //nolint:errorlint // io.EOF would be taken for the end of content
 	}
 	return buf, nil
 }
@@ -59,7 +59,7 @@ func (s *Segment) Path() string { return s.path }
 func (s *Segment) bytes() ([]byte, error) {
 	b := make([]byte, s.end)
 	if _, err := s.f.ReadAt(b, 0); err != nil {
-		return nil, fmt.Errorf("%w: read %s: %v", objstore.ErrCorrupt, s.path, err)
+		return nil, fmt.Errorf("%w: read %s: %v", objstore.ErrCorrupt, s.path, err) //nolint:errorlint // io.EOF would be taken for the end of content
 	}
 	return b, nil
 }

@@ -244,7 +244,7 @@ func (p *Packs) Read(at Place, buf []byte) ([]byte, error) {
 	n := len(buf)
 	buf = slices.Grow(buf, at.Length)[:n+at.Length]
 	if _, err := k.f.ReadAt(buf[n:], at.Offset); err != nil {
-		return nil, fmt.Errorf("%w: read pack %d at %d: %v", objstore.ErrCorrupt, at.Pack, at.Offset, err)
+		return nil, fmt.Errorf("%w: read pack %d at %d: %v", objstore.ErrCorrupt, at.Pack, at.Offset, err) //nolint:errorlint // io.EOF would be taken for the end of content
 	}
 	return buf, nil
 }
