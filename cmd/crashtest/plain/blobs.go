@@ -3,9 +3,10 @@ package plain
 import (
 	"errors"
 	"fmt"
-	"github.com/zeebo/blake3"
 	"os"
 	"path/filepath"
+
+	"github.com/zeebo/blake3"
 )
 
 // An extract is a part of a file.

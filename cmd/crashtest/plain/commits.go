@@ -6,10 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"github.com/zeebo/blake3"
-	"google.golang.org/protobuf/encoding/protowire"
 	"maps"
 	"slices"
+
+	"github.com/zeebo/blake3"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // A Commit is the record of a commit.

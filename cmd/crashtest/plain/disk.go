@@ -3,9 +3,10 @@ package plain
 import (
 	"bytes"
 	"fmt"
-	"github.com/klauspost/compress/zstd"
 	"os"
 	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // A disk is what log/ and packs/ of a data directory hold.
@@ -15,7 +16,8 @@ type disk struct {
 	rows  map[string][]byte    // by key, which begins with the byte of its kind
 	small map[[32]byte]extract // blobs in records and bulks
 	zstd  *zstd.Decoder
-	Seen  struct{ Runs, Superseded, Segments, Records, Bulks, Layers int }
+	// Seen counts what there was to be read.
+	Seen struct{ Runs, Superseded, Segments, Records, Bulks, Layers int }
 }
 
 // readDisk reads the rows of a data directory, and where its small blobs are.

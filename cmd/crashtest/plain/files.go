@@ -1,15 +1,15 @@
 package plain
 
 import (
-	"encoding/hex"
-	"github.com/zeebo/blake3"
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/zeebo/blake3"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // A lineage is the commits of a branch, or of a stretch of its past.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/zeebo/blake3"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/zeebo/blake3"
 )
 
 // A logRecord is a record of the log.

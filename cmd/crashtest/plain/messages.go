@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
