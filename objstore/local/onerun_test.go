@@ -59,7 +59,7 @@ func TestOnlyRun(t *testing.T) {
 					t.Error(err)
 				}
 				aside, err := filepath.Glob(filepath.Join(dir, "set-aside", "run-*"))
-				if len(aside) != 1 && !(with == "index" && at == "rows") || err != nil {
+				if len(aside) != 1 && (with != "index" || at != "rows") || err != nil {
 					t.Errorf("set aside: %q, %v", aside, err)
 				}
 			})
