@@ -93,19 +93,22 @@ func (r *request) getCORS() error {
 	return r.reply(config)
 }
 
+// maxCORS is the most bytes of a CORS configuration, as AWS has it.
+const maxCORS = 64 << 10
+
 // putCORS is PutBucketCors.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 func (r *request) putCORS() error {
 	if err := r.allowed(); err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
+	r.Body = http.MaxBytesReader(r.w, r.Body, maxCORS)
 	body, err := r.body()
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	config, err := cors.Parse(body, maxXML)
+	config, err := cors.Parse(body, maxCORS)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,9 @@ type Blobs interface {
 // of PostgreSQL.
 const MaxKey = 2500
 
+// MaxValue is the longest value of a row, in bytes.
+const MaxValue = 1<<20 - 1<<10
+
 // Subject says what an Update is about, as a path of names from the whole to
 // the part, such as "sales/master"; "" is nothing in particular. It is a hint:
 // a store may let Updates of one subject, or of a part of it, wait for each
@@ -77,7 +80,8 @@ type Rows interface {
 	// everything fn wrote is durable, as are all blobs put before. fn may be
 	// run more than once and must not call View or Update. Concurrent
 	// Updates appear in one order, each atomic, and may share a sync.
-	// A transaction may write about 3 MiB in 30,000 rows; beyond: ErrTooLarge.
+	// A transaction may write about 3 MiB in 30,000 rows, and values of at most
+	// MaxValue; beyond: ErrTooLarge.
 	// ErrUnknownOutcome says that it may or may not have been committed.
 	Update(ctx context.Context, about Subject, fn func(Writer) error) error
 

@@ -22,6 +22,11 @@ func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
 	if err := update(func(tx objstore.Writer) error { return tx.Set(bytes.Repeat([]byte("k"), objstore.MaxKey), nil) }); err != nil {
 		t.Errorf("the longest key: %v", err)
 	}
+	for size, want := range map[int]error{objstore.MaxValue: nil, objstore.MaxValue + 1: objstore.ErrTooLarge} {
+		if err := update(func(tx objstore.Writer) error { return tx.Set([]byte("value"), make([]byte, size)) }); !errors.Is(err, want) {
+			t.Errorf("a value of %d bytes: %v", size, err)
+		}
+	}
 	fill := func(name string, rows, size int, more func(objstore.Writer) bool) error {
 		return update(func(tx objstore.Writer) error {
 			for i := range rows {
@@ -39,7 +44,7 @@ func testLimits(t *testing.T, s objstore.Store, _ Reopen) {
 	if err := fill("rows", 60_000, 0, always); !errors.Is(err, objstore.ErrTooLarge) {
 		t.Errorf("60,000 rows: %v", err)
 	}
-	if err := fill("bytes", 8, 1<<20, always); !errors.Is(err, objstore.ErrTooLarge) {
+	if err := fill("bytes", 8, 1_000_000, always); !errors.Is(err, objstore.ErrTooLarge) {
 		t.Errorf("8 MiB: %v", err)
 	}
 	if err := fill("ok", 20_000, 5, always); err != nil {

@@ -130,7 +130,7 @@ func TestTooLarge(t *testing.T) {
 			if page, err := tx.Page(objstore.Range{}, 100); len(page) != i || err != nil {
 				t.Errorf("the %dth finds %d rows, %v", i, len(page), err)
 			}
-			return tx.Set(fmt.Append(nil, i), make([]byte, 1<<20))
+			return tx.Set(fmt.Append(nil, i), make([]byte, objstore.MaxValue))
 		}, want(t, fmt.Sprint(i), nil))
 	}
 	for what, fn := range map[string]func(objstore.Writer) error{
@@ -145,7 +145,7 @@ func TestTooLarge(t *testing.T) {
 		},
 		"more yet, though told": func(tx objstore.Writer) error {
 			for range 10 {
-				tx.Set([]byte("x"), make([]byte, 1<<20))
+				tx.Set([]byte("x"), make([]byte, objstore.MaxValue))
 			}
 			return nil
 		},

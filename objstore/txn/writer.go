@@ -49,6 +49,9 @@ func (w *writer) put(key, value []byte) error {
 	if len(key) == 0 || len(key) > objstore.MaxKey {
 		return fmt.Errorf("row key of %d bytes; it may have 1 to %d", len(key), objstore.MaxKey)
 	}
+	if len(value) > objstore.MaxValue {
+		return fmt.Errorf("%w: value of %d bytes; it may have %d", objstore.ErrTooLarge, len(value), objstore.MaxValue)
+	}
 	if w.filled(1) {
 		return w.tooLarge()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/dgraph-io/badger/v4"
@@ -49,9 +50,24 @@ func (x *Index) commit(t *badger.Txn) error {
 		return err
 	}
 	if err := x.fault("index.commit"); err != nil {
+		return x.fail(fmt.Errorf("%w: %w", objstore.ErrCorrupt, err))
+	}
+	if err := x.Stuck(); err != nil {
 		return err
 	}
-	return rowError(t.Commit())
+	done := make(chan error, 1)
+	t.CommitWith(func(err error) { done <- err })
+	select {
+	case err := <-done:
+		if err != nil {
+			// It may have no memtable any more, and would end the process at the next
+			// commit.
+			err = x.fail(fmt.Errorf("%w: badger: %w", objstore.ErrCorrupt, rowError(err)))
+		}
+		return err
+	case <-x.stuck.failed:
+		return x.Stuck()
+	}
 }
 
 func (x *Index) fault(point string) error {

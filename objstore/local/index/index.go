@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -30,6 +31,8 @@ type Options struct {
 	KeepLog bool
 	// Log takes what badger says; not nil.
 	Log *slog.Logger
+	// CloseWithin is how long Close waits for badger; 0 is a minute.
+	CloseWithin time.Duration
 	// Fault, if set, is called before each commit with its name, and makes it
 	// fail with the error it returns. For tests.
 	Fault func(point string) error
@@ -55,7 +58,8 @@ type Index struct {
 	opts    Options
 	db      *badger.DB
 	damage  atomic.Pointer[error] // the first that was noticed
-	noticed uint64                // count of what was noticed before it was opened
+	stuck   *stuck
+	noticed uint64 // count of what was noticed before it was opened
 }
 
 // stateKey is where the State is. No other key is as short.
@@ -69,14 +73,14 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 			return nil, err
 		}
 	}
-	x := &Index{dir: dir, opts: opts, noticed: notices.Load()}
+	x := &Index{dir: dir, opts: opts, noticed: notices.Load(), stuck: &stuck{log: opts.Log, failed: make(chan struct{})}}
 	watchErrors()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p)
 		}
 	}()
-	x.db, err = badger.Open(badgerOptions(dir, opts))
+	x.db, err = badger.Open(badgerOptions(dir, opts).WithLogger(x.stuck))
 	if err != nil {
 		return nil, openError(err)
 	}
@@ -101,8 +105,7 @@ func badgerOptions(dir string, opts Options) badger.Options {
 		WithCompactL0OnClose(true).
 		WithVerifyValueChecksum(true).
 		WithValueLogFileSize(64 << 20).
-		WithMetricsEnabled(false).
-		WithLogger(badgerLog{opts.Log})
+		WithMetricsEnabled(false)
 }
 
 // discardName is the file in which badger counts what is of no use in its value log.
@@ -291,21 +294,3 @@ func (x *Index) Size() int64 {
 	lsm, _ := x.db.Size()
 	return lsm
 }
-
-// Close writes out what is in memory and closes the index.
-func (x *Index) Close() (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p)
-		}
-	}()
-	return x.db.Close()
-}
-
-// badgerLog hands badger's messages on.
-type badgerLog struct{ log *slog.Logger }
-
-func (l badgerLog) Errorf(f string, a ...any)   { l.log.Error("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Warningf(f string, a ...any) { l.log.Warn("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Infof(f string, a ...any)    { l.log.Debug("badger: " + fmt.Sprintf(f, a...)) }
-func (l badgerLog) Debugf(string, ...any)       {}

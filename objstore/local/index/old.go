@@ -23,14 +23,14 @@ func ReadOld(dir string, log *slog.Logger, fn func(objstore.Row) error) (err err
 	if err := prepare(dir, Options{KeepLog: true}); err != nil {
 		return err
 	}
-	x := &Index{dir: dir, opts: Options{Log: log}, noticed: notices.Load()}
+	x := &Index{dir: dir, opts: Options{Log: log}, noticed: notices.Load(), stuck: &stuck{log: log, failed: make(chan struct{})}}
 	watchErrors()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p)
 		}
 	}()
-	db, err := badger.Open(badgerOptions(dir, x.opts).WithSyncWrites(true))
+	db, err := badger.Open(badgerOptions(dir, x.opts).WithSyncWrites(true).WithLogger(x.stuck))
 	if err != nil {
 		return openError(err)
 	}
