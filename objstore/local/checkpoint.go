@@ -19,48 +19,81 @@ import (
 // segment after another, until the log is closed and there are none.
 func (s *Store) checkpoint() {
 	for segment := s.journal.Sealed(); segment != nil; segment = s.journal.Sealed() {
-		err := s.flush(segment)
-		if err == nil {
-			s.merges.wake()
-			continue
+		f := &flushing{segment: segment}
+		for err := s.flush(f); err != nil; err = s.flush(f) {
+			err = fmt.Errorf("write a checkpoint: %w", noSpace(err))
+			s.log.Error("the log is not given back", "err", err)
+			// Once there is room, or another index, it can go on.
+			if !errors.Is(err, objstore.ErrNoSpace) && s.index.writable() == nil {
+				s.fail(err)
+			}
+			if s.failure() != nil {
+				return
+			}
+			s.journal.Stuck(err)
+			select {
+			case <-s.closing:
+				return // the next start goes on
+			case <-time.After(time.Second):
+			}
 		}
-		s.log.Error("write a checkpoint", "err", err)
-		s.journal.Stuck(fmt.Errorf("write a checkpoint: %w", noSpace(err)))
-		if !errors.Is(noSpace(err), objstore.ErrNoSpace) {
-			s.fail(fmt.Errorf("write a checkpoint: %w", err))
-			return
-		}
-		select {
-		case <-s.closing:
-			return // the next start goes on
-		case <-time.After(time.Second):
-		}
+		s.merges.wake()
 	}
+}
+
+// flushing is a segment on its way to a run and packs. What is done of it is not
+// done again when the rest is tried again: it takes room for ever.
+type flushing struct {
+	segment *journal.Segment
+	read    bool
+	records []journal.Record
+	bulk    bulk
+	written bool // the run is there
 }
 
 // flush writes the rows of a segment to a run and its small blobs to a pack, and
 // frees it.
-func (s *Store) flush(segment *journal.Segment) error {
-	after := s.runs.to()
-	records, err := segment.Records(after)
-	if err != nil {
+func (s *Store) flush(f *flushing) error {
+	if err := s.index.writable(); err != nil {
 		return err
 	}
-	bulk, err := s.pack(recordBlobs(records, after), segment.Last())
-	if err != nil {
+	if !f.written {
+		if err := s.flushRun(f); err != nil {
+			return err
+		}
+		f.written, f.records = true, nil
+	}
+	if err := s.indexBulk(f.bulk.blobs, f.segment.Last()); err != nil {
 		return err
 	}
-	w, err := run.Create(s.path("log"), s.id, after, segment.Last(), run.Options{Fault: s.fault})
+	s.blobs.packed(f.bulk.blobs)
+	s.journal.Free(f.segment)
+	return nil
+}
+
+// flushRun writes the run, behind a pack.
+func (s *Store) flushRun(f *flushing) (err error) {
+	after, to := s.runs.to(), f.segment.Last()
+	if !f.read {
+		if f.records, err = f.segment.Records(after); err != nil {
+			return err
+		}
+		f.read, f.bulk.blobs = true, recordBlobs(f.records, after)
+	}
+	if err := s.pack(&f.bulk, to); err != nil {
+		return err
+	}
+	w, err := run.Create(s.path("log"), s.id, after, to, run.Options{Fault: s.fault})
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	for _, row := range lastRows(records) {
+	for _, row := range lastRows(f.records) {
 		if err := w.Add(row); err != nil {
 			return err
 		}
 	}
-	for _, b := range bulk.places {
+	for _, b := range f.bulk.places {
 		w.Bulk(b)
 	}
 	info, err := w.Close()
@@ -68,11 +101,6 @@ func (s *Store) flush(segment *journal.Segment) error {
 		return err
 	}
 	s.runs.add(info)
-	if err := s.indexBulk(bulk.blobs, segment.Last()); err != nil {
-		return err
-	}
-	s.blobs.packed(bulk.blobs)
-	s.journal.Free(segment)
 	return nil
 }
 
@@ -100,9 +128,10 @@ type inBulk struct {
 	at   pack.Place
 }
 
-// bulk is where small blobs of the log went.
+// bulk is small blobs, and where those of them went that are in packs.
 type bulk struct {
 	blobs  []inBulk
+	packed int // how many of them, the first
 	places []run.Bulk
 }
 
@@ -122,29 +151,32 @@ func recordBlobs(records []journal.Record, after uint64) (list []inBulk) {
 // bulkSize is how many bytes of blobs are written to a pack at once.
 const bulkSize = 4 << 20
 
-// pack writes small blobs to packs, durably. to is the LSN up to which these are
-// all there are.
-func (s *Store) pack(blobs []inBulk, to uint64) (b bulk, err error) {
-	b.blobs = blobs
-	for len(blobs) > 0 {
+// pack writes the small blobs that are not yet in packs to these, durably. to is
+// the LSN up to which they are all there are. After an error it can be called
+// again.
+func (s *Store) pack(b *bulk, to uint64) error {
+	for b.packed < len(b.blobs) {
+		rest := b.blobs[b.packed:]
 		var data [][]byte
-		for size := 0; len(data) < len(blobs) && size < bulkSize; size += len(data[len(data)-1]) {
-			data = append(data, blobs[len(data)].data)
+		for size := 0; len(data) < len(rest) && size < bulkSize; size += len(data[len(data)-1]) {
+			data = append(data, rest[len(data)].data)
 		}
 		place, at, err := s.packs.AppendBulk(data)
 		if err != nil {
-			return b, err
+			return err
 		}
 		for i := range data {
-			blobs[i].at = at[i]
+			rest[i].at = at[i]
 		}
-		blobs = blobs[len(data):]
-		b.places = append(b.places, run.Bulk{Pack: place.Pack, Offset: place.Offset, Length: int64(place.Length), To: to})
 		if err := s.packs.Sync(); err != nil {
-			return b, fmt.Errorf("sync packs: %w", err)
+			err = fmt.Errorf("sync packs: %w", noSpace(err))
+			s.fail(err)
+			return err
 		}
+		b.packed += len(data)
+		b.places = append(b.places, run.Bulk{Pack: place.Pack, Offset: place.Offset, Length: int64(place.Length), To: to})
 	}
-	return b, nil
+	return nil
 }
 
 // indexChunk is how many places of blobs are written to the index at once, as
@@ -214,11 +246,21 @@ func (s *Store) merge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.runs.add(info)
-		for _, r := range picked {
-			if err := os.Remove(r.Path); err != nil {
-				return err
-			}
+		if err := s.supersede(picked, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// supersede removes runs that have become one, unless somebody reads them now.
+func (s *Store) supersede(picked []run.Info, info run.Info) error {
+	s.runs.reading.Lock()
+	defer s.runs.reading.Unlock()
+	s.runs.add(info)
+	for _, r := range picked {
+		if err := os.Remove(r.Path); err != nil {
+			return err
 		}
 	}
 	return nil

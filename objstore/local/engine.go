@@ -164,7 +164,8 @@ func (s *Store) lockRoomy() error {
 }
 
 // commit writes a record and, when it is on disk, its rows to the index. The
-// caller holds write. An error is the store's end, as far as writing goes.
+// caller holds write. An error is the store's end, as far as writing goes. An index
+// that is found damaged just then is none: it is made anew of the log.
 func (s *Store) commit(small []*pending, rows []objstore.Row, writes *txn.Tree) error {
 	r := &journal.Record{Rows: rows, Blobs: make([]journal.Blob, len(small))}
 	for i, p := range small {
@@ -192,7 +193,7 @@ func (s *Store) commit(small []*pending, rows []objstore.Row, writes *txn.Tree) 
 	}
 	s.space.wrote(int64(bytesOf(small)))
 	s.state.LSN = r.LSN
-	if err := s.index.apply(rowsOf(r), s.state); err != nil {
+	if err := s.index.apply(rowsOf(r), s.state); err != nil && !errors.Is(s.index.writable(), objstore.ErrCorrupt) {
 		err = fmt.Errorf("write the index: %w", noSpace(err))
 		s.fail(err)
 		return err

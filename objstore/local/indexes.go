@@ -164,10 +164,6 @@ func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 		err = fmt.Errorf("%w: it is of another store", objstore.ErrCorrupt)
 	case state.LSN > f.last:
 		err = fmt.Errorf("%w: it has come to %d, and the log to %d", objstore.ErrCorrupt, state.LSN, f.last)
-	case len(f.runs) > 0 && state.LSN < f.runs[0].To && state != (index.State{}):
-		// The first run may be one of many that were merged, in which what was
-		// deleted is gone without a trace: the index would keep it.
-		err = fmt.Errorf("%w: it has come to %d, and of what was deleted up to %d nothing is known", objstore.ErrCorrupt, state.LSN, f.runs[0].To)
 	default:
 		err = s.catchUp(h, f, state, full)
 	}
@@ -216,9 +212,9 @@ func logError(err error) error {
 	return fmt.Errorf("%w: %w", errLog, err)
 }
 
-// records are those that runs do not have.
-func (s *Store) records() (list []journal.Record, err error) {
-	after := s.runs.to()
+// records are those above an LSN. They are in segments if runs do not have them,
+// and if write is held, or nothing is written yet, stay there.
+func (s *Store) records(after uint64) (list []journal.Record, err error) {
 	for _, segment := range s.journal.Segments() {
 		records, err := segment.Records(after)
 		if err != nil {
@@ -229,11 +225,16 @@ func (s *Store) records() (list []journal.Record, err error) {
 	return list, nil
 }
 
-// catchUp gives an index what it lacks: of runs, the first of which it has, and
-// segments those that have more. Rows that it has are written once more on the way, and in the end are
+// catchUp gives an index what it lacks: of runs, the first of which it must have,
+// and segments those that have more. Rows that it has are written once more on the way, and in the end are
 // what they were.
 func (s *Store) catchUp(h *held, f *found, state index.State, full bool) error {
-	records, err := s.records()
+	if len(f.runs) > 0 && state.LSN < f.runs[0].To {
+		// The first run may be one of many that were merged, in which what was
+		// deleted is gone without a trace: the index would keep it.
+		return fmt.Errorf("%w: it has come to %d, and of what was deleted up to %d nothing is known", objstore.ErrCorrupt, state.LSN, f.runs[0].To)
+	}
+	records, err := s.records(f.kept)
 	if err != nil {
 		return logError(err)
 	}
@@ -327,7 +328,7 @@ func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, last uint
 
 // fillIndex makes an index in dir, or in memory if that is "".
 func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint64) (_ *held, err error) {
-	tail, err := s.records()
+	tail, err := s.records(lastOf(infos))
 	if err != nil {
 		return nil, err
 	}
@@ -346,10 +347,7 @@ func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint
 		return nil, err
 	}
 	defer load.Discard()
-	state := index.State{ID: id, LSN: last}
-	if n := len(infos); n > 0 {
-		state.Bulk = infos[n-1].To
-	}
+	state := index.State{ID: id, LSN: last, Bulk: lastOf(infos)}
 	if err := s.collect(nil, tail, state, put(load.Put)); err != nil {
 		return nil, err
 	}

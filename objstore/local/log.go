@@ -141,9 +141,7 @@ func (s *Store) readLog() (*found, error) {
 	for _, r := range superseded {
 		f.useless = append(f.useless, r.Path)
 	}
-	if n := len(chain); n > 0 {
-		f.kept = chain[n-1].To
-	}
+	f.kept = lastOf(chain)
 	f.last, f.reached, f.broken = scan.Follow(f.id, f.kept)
 	if gap != nil {
 		f.beyond = gap.Beyond
@@ -274,8 +272,8 @@ func (s *Store) dump(h *held, id journal.ID, to uint64, records []journal.Record
 	for exists(run.Path(s.path("log"), 0, to)) {
 		to++
 	}
-	bulk, err := s.pack(recordBlobs(records, 0), to)
-	if err != nil {
+	bulk := bulk{blobs: recordBlobs(records, 0)}
+	if err := s.pack(&bulk, to); err != nil {
 		return err
 	}
 	w, err := run.Create(s.path("log"), id, 0, to, run.Options{Fault: s.fault})
@@ -301,8 +299,9 @@ func (s *Store) dump(h *held, id journal.ID, to uint64, records []journal.Record
 
 // runs are the files that have the rows of the log up to some LSN.
 type runs struct {
-	mu   sync.Mutex
-	list []run.Info
+	reading sync.RWMutex // held while files are read, but for merging them, and to remove some
+	mu      sync.Mutex
+	list    []run.Info
 }
 
 func (r *runs) all() []run.Info {
@@ -312,11 +311,12 @@ func (r *runs) all() []run.Info {
 }
 
 // to is the LSN up to which they have everything.
-func (r *runs) to() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := len(r.list); n > 0 {
-		return r.list[n-1].To
+func (r *runs) to() uint64 { return lastOf(r.all()) }
+
+// lastOf is the LSN up to which runs that follow each other have everything.
+func lastOf(list []run.Info) uint64 {
+	if n := len(list); n > 0 {
+		return list[n-1].To
 	}
 	return 0
 }

@@ -110,8 +110,8 @@ func parseOldPlace(row []byte) (at pack.Place, err error) {
 
 // flush writes the small blobs so far to a pack.
 func (m *migration) flush() error {
-	b, err := m.s.pack(m.blobs, 1)
-	if err != nil {
+	b := bulk{blobs: m.blobs}
+	if err := m.s.pack(&b, 1); err != nil {
 		return err
 	}
 	for _, p := range b.places {

@@ -142,7 +142,9 @@ func (s *Store) fault(point string) error {
 func (s *Store) fail(err error) {
 	if s.failed.CompareAndSwap(nil, &err) {
 		s.log.Error("store refuses writes from now on", "err", err)
-		s.journal.Refuse(s.failure())
+		if s.journal != nil {
+			s.journal.Refuse(s.failure())
+		}
 	}
 }
 

@@ -81,13 +81,14 @@ func (s *Store) tend() error {
 func (s *Store) replace() error {
 	s.write.Lock()
 	defer s.write.Unlock()
+	s.runs.reading.RLock()
+	defer s.runs.reading.RUnlock()
 	list, err := s.indexes()
 	if err != nil {
 		return err
 	}
-	if err := s.journal.Sync(); err != nil {
-		s.fail(err)
-		return err
+	if err := s.failure(); err != nil {
+		return err // what the log has last may not be on disk
 	}
 	h, err := s.makeIndex(s.id, 1+slices.Max(append(list, 0)), s.runs.all(), s.journal.Last())
 	if err != nil {
@@ -102,6 +103,8 @@ func (s *Store) replace() error {
 func (s *Store) reopen(old *held) error {
 	s.write.Lock()
 	defer s.write.Unlock()
+	s.runs.reading.RLock()
+	defer s.runs.reading.RUnlock()
 	x, err := index.Open(old.dir, index.Options{Log: s.log, Fault: s.fault})
 	if err != nil {
 		return err
@@ -109,7 +112,8 @@ func (s *Store) reopen(old *held) error {
 	h := &held{Index: x, dir: old.dir}
 	state, err := h.State()
 	if err == nil {
-		f := &found{id: s.id, runs: s.runs.all(), kept: s.runs.to(), last: s.journal.Last()}
+		infos := s.runs.all()
+		f := &found{id: s.id, runs: infos, kept: lastOf(infos), last: s.journal.Last()}
 		err = s.catchUp(h, f, state, false)
 	}
 	if err != nil {
