@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -136,7 +137,7 @@ func (c *current) writable() error {
 	if h.over != nil {
 		return fmt.Errorf("%w: there was none when the store was opened; it is looked for again", objstore.ErrNoSpace)
 	}
-	return h.Damage()
+	return cmp.Or(h.Damage(), h.Stuck())
 }
 
 // close closes the index. On a full disk that would wait for room to write what

@@ -193,12 +193,13 @@ func (s *Store) commit(small []*pending, rows []objstore.Row, writes *txn.Tree) 
 	}
 	s.space.wrote(int64(bytesOf(small)))
 	s.state.LSN = r.LSN
-	if err := s.index.apply(rowsOf(r), s.state); err != nil && !errors.Is(s.index.writable(), objstore.ErrCorrupt) {
-		err = fmt.Errorf("write the index: %w", noSpace(err))
-		s.fail(err)
-		return err
+	err = s.index.apply(rowsOf(r), s.state)
+	if broken := s.index.writable(); err == nil || errors.Is(broken, objstore.ErrCorrupt) {
+		return nil // nothing is read of a damaged index
+	} else if broken == nil {
+		s.fail(fmt.Errorf("write the index: %w", err))
 	}
-	return nil
+	return fmt.Errorf("write the index: %w", err)
 }
 
 func rowKey(key []byte) []byte { return append(append(make([]byte, 0, 1+len(key)), keyRow), key...) }

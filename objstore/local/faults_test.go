@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"caret/objstore"
 	"caret/objstore/local"
@@ -54,7 +56,7 @@ func TestFaults(t *testing.T) {
 				break
 			}
 			points[f.hit] = true
-			if !failed && f.hit != "pack.read" {
+			if !failed && f.hit != "pack.read" && f.hit != "index.commit" { // the log has it
 				t.Errorf("%s failed as operation %d and nobody was told", f.hit, n)
 			}
 			checkAcked(t, dir, acked, number, fmt.Sprintf("%s as operation %d", f.hit, n))
@@ -150,7 +152,7 @@ func checkAcked(t testing.TB, dir string, acked map[string]objstore.Hash, number
 // TestOutcomes: what is told of a commit that failed, and of those after it.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	for point, unknown := range map[string]bool{"pack.sync": false, "log.append": true, "log.sync": true, "log.acked": true, "index.commit": true} {
+	for point, unknown := range map[string]bool{"pack.sync": false, "log.append": true, "log.sync": true, "log.acked": true} {
 		on := false
 		s := open(t, t.TempDir(), local.Options{Fault: func(at string) error {
 			if on && at == point {
@@ -168,6 +170,12 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s: %v", point, err)
 		}
 		on = false
+		if err := s.Rows().View(t.Context(), func(tx objstore.Reader) error {
+			_, err := tx.Get([]byte("a"))
+			return err
+		}); !errors.Is(err, objstore.ErrNotFound) {
+			t.Errorf("%s: what was refused is seen: %v", point, err)
+		}
 		if err := update(s, set); !errors.Is(err, objstore.ErrFailed) || !errors.Is(err, errDisk) {
 			t.Errorf("after %s: %v", point, err)
 		}
@@ -175,6 +183,42 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("number after %s: %v", point, err)
 		}
 	}
+}
+
+// TestIndexFails: an index that can't be written to is made anew, and what the log
+// has by then is in it.
+func TestIndexFails(t *testing.T) {
+	t.Parallel()
+	var on atomic.Bool
+	s := open(t, t.TempDir(), local.Options{Fault: func(at string) error {
+		if at == "index.commit" && on.CompareAndSwap(true, false) {
+			return errDisk
+		}
+		return nil
+	}})
+	fill(t, s, 0, 20)
+	on.Store(true)
+	if err := update(s, func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }); err != nil {
+		t.Errorf("it is in the log: %v", err)
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
+		err := filled(t, s, 0, 20)
+		if err == nil {
+			err = s.Rows().View(t.Context(), func(tx objstore.Reader) error {
+				_, err := tx.Get([]byte("a"))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			fill(t, s, 20, 30)
+			return
+		}
+		if !errors.Is(err, objstore.ErrCorrupt) {
+			t.Fatal(err)
+		}
+	}
+	t.Error("the index was not made anew")
 }
 
 func TestUnknownOutcomes(t *testing.T) {

@@ -101,6 +101,35 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestHealSmall: a small blob that is damaged in a pack is stored again by whoever
+// puts it, also when the damage was found before a restart.
+func TestHealSmall(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, local.Options{})
+	content := bytes.Repeat([]byte("small"), 100)
+	h := put(t, s, content)
+	s.Close()
+	if err := damageFiles("packs/*", func(b []byte) []byte { b[len(b)-7] ^= 1; return b })(dir); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, local.Options{})
+	if got, err := s.Blobs().Get(t.Context(), h, nil); !errors.Is(err, objstore.ErrCorrupt) || got != nil {
+		t.Errorf("damaged: %q, %v", got, err)
+	}
+	put(t, s, []byte("something else"))
+	s.Close()
+	s = open(t, dir, local.Options{})
+	put(t, s, content)
+	for _, rebuild := range []bool{false, true} {
+		if got, err := s.Blobs().Get(t.Context(), h, nil); !bytes.Equal(got, content) || err != nil {
+			t.Errorf("healed: %q, %v", got, err)
+		}
+		s.Close()
+		s = open(t, dir, local.Options{Rebuild: rebuild})
+	}
+}
+
 func TestLockAndFormat(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -36,7 +36,7 @@ type found struct {
 // openLog opens the log and the index. What a start finds is mended as far as
 // nothing is lost by it.
 func (s *Store) openLog() error {
-	if err := os.MkdirAll(s.path("log"), 0o700); err != nil {
+	if err := errors.Join(os.RemoveAll(s.path("log-new")), os.MkdirAll(s.path("log"), 0o700)); err != nil {
 		return err
 	}
 	f, err := s.soundLog(nil)
@@ -205,9 +205,14 @@ func (s *Store) setAside(path string) error {
 	if err := os.MkdirAll(aside, 0o700); err != nil {
 		return err
 	}
-	to := filepath.Join(aside, filepath.Base(path)+"-"+time.Now().UTC().Format("20060102T150405.000000000"))
+	to := filepath.Join(aside, asideName(path))
 	s.log.Warn("set aside", "file", path, "as", to)
 	return errors.Join(os.Rename(path, to), syncDir(filepath.Dir(path)), syncDir(aside))
+}
+
+// asideName is what a file is called that is set aside.
+func asideName(path string) string {
+	return filepath.Base(path) + "-" + time.Now().UTC().Format("20060102T150405.000000000")
 }
 
 // mend writes a log that has lost something anew: from the index, if that has
@@ -238,7 +243,7 @@ func (s *Store) mend(f *found) error {
 	if err = errors.Join(err, h.Close()); err != nil {
 		return err
 	}
-	rows, err := damagedRows(slices.Concat(f.runs, f.beyond))
+	rows, err := damagedRows(context.Background(), slices.Concat(f.runs, f.beyond))
 	if err != nil {
 		return err
 	}
@@ -251,11 +256,11 @@ func (s *Store) mend(f *found) error {
 }
 
 // damagedRows are the files of runs with rows that are damaged.
-func damagedRows(infos []run.Info) (paths []string, err error) {
+func damagedRows(ctx context.Context, infos []run.Info) (paths []string, err error) {
 	for _, info := range infos {
 		r, err := run.Open(info.Path)
 		if err == nil {
-			err = errors.Join(r.Verify(context.Background()), r.Close())
+			err = errors.Join(r.Verify(ctx), r.Close())
 		}
 		if errors.Is(err, objstore.ErrCorrupt) {
 			paths = append(paths, info.Path)

@@ -14,7 +14,7 @@ import (
 const (
 	// lookAgain is how often the disk's free space is looked at.
 	lookAgain = 250 * time.Millisecond
-	// scrubAgain is how often the tables of the index are read and verified.
+	// scrubAgain is how often the tables of the index, and runs, are read and verified.
 	scrubAgain = 24 * time.Hour
 )
 
@@ -28,7 +28,6 @@ func (s *Store) watch() {
 		cancel()
 	})
 	s.background.Go(func() { s.mergeAll(ctx) })
-	s.background.Go(func() { s.scrubAll(ctx) })
 	look := time.NewTicker(lookAgain)
 	defer look.Stop()
 	for {
@@ -44,16 +43,24 @@ func (s *Store) watch() {
 	}
 }
 
-// mergeAll merges runs whenever there is a new one.
+// mergeAll merges runs whenever there is a new one, and now and then verifies all.
 func (s *Store) mergeAll(ctx context.Context) {
+	scrub := time.NewTicker(scrubAgain)
+	defer scrub.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.merges.woken:
-			if err := s.merge(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("merge runs", "err", err)
+			if err = s.merge(ctx); errors.Is(err, objstore.ErrCorrupt) {
+				err = errors.Join(err, s.scrub(ctx))
 			}
+		case <-scrub.C:
+			err = s.scrub(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("merge runs", "err", err)
 		}
 	}
 }
@@ -69,7 +76,7 @@ func (s *Store) tend() error {
 	switch {
 	case s.space.full() || s.failed.Load() != nil:
 		return nil
-	case h.Damage() != nil, h.dir == "":
+	case h.Damage() != nil, h.Stuck() != nil, h.dir == "":
 		return s.replace()
 	case h.over != nil:
 		return s.reopen(h)
@@ -141,23 +148,4 @@ func (s *Store) take(h *held) {
 			s.log.Warn("close an index that was replaced", "err", err)
 		}
 	})
-}
-
-// scrubAll reads and verifies now and then what nobody may read for long.
-func (s *Store) scrubAll(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(scrubAgain):
-		}
-		h, err := s.index.use()
-		if err != nil {
-			return
-		}
-		if err := h.Verify(); err != nil {
-			s.log.Error("the index is damaged", "err", err)
-		}
-		h.leave()
-	}
 }

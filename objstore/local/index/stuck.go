@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,10 +27,16 @@ type stuck struct {
 
 // Errorf implements badger.Logger.
 func (s *stuck) Errorf(f string, a ...any) {
-	s.log.Error("badger: " + strings.TrimSpace(fmt.Sprintf(f, a...)))
+	level := slog.LevelError
 	if strings.HasPrefix(f, "error flushing memtable") {
-		s.once.Do(func() { close(s.failed) })
+		select {
+		case <-s.failed:
+			level = slog.LevelDebug // it says so each second
+		default:
+			s.once.Do(func() { close(s.failed) })
+		}
 	}
+	s.log.Log(context.Background(), level, "badger: "+strings.TrimSpace(fmt.Sprintf(f, a...)))
 }
 
 // Warningf implements badger.Logger.
