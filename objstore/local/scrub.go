@@ -36,7 +36,7 @@ func (s *Store) rewrite(h *held, infos []run.Info, damaged []string) error {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the next start removes it too
 	w, err := run.Create(dir, s.id, 0, lastOf(infos), run.Options{Fault: s.fault})
 	if err != nil {
 		return err
