@@ -143,7 +143,7 @@ func (s *Store) afterIndex(h *held) (err error) {
 // anew.
 func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 	if s.opts.Rebuild || exists(dir+damagedSuffix) {
-		s.spoiled(dir, errors.New("it is to be made anew"))
+		s.spoiled(dir, errors.New("that was asked for, or it was found damaged while it was in use"))
 		return nil, nil
 	}
 	x, err := index.Open(dir, index.Options{ReadOnly: full, Log: s.log, Fault: s.fault})
@@ -416,7 +416,7 @@ func (s *Store) progress(infos []run.Info, tail []journal.Record) (counted func(
 	}
 	const step = 1 << 16
 	tell := func() {
-		s.log.Info("making the index", "rows", done, "of about", max(done, total))
+		s.log.Info("making the index", "rows", done, "total", max(done, total))
 		if s.opts.Progress != nil {
 			s.opts.Progress(done, max(done, total))
 		}
