@@ -175,6 +175,7 @@ func (s *Store) Close() error {
 	if !s.rows.Close() {
 		return nil
 	}
+	close(s.blobs.ended)
 	s.blobs.gate.Close()
 	var err error
 	if s.writable() == nil {

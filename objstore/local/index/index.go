@@ -261,16 +261,17 @@ func (x *Index) fail(err error) error {
 	return *x.damage.Load()
 }
 
-// Verify reads and checks all tables.
+// Verify reads and checks all tables. What is damaged wraps objstore.ErrCorrupt.
 func (x *Index) Verify() error {
 	tables, err := filepath.Glob(filepath.Join(x.dir, "*.sst"))
 	if err != nil {
 		return err
 	}
-	if err := verifyTables(tables); err != nil {
+	err = verifyTables(tables)
+	if errors.Is(err, objstore.ErrCorrupt) {
 		return x.fail(err)
 	}
-	return nil
+	return err
 }
 
 // Pending are the numbers of badger's memtables that are not tables yet.

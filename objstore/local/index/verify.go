@@ -12,6 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/y"
 	"github.com/klauspost/compress/s2"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"caret/objstore"
@@ -42,8 +43,11 @@ func verifyTable(path string) (err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
+	if errors.Is(err, unix.EIO) {
 		return fmt.Errorf("%w: read table %s: %w", objstore.ErrCorrupt, path, err)
+	}
+	if err != nil {
+		return err // it says nothing of the table: too few descriptors, no right to read
 	}
 	// A table whose index is damaged can make the code that reads it panic.
 	defer func() {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"caret/objstore"
 )
 
@@ -78,6 +80,9 @@ func ReadDir(dir string) (*Scan, error) {
 		}
 	}
 	id, lsn, ok, err := readAcked(dir)
+	if err != nil && !errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, unix.EIO) {
+		return nil, err
+	}
 	if err != nil {
 		s.Warnings = append(s.Warnings, err)
 	}

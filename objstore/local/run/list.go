@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"caret/objstore"
 )
 
@@ -40,6 +42,9 @@ func List(dir string) (runs []Info, leftovers []string, damaged []Damaged, err e
 		info, err := stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
+		}
+		if err != nil && !errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, unix.EIO) {
+			return nil, nil, nil, err // it says nothing of the file: too few descriptors, no right to read
 		}
 		if err != nil {
 			damaged = append(damaged, Damaged{path, err})
