@@ -373,3 +373,18 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// TestFirstStart: what a kill leaves in the first start of all is a log without records.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, size := range map[string]int{"01.log": MinSize, ackedName: 0} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := ReadDir(dir); err != nil || !s.Empty() {
+			t.Errorf("%s alone: not empty, %v", name, err)
+		}
+	}
+	write(t, openLog(t, dir, 0), 1, 2)
+}
