@@ -156,7 +156,7 @@ func (r *stressRig) kill() {
 		r.t.Fatal(err)
 	}
 	<-r.ended
-	r.child.Wait() //nolint:errcheck // it was killed
+	r.child.Wait() // it was killed
 }
 
 func (r *stressRig) sofar() map[int]bool {
