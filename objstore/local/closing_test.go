@@ -25,10 +25,10 @@ func TestCloseWhilePutsWait(t *testing.T) {
 		return nil
 	}})
 	put := func(n int) error {
-		_, err := s.Blobs().Put(t.Context(), fmt.Appendf(nil, "%d %016300d", n, 0))
+		_, err := s.Blobs().Put(t.Context(), fmt.Appendf(nil, "%016384d", n))
 		return err
 	}
-	const most = 1025 // of them are as much as may wait
+	const most = 1021 // of them are more than may wait
 	for n := range most {
 		if err := put(n); err != nil {
 			t.Fatal(err)

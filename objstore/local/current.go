@@ -151,7 +151,7 @@ func (c *current) close(sp *space) error {
 		return nil
 	}
 	err := h.Close()
-	if errors.Is(err, objstore.ErrCorrupt) || h.Damage() != nil {
+	if h.dir != "" && (errors.Is(err, objstore.ErrCorrupt) || h.Damage() != nil) {
 		// The log has all, and the next start finds out.
 		return errors.Join(os.WriteFile(h.dir+damagedSuffix, nil, 0o600))
 	}

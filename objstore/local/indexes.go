@@ -139,6 +139,22 @@ func (s *Store) afterIndex(h *held) (err error) {
 	return err
 }
 
+// indexOptions are those of an index in dir, that of which it is known when it has
+// been found damaged, even if the process is killed before there is another: what
+// badger writes from then on may lack rows, and look sound.
+func (s *Store) indexOptions(dir string, opts index.Options) index.Options {
+	opts.Log, opts.Fault = s.log, s.fault
+	opts.Damaged = func() {
+		if dir == "" {
+			return
+		}
+		if err := errors.Join(os.WriteFile(dir+damagedSuffix, nil, 0o600), syncDir(s.dir)); err != nil {
+			s.log.Error("mark the index as damaged", "err", err)
+		}
+	}
+	return opts
+}
+
 // tryIndex opens an index and gives it what it lacks; nil if it is to be made
 // anew.
 func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
@@ -146,7 +162,7 @@ func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 		s.spoiled(dir, errors.New("that was asked for, or it was found damaged while it was in use"))
 		return nil, nil
 	}
-	x, err := index.Open(dir, index.Options{ReadOnly: full, Log: s.log, Fault: s.fault})
+	x, err := index.Open(dir, s.indexOptions(dir, index.Options{ReadOnly: full}))
 	if errors.Is(err, objstore.ErrCorrupt) {
 		s.spoiled(dir, err)
 		return nil, nil
@@ -319,6 +335,9 @@ func (s *Store) runRows(info run.Info, put putter) error {
 // makeIndex makes an index of runs and the records behind them.
 func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, last uint64) (*held, error) {
 	dir := s.indexDir(number)
+	if err := os.RemoveAll(dir + damagedSuffix); err != nil { // of one of that number that failed
+		return nil, err
+	}
 	h, err := s.fillIndex(dir, id, infos, last)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -332,7 +351,7 @@ func (s *Store) fillIndex(dir string, id journal.ID, infos []run.Info, last uint
 	if err != nil {
 		return nil, err
 	}
-	x, err := index.Open(dir, index.Options{InMemory: dir == "", Log: s.log, Fault: s.fault})
+	x, err := index.Open(dir, s.indexOptions(dir, index.Options{InMemory: dir == ""}))
 	if err != nil {
 		return nil, err
 	}
@@ -442,7 +461,7 @@ func (s *Store) complete(f *found) (*held, error) {
 		if exists(s.indexDir(n) + damagedSuffix) {
 			continue
 		}
-		x, err := index.Open(s.indexDir(n), index.Options{KeepLog: true, Log: s.log, Fault: s.fault})
+		x, err := index.Open(s.indexDir(n), s.indexOptions(s.indexDir(n), index.Options{KeepLog: true}))
 		if errors.Is(err, objstore.ErrCorrupt) {
 			s.log.Warn("the index is damaged too", "err", err)
 			continue
@@ -468,7 +487,7 @@ func (s *Store) salvage(f *found) (*held, error) {
 		return nil, err
 	}
 	dir := s.indexDir(1 + slices.Max(append(list, 0)))
-	x, err := index.Open(dir, index.Options{Log: s.log, Fault: s.fault})
+	x, err := index.Open(dir, s.indexOptions(dir, index.Options{}))
 	if err != nil {
 		return nil, err
 	}

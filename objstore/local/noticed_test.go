@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,16 @@ func TestIndexDamagedWhileRead(t *testing.T) {
 	s := open(t, dir, small)
 	fill(t, s, 0, 50)
 	s.Close()
-	s = open(t, dir, small)
+	o, held := small, make(chan struct{})
+	var opened atomic.Bool
+	o.Fault = func(point string) error {
+		if opened.Load() && point == "index.commit" {
+			<-held
+		}
+		return nil
+	}
+	s = open(t, dir, o)
+	opened.Store(true)
 	tables, err := filepath.Glob(filepath.Join(dir, "index-1", "*.sst"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
@@ -47,8 +57,14 @@ func TestIndexDamagedWhileRead(t *testing.T) {
 		}
 	}
 	if damaged == 0 {
+		close(held)
 		t.Fatal("the damage is not noticed")
 	}
+	// Should the process be killed now, the next one knows.
+	if _, err := os.Stat(filepath.Join(dir, "index-1.damaged")); err != nil {
+		t.Error(err)
+	}
+	close(held)
 	end := time.Now().Add(patience)
 	for err := filled(t, s, 0, 50); err != nil; err = filled(t, s, 0, 50) {
 		if time.Now().After(end) {
@@ -62,5 +78,11 @@ func TestIndexDamagedWhileRead(t *testing.T) {
 	}
 	if n := s.Stats().Blobs; n > 0 {
 		t.Errorf("%d sound blobs are stored again", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if marks, err := filepath.Glob(filepath.Join(dir, "*.damaged")); len(marks) > 0 || err != nil {
+		t.Errorf("still marked: %q, %v", marks, err)
 	}
 }

@@ -29,6 +29,9 @@ type Options struct {
 	// KeepLog believes badger's own write-ahead log, as nothing else has what it
 	// has.
 	KeepLog bool
+	// Damaged, if set, is called when the index is first found damaged, before
+	// anybody is told.
+	Damaged func()
 	// Log takes what badger says; not nil.
 	Log *slog.Logger
 	// CloseWithin is how long Close waits for badger; 0 is a minute.
@@ -257,6 +260,9 @@ func (x *Index) Damage() error {
 func (x *Index) fail(err error) error {
 	if x.damage.CompareAndSwap(nil, &err) {
 		x.opts.Log.Error("the index is damaged", "dir", x.dir, "err", err)
+		if x.opts.Damaged != nil {
+			x.opts.Damaged()
+		}
 	}
 	return *x.damage.Load()
 }
