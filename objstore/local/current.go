@@ -28,6 +28,8 @@ type held struct {
 	over *txn.Tree
 	rows *txn.Tree // those of over that are rows of transactions, by their own keys
 	dir  string
+	// tables is the LSN up to which its tables had all rows when it was opened.
+	tables uint64
 
 	owner *current
 	users int

@@ -129,6 +129,8 @@ func (s *Store) afterIndex(h *held) (err error) {
 		return err
 	}
 	s.space.index.Store(h.Size())
+	s.merges.durable = h.tables
+	s.merges.wake()
 	v, err := s.index.get([]byte{keyPacks})
 	if errors.Is(err, objstore.ErrNotFound) {
 		return nil
@@ -172,6 +174,7 @@ func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
 	}
 	h := &held{Index: x, dir: dir}
 	state, err := h.State()
+	h.tables = state.LSN // the rest was in memory, and is gone
 	switch {
 	case err != nil:
 	case state == (index.State{}) && f.last > 0:

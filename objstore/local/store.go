@@ -124,6 +124,11 @@ func (s *Store) open() error {
 	if err := s.openLog(); err != nil {
 		return err
 	}
+	if s.state.LSN > 0 { // the log has what a migration that was killed then left behind
+		if err := os.RemoveAll(s.path("rows")); err != nil {
+			return err
+		}
+	}
 	s.packs.Continue(s.packed.pack, s.packed.end)
 	return nil
 }

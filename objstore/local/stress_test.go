@@ -34,7 +34,7 @@ func TestStress(t *testing.T) {
 		stressChild(t, dir)
 		return
 	}
-	long := 4 * time.Second
+	long := 3 * time.Second
 	if v := os.Getenv("CARET_STRESS"); v != "" {
 		var err error
 		if long, err = time.ParseDuration(v); err != nil {

@@ -173,7 +173,7 @@ func TestLost(t *testing.T) {
 			if err := errors.Join(os.WriteFile(filepath.Join(to, "01.log"), damaged, 0o600), os.WriteFile(filepath.Join(to, ackedName), acked, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			s, err := ReadDir(to)
+			s, err := ReadDir(to, testID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -387,4 +387,17 @@ func TestFirstStart(t *testing.T) {
 		}
 	}
 	write(t, openLog(t, dir, 0), 1, 2)
+}
+
+// TestLookalikes: bytes that somebody stores that look like records of a log are none.
+func TestLookalikes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openLog(t, dir, 0)
+	write(t, j, 1, 2)
+	h := header{length: 3, lsn: 3, synced: 99, id: ID{9}, before: j.sum, body: checksum([]byte("abc"))}
+	if _, err := j.active.f.WriteAt(append(h.append(nil), "abc"...), j.active.end); err != nil {
+		t.Fatal(err)
+	}
+	check(t, openCopy(t, dir, 0), 1, 2)
 }
