@@ -12,6 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/y"
 	"github.com/klauspost/compress/s2"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"caret/objstore"
@@ -21,8 +22,9 @@ import (
 // the processor, idle.
 const verifiers = 2
 
-// verifyTables reads tables of badger and checks every byte. Those that badger
-// removes meanwhile do not matter.
+// verifyTables reads tables of badger and checks every byte: objstore.ErrCorrupt if
+// one is damaged, other errors if one can't be read now. Those that badger removes
+// meanwhile do not matter.
 func verifyTables(paths []string) error {
 	var wg sync.WaitGroup
 	errs := make([]error, verifiers)
@@ -41,6 +43,9 @@ func verifyTable(path string) (err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("read table: %w", err) // which may be whole
 	}
 	if err != nil {
 		return fmt.Errorf("%w: read table %s: %w", objstore.ErrCorrupt, path, err)
