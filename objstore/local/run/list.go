@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"caret/objstore"
 )
 
@@ -22,7 +24,9 @@ type Damaged struct {
 // List finds the runs in dir, sorted by From, then To; those whose name, header
 // or footer is damaged; and the files that Writers left when they were stopped,
 // which the caller may remove while nobody writes. Rows are not read. Files whose
-// names do not begin with "run-" are none of its business.
+// names do not begin with "run-" are none of its business. A run that can't be read
+// for a reason that says nothing of its bytes, such as too many open files, is an
+// error.
 func List(dir string) (runs []Info, leftovers []string, damaged []Damaged, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -41,9 +45,12 @@ func List(dir string) (runs []Info, leftovers []string, damaged []Damaged, err e
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if err != nil {
+		if errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, unix.EIO) {
 			damaged = append(damaged, Damaged{path, err})
 			continue
+		}
+		if err != nil {
+			return nil, nil, nil, err // it may be whole
 		}
 		runs = append(runs, info)
 	}
