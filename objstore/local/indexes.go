@@ -142,8 +142,12 @@ func (s *Store) afterIndex(h *held) (err error) {
 // tryIndex opens an index and gives it what it lacks; nil if it is to be made
 // anew.
 func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
-	if s.opts.Rebuild || exists(dir+damagedSuffix) {
-		s.spoiled(dir, errors.New("that was asked for, or it was found damaged while it was in use"))
+	if s.opts.Rebuild {
+		s.spoiled(dir, errors.New("that was asked for"))
+		return nil, nil
+	}
+	if exists(dir + damagedSuffix) {
+		s.spoiled(dir, errors.New("it was found damaged while it was in use"))
 		return nil, nil
 	}
 	x, err := index.Open(dir, index.Options{ReadOnly: full, Log: s.log, Fault: s.fault})
