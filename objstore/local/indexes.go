@@ -160,8 +160,12 @@ func (s *Store) indexOptions(dir string, opts index.Options) index.Options {
 // tryIndex opens an index and gives it what it lacks; nil if it is to be made
 // anew.
 func (s *Store) tryIndex(dir string, f *found, full bool) (*held, error) {
-	if s.opts.Rebuild || exists(dir+damagedSuffix) {
-		s.spoiled(dir, errors.New("that was asked for, or it was found damaged while it was in use"))
+	if s.opts.Rebuild {
+		s.spoiled(dir, errors.New("that was asked for"))
+		return nil, nil
+	}
+	if exists(dir + damagedSuffix) {
+		s.spoiled(dir, errors.New("it was found damaged while it was in use"))
 		return nil, nil
 	}
 	x, err := index.Open(dir, s.indexOptions(dir, index.Options{ReadOnly: full}))

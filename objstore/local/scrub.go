@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"caret/objstore"
 	"caret/objstore/local/run"
 )
 
@@ -17,7 +18,9 @@ func (s *Store) scrub(ctx context.Context) error {
 		return err
 	}
 	defer h.leave()
-	if h.Verify() != nil || h.over != nil || s.writable() != nil {
+	if err := h.Verify(); err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+		return err
+	} else if err != nil || h.over != nil || s.writable() != nil {
 		return nil // who tends the index sees to it
 	}
 	infos := s.runs.all()

@@ -1,12 +1,16 @@
 package index
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"caret/objstore"
 )
@@ -102,6 +106,85 @@ func TestBlockDamaged(t *testing.T) {
 	}
 	if err := x.Verify(); !errors.Is(err, objstore.ErrCorrupt) {
 		t.Errorf("verified: %v", err)
+	}
+}
+
+// TestCloseDamaged: closing an index with a table whose own index is damaged does
+// not end the process. Not in parallel: whatever index is open notices.
+func TestCloseDamaged(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		x := openIndex(t, dir, Options{})
+		load := x.Load()
+		for n := range 5000 {
+			if err := load.Put(fmt.Appendf(nil, "r%06d", n), fmt.Appendf(nil, "%064d", n*n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(load.Close(State{LSN: 7}), x.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := openIndex(t, dir, Options{})
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	for _, path := range tables {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		end, err := f.Seek(0, io.SeekEnd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 250), end-300); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.Apply(one("r", []byte("new")), State{LSN: 8}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Get([]byte("r002500")); !errors.Is(err, objstore.ErrCorrupt) {
+		t.Errorf("read: %v", err)
+	}
+	if err := x.Close(); err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+		t.Error(err)
+	}
+}
+
+// TestNoFiles: a table that can't be opened just now is not taken for damaged. Not
+// in parallel, as there is one limit.
+func TestNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	x := openIndex(t, dir, Options{})
+	if err := errors.Join(x.Apply(one("ra", []byte("a")), State{LSN: 7}), x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	x = openIndex(t, dir, Options{})
+	defer x.Close()
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = verifyTables(tables)
+	if restored := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); restored != nil {
+		t.Fatal(restored)
+	}
+	if !errors.Is(err, unix.EMFILE) || errors.Is(err, objstore.ErrCorrupt) {
+		t.Errorf("tables that could not be opened: %v", err)
+	}
+	if err := errors.Join(x.Verify(), x.Damage()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,8 +3,13 @@ package run_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"caret/objstore/local/run"
 )
@@ -25,6 +30,32 @@ func failAt(n int, dead bool) (fault func(string) error, hit *string) {
 		}
 		return nil
 	}, hit
+}
+
+// TestUnreadable: a run that may not be read is not taken for damaged, as its rows
+// would be given up for lost.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	info := write(t, dir, 0, 30, commitRows(0, 30), run.Options{})
+	if err := os.Chmod(info.Path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		const nobody = 65534
+		runtime.LockOSThread() // it is the thread's
+		defer runtime.UnlockOSThread()
+		defer unix.Setfsuid(0) //nolint:errcheck // who was root may be it again
+		if err := unix.Setfsuid(nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, damaged, err := run.List(dir); !errors.Is(err, fs.ErrPermission) || len(damaged) > 0 {
+		t.Errorf("damaged: %v, %v", damaged, err)
+	}
 }
 
 // TestFaults makes each operation on the disk of writing a run, and of merging
