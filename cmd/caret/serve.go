@@ -91,7 +91,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	// Listening first makes a taken port the first thing that is said.
-	ln, err := listen(o)
+	ln, err := listen(o, log)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
 
-func listen(o serveOptions) (net.Listener, error) {
+func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return nil, usagef("--tls-cert and --tls-key are given together")
 	}
@@ -151,6 +151,7 @@ func listen(o serveOptions) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s: %w", o.listen, err)
 	}
+	ln = limit(ln, maxConnections(), log)
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
 	}

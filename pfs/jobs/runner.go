@@ -28,8 +28,15 @@ type Runner struct {
 	kick    chan struct{}
 	tries   map[string]*retry // of owned work that failed
 	refused time.Duration     // how long to rest, as the store takes no writes; 0 if it does
+	failed  failure           // of the work done last
 	served  served            // as it was noted last
 	noted   time.Duration     // what Elapsed said then
+}
+
+// failure is what work said when it failed, and when the log said so.
+type failure struct {
+	text string // "" if it did not
+	said time.Time
 }
 
 // retry is when work that failed is tried again.
@@ -48,6 +55,8 @@ const (
 	// maxRefused is how long everything rests at most while the store takes no
 	// writes: once there is room nobody tells.
 	maxRefused = time.Minute
+	// sayAgain is how often the log says that work fails as it did before.
+	sayAgain = time.Minute
 )
 
 // Refused says whether err is that the store takes no writes, of whatever kind, for now.
@@ -74,8 +83,8 @@ func (r *Runner) Run(ctx context.Context) {
 	swept := time.Time{}
 	for {
 		err := r.Work(ctx)
-		if err != nil && ctx.Err() == nil && !Refused(err) {
-			r.Log.Error("work in the background; it is tried again", "err", err)
+		if ctx.Err() == nil {
+			r.fail(err)
 		}
 		if now := time.Now(); !Refused(err) && now.Sub(swept) >= r.sweepEvery() {
 			if err = r.Sweep(ctx); !Refused(err) {
@@ -96,6 +105,20 @@ func (r *Runner) Run(ctx context.Context) {
 		}
 		wait.Stop()
 	}
+}
+
+// fail takes note of how the last work went.
+func (r *Runner) fail(err error) {
+	if err == nil || Refused(err) {
+		r.failed = failure{}
+		return
+	}
+	now, text := r.Now(), err.Error()
+	if text == r.failed.text && now.Sub(r.failed.said) < sayAgain {
+		return
+	}
+	r.failed = failure{text, now}
+	r.Log.Error("work in the background; it is tried again", "err", err)
 }
 
 // mind takes note of whether the store takes writes, given how the last work went.
@@ -120,6 +143,10 @@ func (r *Runner) pause() time.Duration {
 	wait := min(every, r.sweepEvery())
 	for _, t := range r.tries {
 		wait = min(wait, max(t.next.Sub(r.Now()), 0))
+	}
+	if r.failed.text != "" {
+		// What is due may not even have been looked at.
+		return max(wait, firstPause)
 	}
 	return max(wait, time.Second/10)
 }
