@@ -48,7 +48,7 @@ func TestUnreadable(t *testing.T) {
 		const nobody = 65534
 		runtime.LockOSThread() // it is the thread's
 		defer runtime.UnlockOSThread()
-		defer unix.Setfsuid(0) //nolint:errcheck // who was root may be it again
+		defer unix.Setfsuid(0)
 		if err := unix.Setfsuid(nobody); err != nil {
 			t.Fatal(err)
 		}
