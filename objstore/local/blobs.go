@@ -21,6 +21,7 @@ type blobs struct {
 
 	mu       sync.Mutex
 	less     chan struct{}              // closed when waiting has become less
+	ended    chan struct{}              // closed when nothing is committed any more
 	pending  map[objstore.Hash]*pending // put, and not in the log yet
 	stored   []*pending                 // of these, those whose bytes are there
 	waiting  int                        // bytes of what these need in the log
@@ -48,7 +49,7 @@ type inLog struct {
 
 func newBlobs(s *Store) *blobs {
 	b := &blobs{store: s, gate: txn.NewGate(), pending: make(map[objstore.Hash]*pending),
-		inLog: make(map[objstore.Hash]inLog), own: make(map[objstore.Hash]bool), damaged: make(map[objstore.Hash]bool), less: make(chan struct{})}
+		inLog: make(map[objstore.Hash]inLog), own: make(map[objstore.Hash]bool), damaged: make(map[objstore.Hash]bool), less: make(chan struct{}), ended: make(chan struct{})}
 	return b
 }
 
@@ -113,6 +114,8 @@ func (b *blobs) wait(ctx context.Context) error {
 		b.store.rows.Flush()
 		select {
 		case <-less:
+		case <-b.ended:
+			return objstore.ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(waitAgain): // the store may refuse writes by now
@@ -232,10 +235,10 @@ func (b *blobs) Get(ctx context.Context, h objstore.Hash, buf []byte) ([]byte, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	got, err := b.read(h, buf)
-	if errors.Is(err, objstore.ErrCorrupt) {
+	got, found, err := b.read(h, buf)
+	if found && errors.Is(err, objstore.ErrCorrupt) {
 		// It may have been moved to a pack just then.
-		if got, err = b.read(h, buf); errors.Is(err, objstore.ErrCorrupt) {
+		if got, found, err = b.read(h, buf); found && errors.Is(err, objstore.ErrCorrupt) {
 			b.mark(h)
 		}
 	}
@@ -245,10 +248,12 @@ func (b *blobs) Get(ctx context.Context, h objstore.Hash, buf []byte) ([]byte, e
 	return got, nil
 }
 
-func (b *blobs) read(h objstore.Hash, buf []byte) ([]byte, error) {
+// read says too whether the place of a blob was found, so that an error is one of
+// its bytes.
+func (b *blobs) read(h objstore.Hash, buf []byte) (_ []byte, found bool, err error) {
 	at, log, data, err := b.find(h)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	where := fmt.Sprintf("pack %d at %d", at.Pack, at.Offset)
 	switch {
@@ -261,12 +266,12 @@ func (b *blobs) read(h objstore.Hash, buf []byte) ([]byte, error) {
 		buf, err = b.store.packs.Read(at, buf[:0])
 	}
 	if err != nil {
-		return nil, err
+		return nil, true, err
 	}
 	if objstore.Sum(buf) != h {
-		return nil, fmt.Errorf("%w: what %s holds has another hash", objstore.ErrCorrupt, where)
+		return nil, true, fmt.Errorf("%w: what %s holds has another hash", objstore.ErrCorrupt, where)
 	}
-	return buf, nil
+	return buf, true, nil
 }
 
 // mark remembers a blob as damaged, in the log too: whoever puts it stores it

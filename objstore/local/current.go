@@ -28,6 +28,8 @@ type held struct {
 	over *txn.Tree
 	rows *txn.Tree // those of over that are rows of transactions, by their own keys
 	dir  string
+	// tables is the LSN up to which its tables had all rows when it was opened.
+	tables uint64
 
 	owner *current
 	users int
@@ -151,7 +153,7 @@ func (c *current) close(sp *space) error {
 		return nil
 	}
 	err := h.Close()
-	if errors.Is(err, objstore.ErrCorrupt) || h.Damage() != nil {
+	if h.dir != "" && (errors.Is(err, objstore.ErrCorrupt) || h.Damage() != nil) {
 		// The log has all, and the next start finds out.
 		return errors.Join(os.WriteFile(h.dir+damagedSuffix, nil, 0o600))
 	}

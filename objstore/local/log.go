@@ -118,11 +118,15 @@ func (s *Store) segmentSize() int64 {
 // readLog finds out what there is of the log.
 func (s *Store) readLog() (*found, error) {
 	dir := s.path("log")
-	scan, err := journal.ReadDir(dir)
+	infos, leftovers, damaged, err := run.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	infos, leftovers, damaged, err := run.List(dir)
+	var ids []journal.ID
+	for _, r := range infos {
+		ids = append(ids, r.ID)
+	}
+	scan, err := journal.ReadDir(dir, ids...)
 	if err != nil {
 		return nil, err
 	}

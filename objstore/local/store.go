@@ -124,6 +124,11 @@ func (s *Store) open() error {
 	if err := s.openLog(); err != nil {
 		return err
 	}
+	if s.state.LSN > 0 { // the log has what a migration that was killed then left behind
+		if err := os.RemoveAll(s.path("rows")); err != nil {
+			return err
+		}
+	}
 	if missing, first := s.packs.Continue(s.packed.pack, s.packed.end); missing > 0 {
 		s.log.Error("packs are missing: what is in them can't be read until they are put back while no server runs; `caret fsck` names the files", "missing", missing, "first", first)
 	}
@@ -177,6 +182,7 @@ func (s *Store) Close() error {
 	if !s.rows.Close() {
 		return nil
 	}
+	close(s.blobs.ended)
 	s.blobs.gate.Close()
 	var err error
 	if s.writable() == nil {

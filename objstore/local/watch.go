@@ -112,7 +112,7 @@ func (s *Store) reopen(old *held) error {
 	defer s.write.Unlock()
 	s.runs.reading.RLock()
 	defer s.runs.reading.RUnlock()
-	x, err := index.Open(old.dir, index.Options{Log: s.log, Fault: s.fault})
+	x, err := index.Open(old.dir, s.indexOptions(old.dir, index.Options{}))
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Store) take(h *held) {
 	s.index.set(h, func(old *held) {
 		err := old.Close()
 		if old.dir != h.dir && old.dir != "" {
-			err = errors.Join(err, os.RemoveAll(old.dir))
+			err = errors.Join(err, os.RemoveAll(old.dir), os.RemoveAll(old.dir+damagedSuffix))
 		}
 		if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
 			s.log.Warn("close an index that was replaced", "err", err)

@@ -29,6 +29,9 @@ type Options struct {
 	// KeepLog believes badger's own write-ahead log, as nothing else has what it
 	// has.
 	KeepLog bool
+	// Damaged, if set, is called when the index is first found damaged, before
+	// anybody is told.
+	Damaged func()
 	// Log takes what badger says; not nil.
 	Log *slog.Logger
 	// CloseWithin is how long Close waits for badger; 0 is a minute.
@@ -102,7 +105,7 @@ func badgerOptions(dir string, opts Options) badger.Options {
 		WithBlockCacheSize(64 << 20).
 		WithIndexCacheSize(64 << 20).
 		WithCompression(options.Snappy). // ZSTD saves 5 % and costs 15 % of the time
-		WithCompactL0OnClose(false).     // it panics where nobody can recover if a table's index is damaged
+		WithCompactL0OnClose(true).
 		WithVerifyValueChecksum(true).
 		WithValueLogFileSize(64 << 20).
 		WithMetricsEnabled(false)
@@ -257,18 +260,21 @@ func (x *Index) Damage() error {
 func (x *Index) fail(err error) error {
 	if x.damage.CompareAndSwap(nil, &err) {
 		x.opts.Log.Error("the index is damaged", "dir", x.dir, "err", err)
+		if x.opts.Damaged != nil {
+			x.opts.Damaged()
+		}
 	}
 	return *x.damage.Load()
 }
 
-// Verify reads and checks all tables: objstore.ErrCorrupt if one is damaged, from
-// then on for all who read.
+// Verify reads and checks all tables. What is damaged wraps objstore.ErrCorrupt.
 func (x *Index) Verify() error {
 	tables, err := filepath.Glob(filepath.Join(x.dir, "*.sst"))
 	if err != nil {
 		return err
 	}
-	if err = verifyTables(tables); errors.Is(err, objstore.ErrCorrupt) {
+	err = verifyTables(tables)
+	if errors.Is(err, objstore.ErrCorrupt) {
 		return x.fail(err)
 	}
 	return err

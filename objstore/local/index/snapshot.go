@@ -38,6 +38,9 @@ func (s *Snapshot) guard(err *error) {
 		*err = s.x.fail(fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p))
 		return
 	}
+	if errors.Is(*err, objstore.ErrCorrupt) {
+		*err = s.x.fail(*err)
+	}
 	if damage := s.x.Damage(); damage != nil {
 		*err = damage
 	}

@@ -22,9 +22,8 @@ import (
 // the processor, idle.
 const verifiers = 2
 
-// verifyTables reads tables of badger and checks every byte: objstore.ErrCorrupt if
-// one is damaged, other errors if one can't be read now. Those that badger removes
-// meanwhile do not matter.
+// verifyTables reads tables of badger and checks every byte. Those that badger
+// removes meanwhile do not matter.
 func verifyTables(paths []string) error {
 	var wg sync.WaitGroup
 	errs := make([]error, verifiers)
@@ -44,11 +43,11 @@ func verifyTable(path string) (err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("read table: %w", err) // which may be whole
+	if errors.Is(err, unix.EIO) {
+		return fmt.Errorf("%w: read table %s: %w", objstore.ErrCorrupt, path, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: read table %s: %w", objstore.ErrCorrupt, path, err)
+		return err // it says nothing of the table: too few descriptors, no right to read
 	}
 	// A table whose index is damaged can make the code that reads it panic.
 	defer func() {

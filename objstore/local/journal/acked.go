@@ -40,6 +40,9 @@ func readAcked(dir string) (id ID, lsn uint64, ok bool, err error) {
 	if err != nil {
 		return id, 0, false, err
 	}
+	if len(b) == 0 { // as a kill leaves it in the first start of all
+		return id, 0, false, nil
+	}
 	if len(b) != ackedSize || binary.LittleEndian.Uint32(b) != ackedMagic ||
 		binary.LittleEndian.Uint32(b[ackedSize-4:]) != checksum(b[:ackedSize-4]) {
 		return id, 0, false, fmt.Errorf("%w: %s", objstore.ErrCorrupt, path)

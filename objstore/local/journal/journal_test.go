@@ -173,7 +173,7 @@ func TestLost(t *testing.T) {
 			if err := errors.Join(os.WriteFile(filepath.Join(to, "01.log"), damaged, 0o600), os.WriteFile(filepath.Join(to, ackedName), acked, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			s, err := ReadDir(to)
+			s, err := ReadDir(to, testID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,19 +318,16 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// TestNoAcked: a file beside the log that can't be opened is an error.
+// TestNoAcked: a file beside the log that can't be read is an error, and not taken for
+// one that is damaged.
 func TestNoAcked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, ackedName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ReadDir(dir)
-	if err != nil {
-		return // no less
-	}
-	if j, err := s.Open(testID, 0, 0, Options{Size: 1}); err == nil || j != nil {
-		t.Errorf("opened: %v, %v", j, err)
+	if s, err := ReadDir(dir); err == nil || errors.Is(err, objstore.ErrCorrupt) {
+		t.Errorf("read: %v, %v", s, err)
 	}
 }
 
@@ -375,4 +372,32 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("%v, %v", again, err)
 		}
 	})
+}
+
+// TestFirstStart: what a kill leaves in the first start of all is a log without records.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, size := range map[string]int{"01.log": MinSize, ackedName: 0} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := ReadDir(dir); err != nil || !s.Empty() {
+			t.Errorf("%s alone: not empty, %v", name, err)
+		}
+	}
+	write(t, openLog(t, dir, 0), 1, 2)
+}
+
+// TestLookalikes: bytes that somebody stores that look like records of a log are none.
+func TestLookalikes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openLog(t, dir, 0)
+	write(t, j, 1, 2)
+	h := header{length: 3, lsn: 3, synced: 99, id: ID{9}, before: j.sum, body: checksum([]byte("abc"))}
+	if _, err := j.active.f.WriteAt(append(h.append(nil), "abc"...), j.active.end); err != nil {
+		t.Fatal(err)
+	}
+	check(t, openCopy(t, dir, 0), 1, 2)
 }

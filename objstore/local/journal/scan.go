@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"caret/objstore"
 )
@@ -54,14 +57,15 @@ func (s *scanned) end() int64 {
 	return int64(s.last().at) + headerSize + int64(s.last().length)
 }
 
-// ReadDir reads all records of the log in dir. What is damaged is not an error
-// here.
-func ReadDir(dir string) (*Scan, error) {
+// ReadDir reads all records of the log in dir. ids are those of the stores that it
+// is known to be of otherwise. What is damaged is not an error here.
+func ReadDir(dir string, ids ...ID) (*Scan, error) {
 	s := &Scan{dir: dir, ids: make(map[ID]string)}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	var files [][]byte
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), suffix) {
 			continue
@@ -70,22 +74,35 @@ func ReadDir(dir string) (*Scan, error) {
 		if err != nil {
 			return nil, err
 		}
-		g := scan(b)
-		g.path = filepath.Join(dir, e.Name())
-		s.segments = append(s.segments, g)
+		g := &scanned{path: filepath.Join(dir, e.Name()), size: int64(len(b)), chain: chain(b)}
+		s.segments, files = append(s.segments, g), append(files, b)
 		if len(g.chain) > 0 {
 			s.ids[g.chain[0].id] = g.path
 		}
 	}
-	id, lsn, ok, err := readAcked(dir)
+	if err := s.readAcked(); err != nil {
+		return nil, err
+	}
+	known := append(slices.Collect(maps.Keys(s.ids)), ids...)
+	for i, g := range s.segments {
+		g.strays = strays(files[i], int(g.end()), known)
+	}
+	slices.SortFunc(s.segments, func(a, b *scanned) int { return cmp.Compare(a.first(), b.first()) })
+	return s, nil
+}
+
+func (s *Scan) readAcked() error {
+	id, lsn, ok, err := readAcked(s.dir)
+	if err != nil && !errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, unix.EIO) {
+		return err
+	}
 	if err != nil {
 		s.Warnings = append(s.Warnings, err)
 	}
 	if ok {
-		s.acked, s.ids[id] = lsn, filepath.Join(dir, ackedName)
+		s.acked, s.ids[id] = lsn, filepath.Join(s.dir, ackedName)
 	}
-	slices.SortFunc(s.segments, func(a, b *scanned) int { return cmp.Compare(a.first(), b.first()) })
-	return s, nil
+	return nil
 }
 
 func (s *scanned) first() uint64 {
@@ -95,37 +112,44 @@ func (s *scanned) first() uint64 {
 	return s.chain[0].lsn
 }
 
-// scan finds the records in a segment.
-func scan(b []byte) *scanned {
-	s := &scanned{size: int64(len(b))}
+// chain finds the records that follow each other from the beginning of a segment.
+func chain(b []byte) (list []found) {
 	for at := 0; ; {
 		h, body, ok := parseRecord(b[at:])
-		if n := len(s.chain); ok && n > 0 {
-			last := s.chain[n-1]
+		if n := len(list); ok && n > 0 {
+			last := list[n-1]
 			ok = h.id == last.id && h.lsn == last.lsn+1 && h.before == last.sum
 		}
 		if !ok {
-			break
+			return list
 		}
-		s.chain = append(s.chain, found{h, at})
+		list = append(list, found{h, at})
 		at += headerSize + len(body)
 	}
+}
+
+// strays finds records of known stores behind those. An id is known to its store
+// alone: whoever stores bytes that look like records does not make this slow.
+func strays(b []byte, at int, ids []ID) (list []found) {
 	magic := binary.LittleEndian.AppendUint32(nil, recordMagic)
-	for at := int(s.end()); at < len(b); {
+	for at < len(b) {
 		n := bytes.Index(b[at:], magic)
 		if n < 0 {
 			break
 		}
 		at += n
-		h, body, ok := parseRecord(b[at:])
+		h, ok := parseHeader(b[at:])
+		if ok = ok && slices.Contains(ids, h.id); ok {
+			_, _, ok = parseRecord(b[at:])
+		}
 		if !ok {
 			at++
 			continue
 		}
-		s.strays = append(s.strays, found{h, at})
-		at += headerSize + len(body)
+		list = append(list, found{h, at})
+		at += headerSize + int(h.length)
 	}
-	return s
+	return list
 }
 
 // IDs are those of the stores that files of the log belong to, each with one of

@@ -24,9 +24,7 @@ type Damaged struct {
 // List finds the runs in dir, sorted by From, then To; those whose name, header
 // or footer is damaged; and the files that Writers left when they were stopped,
 // which the caller may remove while nobody writes. Rows are not read. Files whose
-// names do not begin with "run-" are none of its business. A run that can't be read
-// for a reason that says nothing of its bytes, such as too many open files, is an
-// error.
+// names do not begin with "run-" are none of its business.
 func List(dir string) (runs []Info, leftovers []string, damaged []Damaged, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -45,12 +43,12 @@ func List(dir string) (runs []Info, leftovers []string, damaged []Damaged, err e
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, unix.EIO) {
-			damaged = append(damaged, Damaged{path, err})
-			continue
+		if err != nil && !errors.Is(err, objstore.ErrCorrupt) && !errors.Is(err, unix.EIO) {
+			return nil, nil, nil, err // it says nothing of the file: too few descriptors, no right to read
 		}
 		if err != nil {
-			return nil, nil, nil, err // it may be whole
+			damaged = append(damaged, Damaged{path, err})
+			continue
 		}
 		runs = append(runs, info)
 	}
