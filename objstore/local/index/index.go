@@ -105,7 +105,7 @@ func badgerOptions(dir string, opts Options) badger.Options {
 		WithBlockCacheSize(64 << 20).
 		WithIndexCacheSize(64 << 20).
 		WithCompression(options.Snappy). // ZSTD saves 5 % and costs 15 % of the time
-		WithCompactL0OnClose(true).
+		WithCompactL0OnClose(false).     // it panics where nobody can recover if the index of a table is damaged
 		WithVerifyValueChecksum(true).
 		WithValueLogFileSize(64 << 20).
 		WithMetricsEnabled(false)
