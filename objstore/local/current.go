@@ -98,8 +98,8 @@ type snapshot struct {
 
 // Discard implements txn.Snapshot.
 func (s *snapshot) Discard() {
+	defer s.of.leave()
 	s.Snapshot.Discard()
-	s.of.leave()
 }
 
 // get reads a row by its key in the log.

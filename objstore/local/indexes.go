@@ -319,8 +319,14 @@ func (s *Store) runRows(info run.Info, put putter) error {
 }
 
 // complete opens an index that has all that the log has lost; nil if there is
-// none. What badger's own log has of it counts, as nothing else is left.
+// none.
 func (s *Store) complete(f *found) (*held, error) {
+	return s.usable(func(state index.State) bool { return state.ID == f.id && state.LSN >= f.reached })
+}
+
+// usable opens the newest index that is not damaged and has a state to like; nil
+// if there is none. What badger's own log has counts, as nothing else is left.
+func (s *Store) usable(like func(index.State) bool) (*held, error) {
 	list, err := s.indexes()
 	if err != nil {
 		return nil, err
@@ -338,7 +344,7 @@ func (s *Store) complete(f *found) (*held, error) {
 			return nil, err
 		}
 		state, err := x.State()
-		if err == nil && state.ID == f.id && state.LSN >= f.reached {
+		if err == nil && like(state) {
 			return &held{Index: x, dir: s.indexDir(n)}, nil
 		}
 		if err := x.Close(); err != nil {

@@ -140,6 +140,12 @@ func (s *Store) readLog() (*found, error) {
 	if f.id, err = oneID(scan, infos); err != nil {
 		return nil, err
 	}
+	if f.id == (journal.ID{}) {
+		for _, d := range damaged {
+			f.damaged = append(f.damaged, d.Path)
+		}
+		return f, s.lostLog(f, fmt.Errorf("%w: no file in %s can be read", objstore.ErrCorrupt, dir))
+	}
 	chain, superseded, gap := run.Cover(infos)
 	f.runs = chain
 	for _, r := range superseded {
@@ -163,11 +169,33 @@ func (s *Store) readLog() (*found, error) {
 
 // newLog begins a log where there is none, which is so in a new directory alone.
 func (s *Store) newLog(f *found) error {
-	if list, err := s.indexes(); err != nil || len(list) > 0 || s.packs.Len() > 0 {
-		return errors.Join(err, fmt.Errorf("%w: %s is empty, and there is an index or packs: restore it", objstore.ErrCorrupt, s.path("log")))
+	list, err := s.indexes()
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 || s.packs.Len() > 0 {
+		return s.lostLog(f, fmt.Errorf("%w: %s is empty, and there is an index or packs", objstore.ErrCorrupt, s.path("log")))
 	}
 	f.id = newID()
 	return nil
+}
+
+// lostLog lets a log of which nothing is left be made of the index, if that is
+// accepted: nobody knows whether the index has all that was written.
+func (s *Store) lostLog(f *found, why error) error {
+	if !s.opts.AcceptLoss {
+		return fmt.Errorf("%w. Restore the files from a backup, or run `caret rebuild --accept-loss --data %s`, which makes the log of what the index has", why, s.dir)
+	}
+	h, err := s.usable(func(state index.State) bool { return state != (index.State{}) })
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return fmt.Errorf("%w. There is no index to make it of: restore the files from a backup", why)
+	}
+	state, err := h.State()
+	f.id, f.broken = state.ID, why
+	return errors.Join(err, h.Close())
 }
 
 func newID() (id journal.ID) {
@@ -175,7 +203,7 @@ func newID() (id journal.ID) {
 	return id
 }
 
-// oneID is the store that all files of a log belong to.
+// oneID is the store that all files of a log belong to, the zero ID if none says it.
 func oneID(scan *journal.Scan, infos []run.Info) (journal.ID, error) {
 	ids := make(map[journal.ID]string)
 	for id, path := range scan.IDs() {
@@ -186,7 +214,7 @@ func oneID(scan *journal.Scan, infos []run.Info) (journal.ID, error) {
 	}
 	switch len(ids) {
 	case 0:
-		return journal.ID{}, fmt.Errorf("%w: no file of the log can be read", objstore.ErrCorrupt)
+		return journal.ID{}, nil
 	case 1:
 		for id := range ids {
 			return id, nil
@@ -256,6 +284,7 @@ func (s *Store) mend(f *found) error {
 			return err
 		}
 	}
+	s.log.Warn("the log has been written anew; if small files of late are missing, `caret fsck` names them", "of", h.dir)
 	return nil
 }
 

@@ -129,7 +129,9 @@ func (s *Store) open() error {
 			return err
 		}
 	}
-	s.packs.Continue(s.packed.pack, s.packed.end)
+	if missing, first := s.packs.Continue(s.packed.pack, s.packed.end); missing > 0 {
+		s.log.Error("packs are missing: what is in them can't be read until they are put back while no server runs; `caret fsck` names the files", "missing", missing, "first", first)
+	}
 	return nil
 }
 

@@ -56,6 +56,13 @@ func TestStuck(t *testing.T) {
 	if _, err := x.Get([]byte("r0")); err != nil && !errors.Is(err, objstore.ErrCorrupt) {
 		t.Errorf("read: %v", err)
 	}
+	for range 2 {
+		s := x.Snapshot([]byte("r"))
+		if _, err := s.Page(objstore.Range{}, 1); err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+			t.Errorf("read: %v", err)
+		}
+		s.Discard() // which badger may panic at
+	}
 	if err := x.Close(); err == nil {
 		t.Error("closed as if all were well")
 	}

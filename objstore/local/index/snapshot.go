@@ -27,6 +27,12 @@ func (x *Index) Snapshot(prefix []byte) *Snapshot {
 
 // Discard implements txn.Snapshot.
 func (s *Snapshot) Discard() {
+	defer func() {
+		// So badger does if it panicked before, when it had begun to make an iterator.
+		if p := recover(); p != nil {
+			s.x.fail(fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p)) //nolint:errcheck // it is remembered
+		}
+	}()
 	s.iterators.close()
 	s.txn.Discard()
 }

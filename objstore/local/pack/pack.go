@@ -292,14 +292,29 @@ func (p *Packs) End() (pack uint32, end int64) {
 
 // Continue says how far the packs once reached. If they do not any more, places
 // in them have been given out that are not there: a new pack is begun, so that
-// nothing else is found at these.
-func (p *Packs) Continue(pack uint32, end int64) {
+// nothing else is found at these. It returns how many packs up to there are
+// missing, and the path of the first of them.
+func (p *Packs) Continue(pack uint32, end int64) (missing int, first string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if k := p.files[p.last]; p.last == pack && k != nil && k.end < end {
 		k.full = true
 	}
 	p.last = max(p.last, pack)
+	missing = int(pack)
+	for id := range p.files {
+		if 0 < id && id <= pack {
+			missing--
+		}
+	}
+	if missing > 0 {
+		id := uint32(1)
+		for p.files[id] != nil {
+			id++
+		}
+		first = p.path(id)
+	}
+	return missing, first
 }
 
 // Len is how many packs there are.
