@@ -73,6 +73,9 @@ func (s *Store) tend() error {
 	}
 	defer h.leave()
 	s.space.index.Store(h.Size())
+	if err := h.Seal(); err != nil && !s.space.full() {
+		return err
+	}
 	switch {
 	case s.space.full() || s.failed.Load() != nil:
 		return nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,11 @@ type Index struct {
 	db      *badger.DB
 	damage  atomic.Pointer[error] // the first that was noticed
 	stuck   *stuck
-	noticed uint64 // count of what was noticed before it was opened
+	noticed atomic.Uint64 // count of what was noticed before, or was another's
+	asking  sync.Mutex    // held to find out whose it was
+
+	sealing sync.Mutex // for what follows
+	sealed  map[string]uint32
 }
 
 // stateKey is where the State is. No other key is as short.
@@ -76,7 +81,8 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 			return nil, err
 		}
 	}
-	x := &Index{dir: dir, opts: opts, noticed: notices.Load(), stuck: &stuck{log: opts.Log, failed: make(chan struct{})}}
+	x := &Index{dir: dir, opts: opts, stuck: &stuck{log: opts.Log, failed: make(chan struct{})}}
+	x.noticed.Store(notices.Load())
 	watchErrors()
 	defer func() {
 		if p := recover(); p != nil {
@@ -87,6 +93,7 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 	if err != nil {
 		return nil, openError(err)
 	}
+	open.Add(1)
 	return x, nil
 }
 
@@ -158,6 +165,9 @@ func prepare(dir string, opts Options) error {
 	}
 	if !manifest && len(tables) > 0 {
 		return fmt.Errorf("%w: %s is missing beside %d tables", objstore.ErrCorrupt, filepath.Join(dir, badger.ManifestFilename), len(tables))
+	}
+	if err := checkSeal(dir, tables); err != nil {
+		return err
 	}
 	return verifyTables(tables)
 }
@@ -251,10 +261,29 @@ func (x *Index) Damage() error {
 	if err := x.damage.Load(); err != nil {
 		return *err
 	}
-	if notices.Load() != x.noticed {
-		return x.fail(fmt.Errorf("%w: a block of the index has another checksum", objstore.ErrCorrupt))
+	if notices.Load() == x.noticed.Load() {
+		return nil
 	}
-	return nil
+	return x.ask()
+}
+
+// ask finds out what was noticed. If another index is open too, as while it takes
+// the place of one that is damaged, it may be that one's.
+func (x *Index) ask() error {
+	x.asking.Lock()
+	defer x.asking.Unlock()
+	now := notices.Load()
+	if now == x.noticed.Load() {
+		return nil
+	}
+	err := fmt.Errorf("%w: a block of the index has another checksum", objstore.ErrCorrupt)
+	if open.Load() > 1 {
+		if err = x.Verify(); err == nil {
+			x.noticed.Store(now)
+		}
+		return err
+	}
+	return x.fail(err)
 }
 
 func (x *Index) fail(err error) error {

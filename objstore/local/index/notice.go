@@ -13,10 +13,9 @@ import (
 // went wrong but the error that badger makes on the way, and drops: it is made
 // of one of two values, whose text badger asks for. They are replaced by
 // values that count how often they are asked.
-//
-//nolint:gochecknoglobals // they stand for badger's globals
 var (
 	notices atomic.Uint64
+	open    atomic.Int64 // indexes that are
 	watched sync.Once
 )
 

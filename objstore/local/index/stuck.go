@@ -73,8 +73,13 @@ func (x *Index) Close() error {
 				done <- fmt.Errorf("%w: badger panics: %v", objstore.ErrCorrupt, p)
 			}
 		}()
-		done <- x.db.Close()
+		err := x.db.Close()
+		if err == nil {
+			err = x.sealClosed()
+		}
+		done <- err
 	}()
+	defer open.Add(-1)
 	select {
 	case err := <-done:
 		return err
