@@ -26,12 +26,19 @@ func (s *Store) indexes() ([]int, error) {
 	entries, err := os.ReadDir(s.dir)
 	var list []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), indexPrefix)); err == nil && e.Name() == indexPrefix+strconv.Itoa(n) {
+		if n, ok := indexNumber(e.Name()); ok {
 			list = append(list, n)
 		}
 	}
 	slices.SortFunc(list, func(a, b int) int { return b - a })
 	return list, err
+}
+
+// indexNumber is the number of a folder of an index.
+func indexNumber(path string) (int, bool) {
+	name := filepath.Base(path)
+	n, err := strconv.Atoi(strings.TrimPrefix(name, indexPrefix))
+	return n, err == nil && name == indexPrefix+strconv.Itoa(n)
 }
 
 // tables is how many bytes all tables of indexes have.

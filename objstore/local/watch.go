@@ -80,15 +80,17 @@ func (s *Store) tend() error {
 	case s.space.full() || s.failed.Load() != nil:
 		return nil
 	case h.Damage() != nil, h.Stuck() != nil, h.dir == "":
-		return s.replace()
+		return s.replace(h.dir)
 	case h.over != nil:
 		return s.reopen(h)
 	}
 	return nil
 }
 
-// replace makes the index anew of what the log has, while nothing is written.
-func (s *Store) replace() error {
+// replace makes the index anew of what the log has, while nothing is written, and
+// not where the old one is, or was before somebody took it away: badger goes on
+// writing there, and removing, until it is closed.
+func (s *Store) replace(old string) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.runs.reading.RLock()
@@ -100,7 +102,8 @@ func (s *Store) replace() error {
 	if err := s.failure(); err != nil {
 		return err // what the log has last may not be on disk
 	}
-	h, err := s.makeIndex(s.id, 1+slices.Max(append(list, 0)), s.runs.all(), s.journal.Last())
+	number, _ := indexNumber(old) // 0 of one in memory
+	h, err := s.makeIndex(s.id, 1+slices.Max(append(list, number)), s.runs.all(), s.journal.Last())
 	if err != nil {
 		return err
 	}
