@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/pack"
 	"caret/objstore/txn"
@@ -150,7 +151,7 @@ func (b *blobs) store1(p *pending, data []byte) error {
 	if len(data) <= s.opts.SmallMax && !again {
 		p.data = append(make([]byte, 0, len(data)), data...)
 	} else if p.at, err = s.packs.Append(p.hash, data); err != nil {
-		err = noSpace(err)
+		err = disk.NoSpace(err)
 		b.settle(p, err, false)
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/pack"
 	"caret/objstore/local/run"
@@ -21,8 +22,11 @@ func (s *Store) checkpoint() {
 	for segment := s.journal.Sealed(); segment != nil; segment = s.journal.Sealed() {
 		f := &flushing{segment: segment}
 		for err := s.flush(f); err != nil; err = s.flush(f) {
-			err = fmt.Errorf("write a checkpoint: %w", noSpace(err))
-			s.log.Error("the log is not given back", "err", err)
+			err = fmt.Errorf("write a checkpoint: %w", disk.NoSpace(err))
+			if err.Error() != f.told {
+				f.told = err.Error()
+				s.log.Error("the log is not given back", "err", err)
+			}
 			// Once there is room, or another index, it can go on.
 			if !errors.Is(err, objstore.ErrNoSpace) && s.index.writable() == nil {
 				s.fail(err)
@@ -48,7 +52,8 @@ type flushing struct {
 	read    bool
 	records []journal.Record
 	bulk    bulk
-	written bool // the run is there
+	written bool   // the run is there
+	told    string // what was said of the last failure
 }
 
 // flush writes the rows of a segment to a run and its small blobs to a pack, and
@@ -169,7 +174,7 @@ func (s *Store) pack(b *bulk, to uint64) error {
 			rest[i].at = at[i]
 		}
 		if err := s.packs.Sync(); err != nil {
-			err = fmt.Errorf("sync packs: %w", noSpace(err))
+			err = fmt.Errorf("sync packs: %w", disk.NoSpace(err))
 			s.fail(err)
 			return err
 		}

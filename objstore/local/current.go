@@ -149,13 +149,13 @@ func (c *current) close(sp *space) error {
 	h := c.now
 	c.now = nil
 	c.mu.Unlock()
-	if h == nil || h.over == nil && !sp.flushes() {
+	if h == nil || h.over == nil && sp.full() {
 		return nil
 	}
 	err := h.Close()
 	if h.dir != "" && (errors.Is(err, objstore.ErrCorrupt) || h.Damage() != nil) {
 		// The log has all, and the next start finds out.
-		return errors.Join(os.WriteFile(h.dir+damagedSuffix, nil, 0o600))
+		return os.WriteFile(h.dir+damagedSuffix, nil, 0o600)
 	}
 	return err
 }

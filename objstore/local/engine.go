@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"iter"
 
-	"golang.org/x/sys/unix"
-
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/journal"
 	"caret/objstore/txn"
 )
@@ -39,7 +38,7 @@ func (e engine) Begin() (txn.Tx, error) {
 		return nil, err
 	}
 	if err := e.journal.Room(); err != nil {
-		return nil, noSpace(err)
+		return nil, disk.NoSpace(err)
 	}
 	snapshot, err := e.index.snapshot()
 	if err != nil {
@@ -101,7 +100,7 @@ func (t *tx) Commit(b txn.Batch) error {
 		return nil
 	}
 	if err := s.packs.Sync(); err != nil {
-		err = fmt.Errorf("sync packs: %w", noSpace(err))
+		err = fmt.Errorf("sync packs: %w", disk.NoSpace(err))
 		s.fail(err)
 		return err
 	}
@@ -149,7 +148,7 @@ func (s *Store) commitPart(part *waiting, writes *txn.Tree) error {
 func (s *Store) lockRoomy() error {
 	for {
 		if err := s.journal.Room(); err != nil {
-			return noSpace(err)
+			return disk.NoSpace(err)
 		}
 		s.write.Lock()
 		if err := s.failure(); err != nil {
@@ -184,7 +183,7 @@ func (s *Store) commit(small []*pending, rows []objstore.Row, writes *txn.Tree) 
 		err = s.journal.Sync()
 	}
 	if err != nil {
-		err = fmt.Errorf("write the log: %w", noSpace(err))
+		err = fmt.Errorf("write the log: %w", disk.NoSpace(err))
 		s.fail(err)
 		return err
 	}
@@ -213,12 +212,4 @@ func rowsOf(r *journal.Record) iter.Seq2[[]byte, []byte] {
 			}
 		}
 	}
-}
-
-// noSpace lets a full disk be recognized.
-func noSpace(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("%w: %w", objstore.ErrNoSpace, err)
-	}
-	return err
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // formatVersion is the version of what is on disk; FORMAT.md describes it.
@@ -101,14 +102,5 @@ func (s *Store) writeFormat() error {
 	if err := os.Rename(f.Name(), s.formatPath()); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.SyncDir(s.dir)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/index"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/run"
@@ -136,7 +137,7 @@ func (s *Store) indexOptions(dir string, opts index.Options) index.Options {
 		if dir == "" {
 			return
 		}
-		if err := errors.Join(os.WriteFile(dir+damagedSuffix, nil, 0o600), syncDir(s.dir)); err != nil {
+		if err := errors.Join(os.WriteFile(dir+damagedSuffix, nil, 0o600), disk.SyncDir(s.dir)); err != nil {
 			s.log.Error("mark the index as damaged", "err", err)
 		}
 	}

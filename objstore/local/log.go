@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/index"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/run"
@@ -90,7 +91,7 @@ func (s *Store) takeLog(f *found) (err error) {
 	}
 	// What has the rows of others must be there for sure before they go.
 	if len(f.useless) > 0 {
-		if err := syncDir(s.path("log")); err != nil {
+		if err := disk.SyncDir(s.path("log")); err != nil {
 			return err
 		}
 	}
@@ -239,7 +240,7 @@ func (s *Store) setAside(path string) error {
 	}
 	to := filepath.Join(aside, asideName(path))
 	s.log.Warn("set aside", "file", path, "as", to)
-	return errors.Join(os.Rename(path, to), syncDir(filepath.Dir(path)), syncDir(aside))
+	return errors.Join(os.Rename(path, to), disk.SyncDir(filepath.Dir(path)), disk.SyncDir(aside))
 }
 
 // asideName is what a file is called that is set aside.

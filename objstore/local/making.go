@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/index"
 	"caret/objstore/local/journal"
 	"caret/objstore/local/run"
@@ -21,10 +22,19 @@ func (s *Store) makeIndex(id journal.ID, number int, infos []run.Info, last uint
 		return nil, err
 	}
 	h, err := s.fillIndex(dir, id, infos, last)
+	if err == nil {
+		// Closing writes out what is in memory, without which it is not complete, and
+		// would be made once more after a kill.
+		err = h.Close()
+	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return h, syncDir(s.dir)
+	x, err := index.Open(dir, s.indexOptions(dir, index.Options{}))
+	if err != nil {
+		return nil, err
+	}
+	return &held{Index: x, dir: dir, tables: last}, disk.SyncDir(s.dir)
 }
 
 // fillIndex makes an index in dir, or in memory if that is "".

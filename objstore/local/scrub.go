@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/run"
 )
 
@@ -59,7 +60,7 @@ func (s *Store) rewrite(h *held, infos []run.Info, damaged []string) error {
 	}
 	from := info.Path
 	info.Path = run.Path(s.path("log"), info.From, info.To)
-	if err := errors.Join(os.Rename(from, info.Path), syncDir(s.path("log"))); err != nil {
+	if err := errors.Join(os.Rename(from, info.Path), disk.SyncDir(s.path("log"))); err != nil {
 		return err
 	}
 	var gone []run.Info

@@ -21,6 +21,7 @@ type space struct {
 	dir     string
 	reserve int64
 	disk    int64        // its size in bytes
+	none    bool         // there can be no ballast here, as it seems
 	index   atomic.Int64 // bytes of the tables of the index
 	checked atomic.Int64 // when free was read, in nanoseconds
 	free    atomic.Int64 // what was free then, less what was written since
@@ -80,11 +81,6 @@ func (sp *space) full() bool {
 	return err == nil && free < sp.needs()
 }
 
-// flushes says whether there is room to write out what the index has in memory.
-func (sp *space) flushes() bool {
-	return !sp.full()
-}
-
 // keepBallast gives the ballast up when badger may lack the space for what it is
 // doing, and makes it when there is plenty.
 func (sp *space) keepBallast(log *slog.Logger) {
@@ -103,7 +99,7 @@ func (sp *space) keepBallast(log *slog.Logger) {
 		if os.Remove(path) == nil {
 			log.Warn("disk is nearly full: gave up the ballast file", "free", free)
 		}
-	case !there && free > sp.floor()+2*ballastSize:
+	case !there && !sp.none && free > sp.floor()+2*ballastSize:
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return
@@ -111,6 +107,7 @@ func (sp *space) keepBallast(log *slog.Logger) {
 		defer f.Close()
 		if err := unix.Fallocate(int(f.Fd()), 0, 0, ballastSize); err != nil {
 			log.Warn("no ballast file", "err", err)
+			sp.none = true
 		}
 	}
 }

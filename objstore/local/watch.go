@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -30,10 +31,11 @@ func (s *Store) watch() {
 	s.background.Go(func() { s.mergeAll(ctx) })
 	look := time.NewTicker(lookAgain)
 	defer look.Stop()
+	var failing failing
 	for {
 		s.space.keepBallast(s.log)
-		if err := s.tend(); err != nil {
-			s.log.Error("tend the index", "err", err)
+		if failing.over() {
+			failing.set(s.log, "the index can't be opened or made anew", s.tend())
 		}
 		select {
 		case <-ctx.Done():
@@ -41,6 +43,32 @@ func (s *Store) watch() {
 		case <-look.C:
 		}
 	}
+}
+
+// failing is work that is tried again and again: each time it fails it rests twice
+// as long, up to a minute, and what it fails with is told once. The zero value is
+// work that does not.
+type failing struct {
+	told  string
+	pause time.Duration
+	until time.Time
+}
+
+// over says whether it has rested long enough.
+func (f *failing) over() bool { return !time.Now().Before(f.until) }
+
+// set takes down how it went.
+func (f *failing) set(log *slog.Logger, what string, err error) {
+	if err == nil {
+		*f = failing{}
+		return
+	}
+	if err.Error() != f.told {
+		f.told = err.Error()
+		log.Error(what, "err", err)
+	}
+	f.pause = min(max(2*f.pause, lookAgain), time.Minute)
+	f.until = time.Now().Add(f.pause)
 }
 
 // mergeAll merges runs whenever there is a new one, and now and then verifies all.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // acked is the file that says up to where the log was synced, and whose it is.
@@ -56,7 +57,7 @@ func openAcked(dir string, id ID, lsn uint64) (*acked, error) {
 		return nil, err
 	}
 	a := &acked{f}
-	if err := errors.Join(a.set(id, lsn), f.Truncate(ackedSize), f.Sync(), syncDir(dir)); err != nil {
+	if err := errors.Join(a.set(id, lsn), f.Truncate(ackedSize), f.Sync(), disk.SyncDir(dir)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return a, nil

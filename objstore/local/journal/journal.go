@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // Options of a log; the zero value is fine.
@@ -403,7 +404,7 @@ func (j *Journal) Close() error {
 		for _, s := range free {
 			errs = append(errs, os.Remove(s.path))
 		}
-		errs = append(errs, j.acked.f.Sync(), syncDir(j.dir))
+		errs = append(errs, j.acked.f.Sync(), disk.SyncDir(j.dir))
 	}
 	return errors.Join(append(errs, j.closeFiles())...)
 }

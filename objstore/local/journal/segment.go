@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // Place is where the bytes of a blob are in the log.
@@ -125,7 +126,7 @@ func (j *Journal) create(number int) (_ *Segment, err error) {
 		err = j.fault("log.create.sync")
 	}
 	if err == nil {
-		err = errors.Join(s.f.Sync(), syncDir(j.dir))
+		err = errors.Join(s.f.Sync(), disk.SyncDir(j.dir))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.f.Close(), os.Remove(s.path))
@@ -164,13 +165,4 @@ func (s *Segment) zero(to int64) error {
 		s.written = to
 	}
 	return err
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

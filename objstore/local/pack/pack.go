@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // A record in a pack: magic, payload length (4 bytes each, little-endian),
@@ -235,7 +236,7 @@ func (p *Packs) sync() error {
 		if err := p.fault("dir.sync"); err != nil {
 			return err
 		}
-		return syncDir(p.dir)
+		return disk.SyncDir(p.dir)
 	}
 	return nil
 }
@@ -268,15 +269,6 @@ func (p *Packs) Read(at Place, buf []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: read pack %d at %d: %v", objstore.ErrCorrupt, at.Pack, at.Offset, err) //nolint:errorlint // io.EOF would be taken for the end of content
 	}
 	return buf, nil
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // End is the number of the newest pack and where its next record goes; 0 if there

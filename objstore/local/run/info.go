@@ -2,12 +2,10 @@ package run
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sys/unix"
 
 	"caret/objstore"
 )
@@ -102,14 +100,6 @@ func (o Options) withDefaults() (Options, error) {
 // damage is what is said of a file that is not as it was written.
 func damage(path string, offset int64, format string, args ...any) error {
 	return fmt.Errorf("%w: %s at offset %d: %s", objstore.ErrCorrupt, path, offset, fmt.Sprintf(format, args...))
-}
-
-// noSpace makes a full disk known as such.
-func noSpace(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("%w: %w", objstore.ErrNoSpace, err)
-	}
-	return err
 }
 
 // Path is where the run is that has what was written after from, up to to.

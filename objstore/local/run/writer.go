@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 )
 
 // tempSuffix ends the names of runs that are not complete.
@@ -49,7 +50,7 @@ func Create(dir string, id [8]byte, from, to uint64, opts Options) (*Writer, err
 	w := &Writer{dir: dir, is: identity{id, from, to}}
 	w.info = Info{Path: Path(dir, from, to), ID: id, From: from, To: to}
 	if err := w.create(opts); err != nil {
-		return nil, fmt.Errorf("create run %s: %w", w.info.Path, noSpace(err))
+		return nil, fmt.Errorf("create run %s: %w", w.info.Path, disk.NoSpace(err))
 	}
 	return w, nil
 }
@@ -158,7 +159,7 @@ func (w *Writer) finish() error {
 	err := w.f.Close()
 	w.f = nil
 	if err = errors.Join(err, w.opts.Fault("dir.sync")); err == nil {
-		err = syncDir(w.dir)
+		err = disk.SyncDir(w.dir)
 	}
 	if err != nil {
 		return w.fail(err)
@@ -241,16 +242,7 @@ func (w *Writer) write() error {
 // fail keeps the first error.
 func (w *Writer) fail(err error) error {
 	if w.err == nil {
-		w.err = fmt.Errorf("write run %s: %w", w.info.Path, noSpace(err))
+		w.err = fmt.Errorf("write run %s: %w", w.info.Path, disk.NoSpace(err))
 	}
 	return w.err
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
