@@ -90,8 +90,9 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	var onHUP reloads
 	// Listening first makes a taken port the first thing that is said.
-	ln, err := listen(o, log)
+	ln, err := listen(o, &onHUP, log)
 	if err != nil {
 		return err
 	}
@@ -128,21 +129,21 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
+	onHUP.watch(ctx, log)
 	greet(p, ln, o, made)
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
 
-func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
+func listen(o serveOptions, onHUP *reloads, log *slog.Logger) (net.Listener, error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return nil, usagef("--tls-cert and --tls-key are given together")
 	}
-	var conf *tls.Config
+	cert := &certificate{certFile: o.tlsCert, keyFile: o.tlsKey}
 	if o.tlsCert != "" {
-		cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
-		if err != nil {
-			return nil, fmt.Errorf("load the TLS certificate: %w", err)
+		if err := cert.load(); err != nil {
+			return nil, err
 		}
-		conf = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		onHUP.add("the TLS certificate", cert.load)
 	}
 	if !strings.Contains(o.listen, ":") {
 		return nil, usagef("--listen %q: it is HOST:PORT, such as 127.0.0.1:30600 or :30600", o.listen)
@@ -152,8 +153,8 @@ func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen at %s: %w", o.listen, err)
 	}
 	ln = limit(ln, maxConnections(), log)
-	if conf != nil {
-		ln = tls.NewListener(ln, conf)
+	if o.tlsCert != "" {
+		ln = tls.NewListener(ln, cert.config())
 	}
 	return ln, nil
 }
