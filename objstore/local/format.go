@@ -19,9 +19,12 @@ import (
 // Version 1 had no sequences, and before version 3 there was no log.
 const formatVersion = 3
 
+// lockName is the file that is locked by the process that has the directory open.
+const lockName = "LOCK"
+
 // lockDir takes the directory for this process.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
