@@ -30,6 +30,8 @@ var (
 	ErrClosed = errors.New("store is closed")
 	// ErrNewerFormat: the directory was written by a newer caret.
 	ErrNewerFormat = errors.New("data directory has a newer format")
+	// ErrForeign: the directory has parts of another store.
+	ErrForeign = errors.New("data directory has parts of different stores")
 	// ErrLocked: another process has the directory open.
 	ErrLocked = errors.New("data directory is in use by another process")
 )

@@ -142,7 +142,9 @@ func TestSilentClients(t *testing.T) {
 	defer pair.Close()
 	for name, wrap := range map[string]func(*connections) net.Listener{
 		"plain": func(l *connections) net.Listener { return l },
-		"tls":   func(l *connections) net.Listener { return tls.NewListener(l, &tls.Config{Certificates: pair.TLS.Certificates}) },
+		"tls": func(l *connections) net.Listener {
+			return tls.NewListener(l, &tls.Config{Certificates: pair.TLS.Certificates})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

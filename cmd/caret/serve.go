@@ -109,11 +109,11 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
-	key, made, err := findRootKey(p, o.data)
+	key, made, err := findRootKey(p, o.data, store.ID())
 	if err != nil {
 		return err
 	}
-	sealer, err := findMasterKey(ctx, o.data, store, o.newMasterKey, log)
+	sealer, err := findMasterKey(ctx, o.data, store.ID(), store, o.newMasterKey, log)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ type Store struct {
 	log     *slog.Logger
 	lock    *os.File
 	id      journal.ID
+	said    identity
 	journal *journal.Journal
 	runs    runs
 	packs   *pack.Packs
@@ -121,6 +122,9 @@ func (s *Store) open() error {
 	if s.packs, err = pack.Open(s.path("packs"), s.opts.PackSize, s.fault); err != nil {
 		return err
 	}
+	if err := s.readPacksMark(); err != nil {
+		return err
+	}
 	s.blobs = newBlobs(s)
 	if version < formatVersion {
 		if err := s.migrate(); err != nil {
@@ -138,7 +142,7 @@ func (s *Store) open() error {
 	if missing, first := s.packs.Continue(s.packed.pack, s.packed.end); missing > 0 {
 		s.log.Error("packs are missing: what is in them can't be read until they are put back while no server runs; `caret fsck` names the files", "missing", missing, "first", first)
 	}
-	return nil
+	return s.identify()
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
