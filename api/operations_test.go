@@ -221,6 +221,11 @@ var steps = []step{
 	{"DELETE repos/r/commits/$open?dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r/commits/$open", "", 204, "", ""},
 
+	{"GET audit", "", 200, "", ""},
+	{"GET audit?repo=r&user=root&since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z&limit=1", "", 200, "", ""},
+	{"GET audit?after=nonsense", "", 400, "invalid_argument", ""},
+	{"GET audit?since=yesterday", "", 400, "invalid_argument", ""},
+
 	{"GET check", "", 200, "", ""},
 	{"GET check?repo=r&quick=true", "", 200, "", ""},
 	{"GET check?repo=absent", "", 404, "no_such_repo", ""},
