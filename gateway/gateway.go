@@ -227,8 +227,8 @@ func (r *request) actAs(accessKey string) {
 	if accessKey != "" {
 		r.who = r.g.opts.Caller(accessKey)
 	}
-	r.who.Via.Address, r.who.Via.Request = r.entry.Address, r.entry.ID
-	r.entry.Key = r.who.Via.Key
+	r.who.Via = pfs.Via{Key: accessKey, Address: r.entry.Address, Request: r.entry.ID}
+	r.entry.Key = accessKey
 	r.fs = r.g.sys.As(r.who)
 }
 
