@@ -260,6 +260,16 @@ var steps = []step{
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
+	s.all(t, func(string, string, *http.Response, []byte) {})
+	s.Close() // so that streams have ended
+	for _, what := range s.Unseen() {
+		t.Errorf("no request makes a %s: add one to steps in operations_test.go", what)
+	}
+}
+
+// all sends all steps, and calls after behind each.
+func (s *testServer) all(t *testing.T, after func(target, body string, resp *http.Response, answer []byte)) {
+	t.Helper()
 	kept := []string{}
 	for _, st := range steps {
 		known := strings.NewReplacer(kept...)
@@ -268,6 +278,7 @@ func TestOperations(t *testing.T) {
 		if err := st.check(resp, b); err != nil {
 			t.Errorf("%s %s: %v", target, body, err)
 		}
+		after(target, body, resp, b)
 		if st.keep != "" {
 			var named struct {
 				ID        string `json:"id"`
@@ -278,10 +289,6 @@ func TestOperations(t *testing.T) {
 			}
 			kept = append([]string{"$" + st.keep, named.ID + named.AccessKey}, kept...)
 		}
-	}
-	s.Close() // so that streams have ended
-	for _, what := range s.Unseen() {
-		t.Errorf("no request makes a %s: add one to steps in operations_test.go", what)
 	}
 }
 
