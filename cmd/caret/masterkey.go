@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"caret/objstore"
 	"caret/pfs"
@@ -105,7 +106,7 @@ func findMasterKey(ctx context.Context, dir string, id storeID, store objstore.S
 		}
 	}
 	// The keys go first: if this is cut short the next start makes the master key.
-	if err := pfs.RemoveKeys(ctx, store, shut); err != nil {
+	if err := pfs.RemoveKeys(ctx, store, shut, time.Now()); err != nil {
 		return nil, err
 	}
 	if len(shut) > 0 {

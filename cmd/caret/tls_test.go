@@ -48,14 +48,15 @@ func writePair(t *testing.T, certFile, keyFile string, number int64) {
 }
 
 // TestReload: at SIGHUP a server shows the certificate that is in its files by then, and
-// the old one if there is none that it can use; and it goes on. Commands trust the one
+// the old one if there is none that it can use, and begins its access log anew. Commands trust the one
 // that they are told to.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data, cert, key := filepath.Join(dir, "data"), filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem")
 	writePair(t, cert, key, 1)
-	cmd, out := serverProcess(t, data, "--tls-cert", cert, "--tls-key", key)
+	lines := filepath.Join(dir, "access")
+	cmd, out := serverProcess(t, data, "--tls-cert", cert, "--tls-key", key, "--access-log", lines)
 	_, url, _ := strings.Cut(out.String(), " at ")
 	url, _, _ = strings.Cut(url, "\n")
 	shows := func(want int64) {
@@ -78,7 +79,14 @@ func TestReload(t *testing.T) {
 	}
 	shows(1)
 	writePair(t, cert, key, 2)
+	if err := os.Rename(lines, lines+".1"); err != nil {
+		t.Fatal(err)
+	}
 	reload("reloaded the TLS certificate", 1)
+	out.waitFor(t, "reloaded the access log", 1)
+	if _, err := os.Stat(lines); err != nil {
+		t.Error(err)
+	}
 	shows(2)
 	writePair(t, cert, filepath.Join(dir, "other"), 3)
 	reload("what was in use stays", 1)
