@@ -102,12 +102,17 @@ func (v *View) Caller() Caller { return v.who }
 
 // decide says with ErrDenied why the caller may not do something with s.
 func (v *View) decide(s *Snapshot, act Action, path string) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup})
+	sight, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup, Present: s.present})
+	if err == nil && (act == ActRead || act == ActList || act == ActReadACP || act == ActWriteACP) {
+		s.sight = sight
+	}
+	return err
 }
 
 // administers says with ErrDenied that the caller may not administer a repo.
 func (v *View) administers(repo catalog.RepoRow) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	return err
 }
 
 // managed reads a repo that the caller must be allowed to administer.
