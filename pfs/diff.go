@@ -91,11 +91,11 @@ func (fs *FS) compare(ctx context.Context, a, b *Snapshot, paths []string, fn fu
 	for page := range slices.Chunk(paths, diffPage) {
 		var list []Difference
 		err := fs.View(ctx, func(v *View) error {
-			before, err := v.again(a, ActList)
+			before, err := v.again(a, ActList, "")
 			if err != nil {
 				return err
 			}
-			behind, err := v.again(b, ActList)
+			behind, err := v.again(b, ActList, "")
 			if err != nil {
 				return err
 			}

@@ -16,8 +16,8 @@ import (
 type present struct {
 	head *commits.View
 	open CommitID // what is staged in it is there too, for who sees it at all
-	path string // looked up last
-	file bool   // the head has it
+	path string   // looked up last
+	file bool     // the head has it
 }
 
 // present says whether a version of path is still there, in the snapshot's view.

@@ -9,7 +9,8 @@ import (
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
-// act with it. ErrReadOnly if to is history.
+// act with it. ErrReadOnly if to is history. A protected branch takes what gives
+// nobody more than before, and ErrDenied is what it answers to anything else.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(*Settings) error) error {
 	return fs.update(ctx, about(to), nil, func(c *change) error {
 		s, err := c.target(to, act, "", &WriteOptions{})
@@ -19,22 +20,23 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if s.Open {
 			return fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
 		}
-		if s.Protected {
-			return unprotectFirst(s.Branch, s.Repo)
-		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
 			return err
 		}
+		before := set.Settings
 		if err := edit(set.Edit()); err != nil {
 			return err
+		}
+		if s.Protected && !set.Within(&before) {
+			return unprotectFirst(s.Branch, s.Repo)
 		}
 		return set.Write(c.tx)
 	})
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may
-// change it.
+// change it: on a protected branch one that gives nobody more than before.
 func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Grant) error {
 	if err := checkPath(path); err != nil {
 		return err
@@ -47,12 +49,12 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		if at, err := c.resolve(branch); err != nil {
+		at, err := c.resolve(branch)
+		if err != nil {
 			return err
-		} else if err := at.CheckWritable(c.tx); err != nil {
+		}
+		if err := at.CheckWritable(c.tx); err != nil {
 			return err
-		} else if at.Protected {
-			return unprotectFirst(at.Branch, at.Repo)
 		}
 		info, err := s.stat(c.tx, path)
 		if err != nil {
@@ -66,6 +68,10 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		if err != nil {
 			return err
 		}
-		return set.SetFileACL(c.tx, path, info.Commit, &ACL{Owner: old.Owner, Grants: grants})
+		a := &ACL{Owner: old.Owner, Grants: grants}
+		if at.Protected && !a.Within(&old) {
+			return unprotectFirst(at.Branch, at.Repo)
+		}
+		return set.SetFileACL(c.tx, path, info.Commit, a)
 	})
 }

@@ -22,8 +22,8 @@ import (
 // its own: what it holds is the same, and that it may be read was decided.
 type Snapshot struct {
 	catalog.Snapshot
-	sys  *System
-	v    *View
+	sys *System
+	v   *View
 	// sight is how much of it is shown to whom it was opened for; see present.
 	sight access.Sight
 	last  struct { // what was looked up last: to decide about a file, and then to read it

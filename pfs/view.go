@@ -136,11 +136,12 @@ func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
 }
 
 // again is a snapshot that an earlier view opened, if the caller may still do
-// that with it: its branch may be gone by now, or not lead to it any more.
-func (v *View) again(s *Snapshot, act Action) (*Snapshot, error) {
+// that with it, or with the file at path there: its branch may be gone by now, or not
+// lead to it any more.
+func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	now := v.snapshot(&s.Snapshot)
 	now.Writable = now.Open
-	return now, v.decide(now, act, "")
+	return now, v.decide(now, act, path)
 }
 
 // resolve finds what ref means. That an expression leads beyond the first
