@@ -14,7 +14,7 @@ type Jobs = jobs.Counts
 // ErrDenied.
 func (fs *FS) Jobs(ctx context.Context) (n Jobs, err error) {
 	err = fs.View(ctx, func(v *View) error {
-		if err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Oversee}); err != nil {
+		if _, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Oversee}); err != nil {
 			return err
 		}
 		n, err = jobs.Count(v.tx)

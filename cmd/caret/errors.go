@@ -48,6 +48,24 @@ type hinted struct {
 
 func (e *hinted) Unwrap() error { return e.error }
 
+// aftermath is an error with what an interrupted command leaves behind.
+type aftermath struct {
+	error
+	text string
+}
+
+func (e *aftermath) Unwrap() error { return e.error }
+
+// leaves is err, with what is left behind if it comes from an interrupt. Whatever
+// fails in an interrupted command fails because of that.
+func leaves(ctx context.Context, err error, format string, args ...any) error {
+	var known *aftermath
+	if err == nil || ctx.Err() == nil || errors.As(err, &known) {
+		return err
+	}
+	return &aftermath{err, fmt.Sprintf(format, args...)}
+}
+
 // missing is that there is no such thing, as is seen from what the server lists.
 type missing struct{ text, hint string }
 
@@ -66,6 +84,11 @@ func report(ctx context.Context, p process, err error) int {
 	w := p.stderr
 	color := p.colours(w)
 	name := paint(color, red, "caret:") + " "
+	var left *aftermath
+	if ctx.Err() != nil && errors.As(err, &left) {
+		fmt.Fprintln(w, name+"interrupted: "+left.text)
+		return exitInterrupted
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, name+"interrupted")
 		return exitInterrupted
