@@ -25,9 +25,9 @@ func auditCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "audit", Usage: "show who changed users, keys, grants, settings, branches and tags",
 		Description: "EXAMPLES:\n   caret audit -n 20\n   caret audit --since 7d --by alice\n   caret audit --repo sales -o json\n\n" +
-			"The newest is first. Only administrators may, and the owner of a repo with\n" +
-			"--repo. What commits change is not in it: `caret log` shows that. With -o json\n" +
-			"there are the access keys and requests too.",
+			"The newest is first. Only administrators may, and the owner of a repo\n" +
+			"with --repo. What commits change is not in it: `caret log` shows that.\n" +
+			"With -o json there are the access keys and the requests, too.",
 		Flags: clientFlags(outputFlags(
 			&cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` lines", Destination: &o.limit},
 			&cli.StringFlag{Name: "since", Usage: "what was done at `TIME` or later: 2026-11-20, 2026-11-20T12:00:00Z, or so long ago, as 90m, 24h, 7d", Destination: &o.since},
