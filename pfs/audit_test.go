@@ -310,3 +310,46 @@ func TestAuditOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckAudit: a check finds lines that cannot be read, and that are not found by who or by
+// repo, or that are missing.
+func TestCheckAudit(t *testing.T) {
+	t.Parallel()
+	fs, err := openRoot(t.Context(), memory.New(), Options{manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRepo(t, fs, "r")
+	find := func(what string, key []byte, some bool) {
+		t.Helper()
+		found, _ := checkAll(t, fs, CheckOptions{Quick: true})
+		for _, d := range found {
+			if d.Kind != BadRow {
+				t.Errorf("%s %q: %+v", what, key, d)
+			}
+		}
+		if (len(found) > 0) != some {
+			t.Errorf("%s %q: found %+v", what, key, found)
+		}
+	}
+	list := append(allRows(t, fs, rows.Audit), allRows(t, fs, rows.AuditIndex)...)
+	if len(list) != 3 {
+		t.Fatalf("%d rows of one line", len(list))
+	}
+	for _, row := range list {
+		setRow(t, fs, row.Key, nil)
+		find("without row", row.Key, true)
+		setRow(t, fs, row.Key, append([]byte{}, row.Value...))
+		if len(row.Value) > 0 {
+			setRow(t, fs, row.Key, row.Value[:len(row.Value)-1])
+			find("cut short", row.Key, true)
+			setRow(t, fs, row.Key, row.Value)
+		}
+	}
+	for _, key := range []string{"w\x00", "W", "Wx\x00", "Wuroot\x0012345678"} {
+		setRow(t, fs, []byte(key), []byte("{}"))
+		find("a row with the key", []byte(key), true)
+		setRow(t, fs, []byte(key), nil)
+	}
+	find("all as it was", nil, false)
+}
