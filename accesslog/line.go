@@ -10,14 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// timeFormat is RFC 3339 with as many digits of a second in each line.
-const timeFormat = "2006-01-02T15:04:05.000000Z07:00"
-
 // appendLine appends the line of e to b: what encoding/json would, in a third of
 // the time, as every request pays for it.
 func appendLine(b []byte, e *Entry) []byte {
 	b = append(b, `{"time":"`...)
-	b = e.Time.AppendFormat(b, timeFormat)
+	b = e.Time.AppendFormat(b, time.RFC3339Nano)
 	b = append(b, '"')
 	for _, f := range [...]struct{ name, text string }{
 		{"id", e.ID}, {"address", e.Address}, {"user", e.User}, {"key_id", e.Key}, {"method", e.Method}, {"operation", e.Operation},
@@ -44,7 +41,7 @@ func appendLine(b []byte, e *Entry) []byte {
 // appendLost appends the line that tells of n lines that are missing before it.
 func appendLost(b []byte, now time.Time, n int64) []byte {
 	b = append(b, `{"time":"`...)
-	b = now.UTC().AppendFormat(b, timeFormat)
+	b = now.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","dropped":`...)
 	return append(strconv.AppendInt(b, n, 10), "}\n"...)
 }
