@@ -12,6 +12,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -53,6 +55,12 @@ func New(endpoint, accessKey, secretKey string) *Client {
 		}},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
+}
+
+// Trust makes the client trust servers whose certificates lead to roots, instead of those
+// that the system trusts. It is called before the client is used.
+func (c *Client) Trust(roots *x509.CertPool) {
+	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} //nolint:forcetypeassert // New made it
 }
 
 // Error is an answer of the server that is not a success.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -172,6 +173,7 @@ func hintFor(err error) string {
 	var gone *missing
 	var h *hinted
 	var op *net.OpError
+	var stranger *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &gone):
 		return gone.hint
@@ -189,6 +191,8 @@ func hintFor(err error) string {
 		return "another caret serves this directory; stop it, or choose another one with --data"
 	case errors.Is(err, objstore.ErrNewerFormat):
 		return "serve this directory with the newer caret that wrote it"
+	case errors.As(err, &stranger):
+		return "if that is the right server, name the certificate that its own leads to with --ca-file or AWS_CA_BUNDLE"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "is the endpoint right?"
 	case errors.Is(err, syscall.ENOSPC):

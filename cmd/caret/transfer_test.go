@@ -547,7 +547,7 @@ func TestGetTogether(t *testing.T) {
 		next.ServeHTTP(w, r)
 	}
 	p := process{stderr: io.Discard, getenv: s.getenv}
-	cl, err := dial(p, s.url, "")
+	cl, err := dial(p, s.url, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

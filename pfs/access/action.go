@@ -17,10 +17,12 @@ const (
 	See                        // find the branch among others
 	// Actions on a repo.
 	Administer // make, delete and restore branches and tags, or delete it
+	Audit      // read the trail of changes, of a repo or of all
 	// Actions on neither.
 	CreateRepo  // make a repo
 	ManageUsers // make, list and delete users
 	ManageKeys  // the same with the keys of a user
+	Oversee     // see how the server is
 	Verify      // have all that is stored read, to find what is damaged
 )
 
