@@ -38,7 +38,7 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := &guardedBody{x: x, ReadCloser: r.Body, least: leastRead(r)}
 	if r.ContentLength != 0 {
 		x.extendWrite(began) // 100 Continue may be written before anything else
-		body.leave(began) // until somebody reads it
+		body.leave(began)    // until somebody reads it
 		r.Body = body
 	}
 	o.metrics.inFlight.Inc()
@@ -252,7 +252,7 @@ func (g *guardedBody) leave(now time.Time) {
 // alone: its client may wait to be asked for it.
 func (g *guardedBody) drain() {
 	if g.n > 0 && !g.ended && !g.late {
-		g.x.ctl.SetReadDeadline(time.Now().Add(g.x.stall)) //nolint:errcheck // there is a limit on what is read
+		g.x.ctl.SetReadDeadline(time.Now().Add(g.x.stall))   //nolint:errcheck // there is a limit on what is read
 		n, _ := io.CopyN(io.Discard, g.ReadCloser, maxDrain) // the answer is made, whatever comes
 		g.n += n
 	}
