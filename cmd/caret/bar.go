@@ -24,7 +24,7 @@ func newBar(p process, total int64, what string) *bar {
 		return &bar{}
 	}
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(oneLine(what)),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
 		progressbar.OptionUseIECUnits(true),
 	}
@@ -66,7 +66,7 @@ func newCounter(p process, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
-	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
+	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionSetDescription(oneLine(what)),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())}
 }
 
