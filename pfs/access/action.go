@@ -23,6 +23,7 @@ const (
 	ManageUsers // make, list and delete users
 	ManageKeys  // the same with the keys of a user
 	Verify      // have all that is stored read, to find what is damaged
+	Measure     // read what the server counts of everybody's requests
 )
 
 // permission is what a grant has to say for it.

@@ -56,8 +56,8 @@ func Decide(tx objstore.Reader, q Request) (Sight, error) {
 		return Past, q.createRepo()
 	case ManageUsers, ManageKeys:
 		return Past, q.manageUsers()
-	case Verify:
-		return Past, q.verify()
+	case Verify, Measure:
+		return Past, q.oversee()
 	case Administer:
 		return Past, q.administer()
 	case Audit:
@@ -119,12 +119,16 @@ func (q *Request) manageUsers() error {
 	return fmt.Errorf("%w: only administrators manage users", ErrDenied)
 }
 
-// verify: administrators do, as it tells of everything, with keys that only read too.
-func (q *Request) verify() error {
+// oversee: administrators do, as it tells of everything, with keys that only read too.
+func (q *Request) oversee() error {
 	if c := q.Caller; c.Admin && c.Repo == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: only administrators verify what is stored", ErrDenied)
+	what := "verify what is stored"
+	if q.Action == Measure {
+		what = "read what the server counts"
+	}
+	return fmt.Errorf("%w: only administrators %s", ErrDenied, what)
 }
 
 // audit: administrators read the trail, with keys that only read too, and the owner
