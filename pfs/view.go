@@ -140,10 +140,10 @@ func (v *View) administers(repo catalog.RepoRow) error {
 	return err
 }
 
-// MayMeasure says with ErrDenied that the caller may not read what the server counts,
-// which tells of what everybody does and has.
-func (v *View) MayMeasure() error {
-	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Measure})
+// MayOversee says with ErrDenied that the caller may not see how the server is and what it
+// counts, which tells of what everybody does and has.
+func (v *View) MayOversee() error {
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Oversee})
 	return err
 }
 

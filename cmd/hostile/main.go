@@ -25,6 +25,7 @@ type attack struct {
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
 	{"matrix", "every operation of S3 as everybody, on what is public, deleted, removed or protected", matrix},
+	{"idle", "more connections than files, which ask for nothing", idle},
 }
 
 // stage is where one attack takes place.

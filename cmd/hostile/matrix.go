@@ -184,7 +184,8 @@ func (p people) attempt(ctx context.Context, t try, caller, state string, n int)
 	if err != nil {
 		return answer{}, at, err
 	}
-	fill := strings.NewReplacer("BUCKET", "master."+at.repo, "REPO", at.repo, "VERSION", at.version, "OWN", "master.own-"+caller, "NEW", "new-"+at.repo)
+	own := strings.Replace(caller, "anonymous", "stranger", 1)
+	fill := strings.NewReplacer("BUCKET", "master."+at.repo, "REPO", at.repo, "VERSION", at.version, "OWN", "master.own-"+own, "NEW", "new-"+at.repo)
 	headers := slices.Clone(t.headers)
 	for i := range headers {
 		headers[i] = fill.Replace(headers[i])

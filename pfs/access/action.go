@@ -22,8 +22,8 @@ const (
 	CreateRepo  // make a repo
 	ManageUsers // make, list and delete users
 	ManageKeys  // the same with the keys of a user
+	Oversee     // see how the server is, and what it counts
 	Verify      // have all that is stored read, to find what is damaged
-	Measure     // read what the server counts of everybody's requests
 )
 
 // permission is what a grant has to say for it.
