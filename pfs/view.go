@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -175,16 +176,16 @@ func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	return now, v.decide(now, act, path)
 }
 
-// resolve finds what ref means. That an expression leads beyond the first
-// commit, or fits several, says how many there are and which: ErrDenied instead
-// to who may not list what it begins with.
+// resolve finds what ref means. That a name is none, or that an expression leads beyond
+// the first commit or fits several, says which there are and how many: ErrDenied instead
+// to who may not list what it begins with, as for what is there.
 func (v *View) resolve(ref Ref) (*Snapshot, error) {
 	ref = v.meant(ref)
 	at, err := catalog.Resolve(v.tx, ref)
 	if err == nil {
 		return v.snapshot(at), nil
 	}
-	if v.who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) {
+	if v.who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) && !errors.Is(err, ErrNoSuchBranch) && !errors.Is(err, ErrNoSuchCommit) {
 		return nil, err
 	}
 	head := Ref{Repo: ref.Repo, Branch: ref.Branch}
@@ -197,12 +198,28 @@ func (v *View) resolve(ref Ref) (*Snapshot, error) {
 			return nil, cmp.Or(v.decide(v.snapshot(at), ActList, ""), err)
 		}
 	}
-	// The repo has no default branch any more: its owner alone may know.
+	// Nothing of it is there: that is for who may list the default branch, or sees any.
 	repo, missing := catalog.ReadRepo(v.tx, ref.Repo)
 	if missing != nil {
 		return nil, missing
 	}
+	if sees, lookErr := v.seesAny(repo); lookErr != nil || sees {
+		return nil, cmp.Or(lookErr, err)
+	}
 	return nil, cmp.Or(v.decide(v.snapshot(&catalog.Snapshot{Repo: repo.Name, Row: repo}), ActList, ""), err)
+}
+
+// seesAny says whether the caller's list of a repo's branches has any.
+func (v *View) seesAny(repo catalog.RepoRow) (bool, error) {
+	if v.who.IsAnonymous() {
+		return false, nil
+	}
+	all, err := catalog.Branches(v.tx, repo, "", 0)
+	if err != nil {
+		return false, err
+	}
+	seen, err := access.Visible(v.tx, v.who, repo, all)
+	return slices.Contains(seen, true), err
 }
 
 // meant is ref with the branch that the caller's key is limited to, where it asks

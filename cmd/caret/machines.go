@@ -95,20 +95,19 @@ func (m *metrics) pages(h *health, may func(*http.Request) error) http.Handler {
 	return mux
 }
 
-// listenMetrics listens where metrics are to be served alone, if at all.
-func listenMetrics(address string) (net.Listener, error) {
+// serveAt serves the pages for machines, and nothing else, to whoever gets to an address, ""
+// for nowhere, and returns what ends that.
+func (m *metrics) serveAt(address string, h *health, log *slog.Logger) (end func(), err error) {
 	if address == "" {
-		return nil, nil
+		return func() {}, nil
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s for metrics: %w", address, err)
 	}
-	return ln, nil
+	return m.serve(ln, h, log), nil
 }
 
-// serve serves the pages for machines, and nothing else, to whoever gets to a listener, and
-// returns what ends that.
 func (m *metrics) serve(ln net.Listener, h *health, log *slog.Logger) (end func()) {
 	srv := &http.Server{
 		Handler:           m.pages(h, func(*http.Request) error { return nil }),

@@ -107,13 +107,6 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
-	measured, err := listenMetrics(o.metrics)
-	if err != nil {
-		return err
-	}
-	if measured != nil {
-		defer measured.Close() //nolint:errcheck // serving closes it too
-	}
 	access, err := openAccessLog(p, o.logs, &onHUP, log)
 	if err != nil {
 		return err
@@ -155,10 +148,12 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
-	greet(p, ln, o, made, log)
-	if measured != nil {
-		defer h.metrics.serve(measured, &health{system: system, store: store}, log)()
+	endMetrics, err := h.metrics.serveAt(o.metrics, &health{system: system, store: store}, log)
+	if err != nil {
+		return err
 	}
+	defer endMetrics()
+	greet(p, ln, o, made, log)
 	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 

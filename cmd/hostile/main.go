@@ -24,6 +24,7 @@ type attack struct {
 // attacks are all there are, in the order in which they run.
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
+	{"matrix", "every operation of S3 as everybody, on what is public, deleted, removed or protected", matrix},
 	{"idle", "more connections than files, which ask for nothing", idle},
 	{"liar", "a server that those who fetch from it should not trust", liar},
 }
