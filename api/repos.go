@@ -141,7 +141,7 @@ func (s *server) deleteBranch(c *call) error {
 	if err != nil {
 		return err
 	}
-	gone, err := c.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.BranchDeletion{DryRun: dry})
+	gone, err := c.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.BranchDeletion{DryRun: dry, IfHead: c.options("").IfHead})
 	if err != nil || !dry {
 		return c.done(err)
 	}

@@ -292,6 +292,16 @@ type Copy struct {
 	Message   string `json:"message,omitempty"`
 }
 
+// MoveFiles asks for a file to have another path, in one commit.
+type MoveFiles struct {
+	Ref  string `json:"ref"` // is written to: a branch or an open commit
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Recursive moves all files whose paths begin with From; To takes its place.
+	Recursive bool   `json:"recursive,omitempty"`
+	Message   string `json:"message,omitempty"`
+}
+
 // Written is the outcome of a write.
 type Written struct {
 	Commit string `json:"commit,omitempty"` // empty if nothing was to be done
