@@ -401,3 +401,19 @@ func TestCommitHeaders(t *testing.T) {
 		t.Errorf("GET %s: %s", target, body)
 	}
 }
+
+// TestBucketWarning: a bucket that some clients refuse is made, and the answer
+// says what is wrong with its name.
+func TestBucketWarning(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, want := range map[string]string{
+		"Dev_2.sales":  "some clients refuse this bucket: it has upper-case letters; dev-2.sales would work with all",
+		"master.sales": "",
+	} {
+		status, body, h := s.raw(t, "PUT", "/"+name, "")
+		if status != 200 || h.Get("X-Caret-Warning") != want {
+			t.Errorf("%s: %d %s, %q", name, status, body, h.Get("X-Caret-Warning"))
+		}
+	}
+}

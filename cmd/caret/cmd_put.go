@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"mime"
 	"os"
@@ -32,6 +31,7 @@ func putCommand(p process) *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be stored and deleted, and change nothing", Destination: &u.dryRun},
 			yesFlag(),
 			messageFlag(&u.message),
+			ifHeadFlag(),
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16, Destination: &u.parallel},
 		)...),
 		Action: onLine(p, func(c *call) error { return put(c, u) }),
@@ -45,6 +45,9 @@ func put(c *call, u upload) error {
 	}
 	t, err := parseTarget(args[0])
 	if err != nil {
+		return err
+	}
+	if u.ifHead, err = c.ifHead(); err != nil {
 		return err
 	}
 	u.p, u.pr, u.to, u.source, u.yes = c.process, c.pr, t, args[1], c.line.Bool("yes")
@@ -89,6 +92,7 @@ type upload struct {
 	to       target
 	source   string
 	message  string
+	ifHead   string
 	parallel int
 	dir      *os.Root // the folder
 	del      bool     // what the folder does not have
@@ -131,13 +135,17 @@ func (u *upload) single(ctx context.Context) error {
 
 func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64) error {
 	bar := newBar(u.p, size, "storing")
-	out, err := u.cl.Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, bar.reader(r), size)
+	out, err := u.cl.IfHead(u.ifHead).Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, bar.reader(r), size)
 	bar.finish()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, out.Commit)
-	return nil
+	return u.pr.result(out, out.Commit)
+}
+
+// commit is the one that many files become.
+func (u *upload) commit() oneCommit {
+	return oneCommit{repo: u.to.Repo, branch: u.to.Expr, message: u.message, ifHead: u.ifHead}
 }
 
 func contentType(name string) string { return mime.TypeByExtension(path.Ext(name)) }
