@@ -30,6 +30,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 		return nil, unknownCommand(cmd.Subcommands, strings.Join(append([]string{"caret"}, words[:n]...), " "), rest[0])
 	}
+	if find(cmd.Flags, noPager) == nil { // a script says it of whatever it calls
+		ahead = slices.DeleteFunc(ahead, func(f string) bool { return f == "--"+noPager })
+	}
 	given, positional, needs := split(cmd.Flags, slices.Concat(ahead, rest))
 	out = append(out, given...)
 	if len(positional) > 0 && needs == "" {
@@ -40,7 +43,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 
 // early takes the flags in front of the command's name.
 func early(words []string) (flags, rest []string) {
-	known := clientFlags(outputFlags()...)
+	known := clientFlags(pagedFlags()...)
 	for len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' {
 		n := 1
 		if takesValue(known, words[0]) && len(words) > 1 {

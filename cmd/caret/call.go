@@ -27,11 +27,12 @@ func (c *call) connect() (err error) {
 // by itself.
 func onLine(p process, run func(c *call) error) cli.ActionFunc {
 	return func(line *cli.Context) error {
+		p, end := p.page(line)
 		pr, err := newPrinter(line, p)
 		if err != nil {
 			return err
 		}
-		return run(&call{process: p, ctx: line.Context, line: line, pr: pr})
+		return end(run(&call{process: p, ctx: line.Context, line: line, pr: pr}))
 	}
 }
 

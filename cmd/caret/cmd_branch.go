@@ -30,13 +30,13 @@ func branchCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list the branches of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret branch list sales\n   caret branch list sales --deleted",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
 				Action:      onRepo(p, func(c *call, repo string) error { return branchList(c, repo, deleted) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a branch", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch inspect sales@master\n   caret branch inspect sales@master --history",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "history", Usage: "where it was made to point, newest first", Destination: &history})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "history", Usage: "where it was made to point, newest first", Destination: &history})...),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchInspect(c, repo, branch, history) }),
 			},
 			{

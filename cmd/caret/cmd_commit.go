@@ -23,13 +23,13 @@ func commitCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list commits, newest first; --open lists those still written to", Aliases: []string{"ls"}, ArgsUsage: "REPO[@EXPR]",
 				Description: "EXAMPLES:\n   caret commit list sales@master -n 10\n   caret commit list sales --open",
-				Flags:       clientFlags(outputFlags(append(log.flags(), &cli.BoolFlag{Name: "open", Usage: "open commits", Destination: &open})...)...),
+				Flags:       clientFlags(pagedFlags(append(log.flags(), &cli.BoolFlag{Name: "open", Usage: "open commits", Destination: &open})...)...),
 				Action:      onTarget(p, func(c *call, t target) error { return commitList(c, t, log, open) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a commit and what it changed", ArgsUsage: "REPO@EXPR",
 				Description: "EXAMPLES:\n   caret commit inspect sales@HEAD^",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onTarget(p, commitInspect),
 			},
 			{

@@ -27,7 +27,7 @@ func keyCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list keys, without their secrets", Aliases: []string{"ls"}, ArgsUsage: "[USER]",
 				Description: "EXAMPLES:\n   caret key list\n   caret key list alice",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onLine(p, keyList),
 			},
 			{

@@ -19,7 +19,7 @@ func lsCommand(p process) *cli.Command {
 		Name: "ls", Usage: "list files", ArgsUsage: "REPO[@EXPR][:PREFIX]",
 		Description: "Names are relative to the folder that is listed; --full shows whole paths, as\n-o json does.\n\n" +
 			"EXAMPLES:\n   caret ls sales\n   caret ls sales@HEAD^:june/ -l\n   caret ls sales -R -o json",
-		Flags: clientFlags(outputFlags(
+		Flags: clientFlags(pagedFlags(
 			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with size, time and the commit that last changed each file", Destination: &o.long},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "all files under the prefix", Destination: &o.recursive},
 			&cli.BoolFlag{Name: "full", Usage: "whole paths, as other commands take them", Destination: &o.full},

@@ -27,7 +27,7 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list repos", Aliases: []string{"ls"},
 				Description: "EXAMPLES:\n   caret repo list\n   caret repo list -o json",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onServer(p, repoList),
 			},
 			{

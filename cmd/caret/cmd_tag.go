@@ -23,7 +23,7 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list the tags of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret tag list sales",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onRepo(p, tagList),
 			},
 			{

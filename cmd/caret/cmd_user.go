@@ -26,7 +26,7 @@ func userCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list users", Aliases: []string{"ls"},
 				Description: "EXAMPLES:\n   caret user list",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onServer(p, userList),
 			},
 			{

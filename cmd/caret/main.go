@@ -32,10 +32,10 @@ type process struct {
 	getenv         func(string) string
 }
 
-// terminal says whether f is a terminal.
+// terminal says whether f is a terminal, or a pager on one.
 func terminal(f any) bool {
-	file, ok := f.(*os.File)
-	if !ok {
+	file := screenOf(f)
+	if file == nil {
 		return false
 	}
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
