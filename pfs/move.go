@@ -1,12 +1,15 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"caret/commits"
+	"caret/objstore"
+	"caret/pfs/catalog"
 	"caret/pfs/changeset"
 )
 
@@ -19,7 +22,7 @@ func (fs *FS) MoveFile(ctx context.Context, on Ref, from, to string, opt WriteOp
 	m.each = func(ctx context.Context, fn func(Item) error) error {
 		var info Info
 		err := fs.View(ctx, func(v *View) error {
-			s, err := v.again(m.src, ActRead)
+			s, err := v.again(m.src, ActRead, from)
 			if err == nil {
 				info, err = s.Stat(ctx, from)
 			}
@@ -65,7 +68,15 @@ func (m *moving) do(ctx context.Context, on Ref, act Action, path string, opt Wr
 			return err
 		}
 		spec := m.fs.spec(m.src, ActWrite, &opt, v.who)
-		spec.Wrote = wroteFiles(opt.ACL)
+		mayWrite := spec.Decide
+		spec.Decide = func(tx objstore.Reader, at *catalog.Snapshot) error {
+			v, err := m.fs.begin(context.Background(), tx)
+			if err == nil {
+				_, err = v.again(m.src, act, path)
+			}
+			return cmp.Or(err, mayWrite(tx, at))
+		}
+		spec.Wrote = m.fs.sys.wroteFiles(opt.ACL, v.who)
 		if m.under {
 			spec.AboutPrefix, spec.About = m.from, func(path string) bool { return strings.HasPrefix(path, m.from) }
 		}

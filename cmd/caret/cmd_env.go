@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -14,19 +15,20 @@ func envCommand(p process) *cli.Command {
 		Name: "env", Usage: "print the variables that let S3 clients here use the server",
 		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
 		Flags: outputFlags(
-			dataFlag("`DIR` of the server, with its root key"), endpointFlag(),
+			dataFlag("`DIR` of the server, with its root key"), endpointFlag(), caFlag(),
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion},
 		),
 		Action: onLine(p, func(c *call) error {
 			if _, err := arguments(c.line); err != nil {
 				return err
 			}
-			return env(c, c.line.String("data"), c.line.String("endpoint"), c.line.String("region"))
+			return env(c)
 		}),
 	}
 }
 
-func env(c *call, data, endpoint, region string) error {
+func env(c *call) error {
+	data, endpoint, region, caFile := c.line.String("data"), c.line.String("endpoint"), c.line.String("region"), c.line.String("ca-file")
 	k := rootKey{c.getenv("CARET_ROOT_ACCESS_KEY"), c.getenv("CARET_ROOT_SECRET_KEY")}
 	if k.AccessKey == "" {
 		var err error
@@ -39,6 +41,13 @@ func env(c *call, data, endpoint, region string) error {
 	all := [][2]string{
 		{"AWS_ACCESS_KEY_ID", k.AccessKey}, {"AWS_SECRET_ACCESS_KEY", k.SecretKey},
 		{"AWS_ENDPOINT_URL", endpoint}, {"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}, {"CARET_ENDPOINT", endpoint},
+	}
+	if caFile != "" {
+		path, err := filepath.Abs(caFile)
+		if err != nil {
+			return err
+		}
+		all = append(all, [2]string{"AWS_CA_BUNDLE", path})
 	}
 	byName := make(map[string]string)
 	for _, v := range all {

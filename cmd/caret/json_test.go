@@ -52,6 +52,7 @@ var jsonLines = []string{
 	"user create ann", "user list", "user inspect ann",
 	"key: key create ann", "key list", "key inspect $key", "key delete $key --dry-run", "key delete $key --yes",
 	"user delete ann --dry-run", "user delete ann --yes",
+	"audit", "audit -n 1",
 	"fsck", "fsck sales --quick",
 	"repo delete sales --force --dry-run", "repo delete sales --force --yes",
 	"rebuild --data $data",
@@ -63,7 +64,7 @@ func TestJSON(t *testing.T) {
 	// Not in parallel: the library writes global variables.
 	s := newStore(t)
 	data := t.TempDir()
-	if err := writeRootKey(data, newRootKey()); err != nil {
+	if err := writeRootKey(data, newRootKey(), storeID{}); err != nil {
 		t.Fatal(err)
 	}
 	index, err := local.Open(data, local.Options{Reserve: -1})

@@ -83,7 +83,7 @@ func refNames(c *call, repo string) (map[string][]string, error) {
 // it comes to what another has come to.
 func ancestors(c *call, t target) iter.Seq2[v1.Commit, error] {
 	return func(yield func(v1.Commit, error) bool) {
-		w := walk{seen: make(map[string]bool)}
+		w := historyWalk{seen: make(map[string]bool)}
 		defer w.stop()
 		err := w.add(lineOf(c, t.Repo, t.Expr, 0))
 		for err == nil && len(w.lines) > 0 {
@@ -126,14 +126,14 @@ func lineOf(c *call, repo, expr string, page int) *historyLine {
 	return l
 }
 
-// walk is several lines at a time.
-type walk struct {
+// historyWalk is several lines at a time.
+type historyWalk struct {
 	lines historyLines
 	seen  map[string]bool
 }
 
 // add reads the next commit of a line, which ends where another has been.
-func (w *walk) add(l *historyLine) error {
+func (w *historyWalk) add(l *historyLine) error {
 	x, err, more := l.next()
 	if !more || err != nil || w.seen[x.ID] {
 		l.stop()
@@ -145,7 +145,7 @@ func (w *walk) add(l *historyLine) error {
 	return nil
 }
 
-func (w *walk) stop() {
+func (w *historyWalk) stop() {
 	for _, l := range w.lines {
 		l.stop()
 	}
