@@ -26,10 +26,10 @@ type rule struct {
 const filterHelp = "\n\n" +
 	"--exclude and --include may be given many times: of each file the first that\n" +
 	"fits decides, and what none fits is left out if the last is an --include.\n" +
-	"A pattern is as in .gitignore: * ? [a-z] {a,b} and ** for any folders; without\n" +
-	"a slash in it, it fits names at any depth, else the path from the top on; with\n" +
-	"one at its end, folders alone. What fits a folder fits all in it. What is left\n" +
-	"out is not deleted by --delete."
+	"A pattern is as in .gitignore: * ? [a-z] {a,b} and ** for any folders;\n" +
+	"without a slash in it, it fits names at any depth, else the path from the top\n" +
+	"on; with one at its end, folders alone. What fits a folder fits all in it.\n" +
+	"What is left out is not deleted by --delete."
 
 // filterFlags are the flags that fill f.
 func filterFlags(f *filter) []cli.Flag {

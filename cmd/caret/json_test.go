@@ -19,7 +19,6 @@ var noJSON = map[string]string{
 	"caret completion": "it prints a script",
 	"caret __complete": "the script asks it",
 	"caret cat":        "its output is the file",
-	"caret get":        "its output is the files",
 }
 
 // jsonLines are command lines of every other command, in an order in which they
@@ -33,6 +32,7 @@ var jsonLines = []string{
 	"repo list", "repo list --exact", "repo inspect sales", "repo update sales -d other",
 	"put sales:a.csv $file -m one", "put sales:d/ -r $folder", "put sales:d/ -r $folder --dry-run", "put sales:d/ -r $folder",
 	"put sales:e/ -r $folder --dry-run",
+	"get sales:a.csv $dest/a.csv", "get -r sales:d/ $dest/d --dry-run", "get -r sales:d/ $dest/d", "get -r sales:d/ $dest/d",
 	"ls sales", "ls -l sales", "ls -R sales:d/", "ls sales:d/ --full", "stat sales:a.csv",
 	"cp sales:a.csv sales:b.csv", "cp -r sales:d/ sales:e/", "mv sales:b.csv sales:c.csv", "mv -r sales:e/ sales:f/",
 	"rm sales:c.csv --dry-run", "rm sales:c.csv", "rm -r sales:f/",
@@ -75,7 +75,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join("testdata", "script")
-	known := []string{"$data", data, "$file", "json_test.go", "$folder", folder}
+	known := []string{"$data", data, "$file", "json_test.go", "$folder", folder, "$dest", t.TempDir()}
 	done := make(map[string]bool)
 	for _, line := range jsonLines {
 		keep, words, ok := strings.Cut(line, ": ")
