@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +23,8 @@ var noJSON = map[string]string{
 }
 
 // jsonLines are command lines of every other command, in an order in which they
-// succeed. Words with a $ are what an earlier line printed: $open and $key are
-// the id and the access key in its JSON, kept by what stands in front of a ":".
+// succeed. A name and a colon in front of one keep the id, or the access key, that
+// it prints, for a $ and that name in later ones.
 var jsonLines = []string{
 	"version",
 	"env --data $data",
@@ -137,5 +138,23 @@ func eachCommand(path string, cmds []*cli.Command, fn func(name string, c *cli.C
 			continue
 		}
 		fn(name, c)
+	}
+}
+
+// TestIfHeadEverywhere: a command that takes the message of a commit takes the
+// head that it is for.
+func TestIfHeadEverywhere(t *testing.T) {
+	t.Parallel()
+	some := 0
+	eachCommand("caret", newApp(process{getenv: func(string) string { return "" }}).Commands, func(name string, c *cli.Command) {
+		if f := find(c.Flags, "message"); f == nil || !slices.Contains(f.Names(), "m") {
+			return
+		}
+		if some++; find(c.Flags, "if-head") == nil {
+			t.Errorf("%s has no --if-head", name)
+		}
+	})
+	if some < 9 {
+		t.Errorf("%d commands write", some)
 	}
 }
