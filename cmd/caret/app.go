@@ -37,9 +37,9 @@ func newApp(p process) *cli.App {
 			"REPO@EXPR:PATH names a file: EXPR is a branch, a tag, a commit or a way\n" +
 			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n" +
 			"A terminal shows colours, unless NO_COLOR is set, and long lists in a pager:\n" +
-			"CARET_PAGER, PAGER or less; --no-pager shows them without. With -o json every\n" +
-			"command prints JSON: lists as an array, what `caret watch` sees as an object a\n" +
-			"line, and else one object.\n\n" +
+			"CARET_PAGER, PAGER or less; --no-pager shows them without.\n" +
+			"-o json prints JSON: lists as an array, `caret watch` an object a line, and\n" +
+			"everything else one object.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
 		HideHelpCommand: true,
