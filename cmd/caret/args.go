@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -139,7 +140,11 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 	}
 	usage := strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
 	if len(args) < want {
-		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
+		err := usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
+		if len(args) == 0 && strings.HasPrefix(names[0], "REPO") && c.Command.Name != "create" {
+			err = &hinted{err, "`caret repo list` shows the repos that there are"}
+		}
+		return nil, err
 	}
 	hint := ""
 	if want == 1 {
@@ -172,15 +177,37 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 			}
 		}
 	}
+	name = unknownShort(flags, name)
 	dashes := "--"
 	if len(name) == 1 {
 		dashes = "-"
 	}
 	text := fmt.Sprintf("%s has no flag %s%s; `%s --help` lists them", path, dashes, name, path)
-	if best := nearest.Of(name, names); best != "" {
+	best := nearest.Of(name, names)
+	if other := otherFlags[name]; find(flags, other) != nil {
+		best = other
+	}
+	switch _, err := strconv.ParseUint(name, 10, 31); {
+	case err == nil && find(flags, "n") != nil:
+		text += fmt.Sprintf(". Did you mean -n %s?", name)
+	case best != "":
 		text += fmt.Sprintf(". Did you mean --%s?", best)
 	}
 	return &usageError{text}
+}
+
+// unknownShort is the first letter of name that is no flag, if name is several
+// short flags in one, and name otherwise.
+func unknownShort(flags []cli.Flag, name string) string {
+	if len(name) < 2 || find(flags, name[:1]) == nil {
+		return name
+	}
+	for i := range len(name) {
+		if len(name) < 4 && find(flags, name[i:i+1]) == nil {
+			return name[i : i+1]
+		}
+	}
+	return name
 }
 
 // badFlag says what the value of a flag should be.

@@ -38,7 +38,11 @@ func fromTo(c *call, does string, recursive bool) (from, to target, err error) {
 	}
 	for i, t := range []*target{&from, &to} {
 		if *t, err = parseTarget(args[i]); err != nil || !t.HasPath {
-			return from, to, usagef("%q is not REPO@EXPR:PATH: %s is within the store; use put and get for local files", args[i], c.line.Command.Name)
+			err := usagef("%q is not REPO@EXPR:PATH: %s is within the store; use put and get for local files", args[i], c.line.Command.Name)
+			if i == 1 && args[i] != "" && !strings.ContainsAny(args[i], "@:") {
+				err = &hinted{err, fmt.Sprintf("a PATH of repo %s is %s:%s", from.Repo, from.Repo, args[i])}
+			}
+			return from, to, err
 		}
 	}
 	switch {

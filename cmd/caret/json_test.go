@@ -53,7 +53,7 @@ var jsonLines = []string{
 	"user create ann", "user list", "user inspect ann",
 	"key: key create ann", "key list", "key inspect $key", "key delete $key --dry-run", "key delete $key --yes",
 	"user delete ann --dry-run", "user delete ann --yes",
-	"audit", "audit -n 1",
+	"audit", "audit -n 1", "status",
 	"fsck", "fsck sales --quick",
 	"repo delete sales --force --dry-run", "repo delete sales --force --yes",
 	"rebuild --data $data",

@@ -31,6 +31,8 @@ type serveOptions struct {
 	domain, etag         string
 	tlsCert, tlsKey      string
 	logs                 logFlags
+	began                time.Time // when the server was started, and what it has
+	limits               limits    // only so much of: for its status
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
@@ -96,6 +98,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	var onHUP reloads
 	onHUP.watch(ctx, log)
 	// Listening first makes a taken port the first thing that is said.
+	o.began = time.Now()
 	fds := &files{limit: openFiles()}
 	ln, err := listen(o, fds, &onHUP, log)
 	if err != nil {
@@ -116,6 +119,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	defer func() { err = closeStore(store, err, log) }()
 	fds.keepFor(store.Files, log)
+	o.limits.addFiles(ln.conns, fds)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
@@ -205,7 +209,9 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 	s3 := gateway.New(system, gateway.Options{
 		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, MD5: o.etag == "md5", Log: log,
 	})
-	calls := api.New(system, api.Options{Log: log, MD5: o.etag == "md5", Authenticate: func(r *http.Request) (api.Caller, error) {
+	h := &health{system: system, store: store}
+	status := &reporter{health: h, store: store, limits: o.limits, started: o.began}
+	calls := api.New(system, api.Options{Log: log, MD5: o.etag == "md5", Status: status.status, Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
 		if err == nil && id.Anonymous {
 			err = errors.New("the request is not signed")
@@ -220,7 +226,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages(&health{system: system, store: store})
+	machines := m.pages(h)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path+"/", v1.Prefix):
