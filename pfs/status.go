@@ -3,7 +3,6 @@ package pfs
 import (
 	"context"
 
-	"caret/pfs/access"
 	"caret/pfs/jobs"
 )
 
@@ -14,7 +13,7 @@ type Jobs = jobs.Counts
 // ErrDenied.
 func (fs *FS) Jobs(ctx context.Context) (n Jobs, err error) {
 	err = fs.View(ctx, func(v *View) error {
-		if _, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Oversee}); err != nil {
+		if err := v.MayOversee(); err != nil {
 			return err
 		}
 		n, err = jobs.Count(v.tx)

@@ -33,7 +33,7 @@ func newBar(p process, total int64, what string) *bar {
 	}
 	wide := columns(p.stderr)
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(oneLine(what)),
 		progressbar.OptionSetWidth(min(20, max(1, wide-besideBar))), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
 		progressbar.OptionUseIECUnits(true), progressbar.OptionUseANSICodes(p.getenv("TERM") != "dumb"),
 	}
@@ -82,7 +82,7 @@ func newCounter(p process, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
-	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
+	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionSetDescription(oneLine(what)),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())}
 }
 

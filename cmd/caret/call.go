@@ -105,7 +105,7 @@ func (p printer) result(what any, line string) error {
 	if line == "" {
 		return nil
 	}
-	_, err := fmt.Fprintln(p.w, line)
+	_, err := fmt.Fprintln(p.w, oneLine(line))
 	return err
 }
 

@@ -50,7 +50,7 @@ const defaultColumns = 80
 
 // columns is how wide the terminal w is.
 func columns(w any) int {
-	if file := screenOf(w); file != nil {
+	if file := fileOf(w); file != nil {
 		if size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 			return int(size.Col)
 		}

@@ -155,7 +155,7 @@ func (f *fileDiff) text(pr printer) string {
 	var out strings.Builder
 	line := func(s style, text string) {
 		if text = strings.TrimSuffix(text, "\n"); pr.screen { // which takes no orders from a file
-			text = calm(text)
+			text = printable(text, "\t")
 		}
 		out.WriteString(paint(pr.color && s != "", s, text) + "\n")
 	}
@@ -187,13 +187,4 @@ func (f *fileDiff) text(pr printer) string {
 		line(s, text)
 	}
 	return out.String()
-}
-
-// calm keeps control characters but tabs out of a terminal.
-func calm(s string) string {
-	parts := strings.Split(s, "\t")
-	for i := range parts {
-		parts[i] = oneLine(parts[i])
-	}
-	return strings.Join(parts, "\t")
 }

@@ -74,6 +74,9 @@ func (pg *pager) start() error {
 	}
 	cmd := exec.Command("sh", "-c", pg.name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r, pg.screen, pg.stderr
+	if f := fileOf(pg.stderr); f != nil {
+		cmd.Stderr = f
+	}
 	cmd.Env = os.Environ()
 	for _, v := range [][2]string{{"LESS", "FRX"}, {"LV", "-c"}} {
 		if pg.getenv(v[0]) == "" {
@@ -117,15 +120,4 @@ func (pg *pager) end(err error) error {
 		return nil
 	}
 	return errors.Join(err, closed)
-}
-
-// screenOf is the terminal that what is written to w comes to, nil if it is none.
-func screenOf(w any) *os.File {
-	switch w := w.(type) {
-	case *pager:
-		return w.screen
-	case *os.File:
-		return w
-	}
-	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"caret/commits"
 )
 
-// ErrConflict, wrapped with what it is about: both sides changed the same paths,
+// ErrConflict is wrapped with what it is about: both sides changed the same paths,
 // see ConflictError, or somebody else is at it.
 var ErrConflict = errors.New("conflict")
 
