@@ -71,7 +71,7 @@ var problems = []problem{
 	{pfs.ErrTagExists, 409, "tag_exists", "tags never move: choose another name, or delete that one with `caret tag delete`"},
 	{pfs.ErrNotEmpty, 409, "not_empty", "use --force, or the parameter force=true, if that is meant"},
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
-	{pfs.ErrPrecondition, 412, "precondition_failed", "read the head again with `caret branch inspect`, and repeat with that in if_head"},
+	{pfs.ErrPrecondition, 412, "precondition_failed", "`caret log REPO` shows what came meanwhile; then repeat with the head that is there now"},
 	{pfs.ErrConflict, 409, "conflict", "`caret log REPO` and `caret commit list REPO --open` show the state that it is in"},
 	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", "upload the part again, and name it with the ETag of the answer"},

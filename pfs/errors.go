@@ -57,7 +57,7 @@ var (
 	// open commit. The text names what can be written to.
 	ErrReadOnly = catalog.ErrReadOnly
 	// ErrPrecondition: If-Match, If-None-Match or the expected head was not met.
-	ErrPrecondition = changeset.ErrPrecondition
+	ErrPrecondition = errors.New("precondition failed")
 	// ErrConflict: both sides changed the same paths, see ConflictError, or
 	// somebody else is at it.
 	ErrConflict = changeset.ErrConflict

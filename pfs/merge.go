@@ -227,7 +227,6 @@ func (m *merging) prepare(v *View) error {
 // all that the merge has looked at is a conflict, as it was decided on that.
 func (m *merging) specFor(who Caller) changeset.Spec {
 	spec := m.fs.spec(m.ours, access.Merge, &m.opt.WriteOptions, who)
-	spec.Policy.Unmoved = m.opt.IfHead != ""
 	spec.About = func(path string) bool {
 		_, found := slices.BinarySearch(m.paths, path)
 		return found

@@ -13,7 +13,7 @@ import (
 	"caret/pfs/changeset"
 )
 
-// Undone is the outcome of a Revert, a RestoreFiles or a CopyFiles.
+// Undone is the outcome of a Revert, a RestoreFiles, a CopyFiles or a MoveFiles.
 type Undone struct {
 	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
 	Files   int
@@ -127,7 +127,6 @@ func (u *undoing) begin(ctx context.Context, find func(*View) error) error {
 			return fmt.Errorf("%w: %s is an open commit; undo on its branch", ErrInvalidArgument, u.head.ID)
 		}
 		u.spec = u.fs.spec(u.head, ActWrite, &u.opt.WriteOptions, v.who)
-		u.spec.Policy.Unmoved = u.opt.IfHead != ""
 		return find(v)
 	})
 }

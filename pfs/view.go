@@ -260,25 +260,51 @@ func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snap
 	if err == nil {
 		err = checkText("message", opt.Message)
 	}
-	if err != nil || opt.IfHead == "" {
-		return s, err
+	if err == nil {
+		err = v.checkHead(s, to, opt.IfHead)
 	}
-	x, err := revision.Parse(opt.IfHead)
+	return s, err
+}
+
+// checkHead says with ErrPrecondition that what to means, s, is not what ifHead
+// means from there; "" fits everything.
+func (v *View) checkHead(s *Snapshot, to Ref, ifHead string) error {
+	if ifHead == "" {
+		return nil
+	}
+	x, err := revision.Parse(ifHead)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	to.Version = x
 	want, err := catalog.Resolve(v.tx, v.meant(to))
 	if errors.Is(err, ErrAmbiguous) { // which says what it fits
-		return nil, cmp.Or(v.decide(s, ActList, ""), err)
+		return cmp.Or(v.decide(s, ActList, ""), err)
 	}
 	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
-		return nil, err
+		return err
 	}
 	if err != nil || want.ID != s.ID {
-		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, opt.IfHead)
+		return v.notAt(s, ifHead)
 	}
-	return s, nil
+	return nil
+}
+
+// notAt is the error that the head of a branch is not what a write was for. What
+// it is instead is for who may list the branch.
+func (v *View) notAt(head *Snapshot, want string) error {
+	if head.Open {
+		return fmt.Errorf("%w: the write goes to open commit %s, not to %s", ErrPrecondition, head.ID, want)
+	}
+	switch err := v.decide(head, ActList, ""); {
+	case errors.Is(err, ErrDenied):
+		return fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, head.Branch, want)
+	case err != nil:
+		return err
+	case head.N == 0:
+		return fmt.Errorf("%w: branch %s has no commit, so its head is not %s", ErrPrecondition, head.Branch, want)
+	}
+	return fmt.Errorf("%w: the head of branch %s is %s, not %s", ErrPrecondition, head.Branch, head.ID, want)
 }
 
 // Open is View.Open in a view of its own.
@@ -333,14 +359,20 @@ func checkPath(path string) error {
 }
 
 // spec is what a set of changes is that a caller makes on what s is: the caller
-// must still be allowed to when it becomes visible.
+// must still be allowed to when it becomes visible, and the branch where IfHead
+// wants it.
 func (fs *FS) spec(s *Snapshot, act Action, opt *WriteOptions, who Caller) changeset.Spec {
+	ifHead := opt.IfHead
 	return changeset.Spec{
 		On: &s.Snapshot, Base: s.Pos, Author: who.Name, Message: opt.Message, User: who.ID,
 		Decide: func(tx objstore.Reader, at *catalog.Snapshot) error {
 			v, err := fs.begin(context.Background(), tx)
-			if err == nil {
-				err = v.decide(v.snapshot(at), act, "")
+			if err != nil {
+				return err
+			}
+			now := v.snapshot(at)
+			if err = v.decide(now, act, ""); err == nil && ifHead != "" && at.ID != s.ID {
+				err = v.notAt(now, ifHead)
 			}
 			return err
 		},

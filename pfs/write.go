@@ -19,7 +19,8 @@ import (
 type WriteOptions struct {
 	Message string
 	// IfHead makes the write conditional: the branch's head must be the
-	// commit that this id or expression means. ErrPrecondition otherwise.
+	// commit that this id or expression means when the write is made visible.
+	// ErrPrecondition otherwise, with what the head is.
 	IfHead string
 	// If is about the file that is written.
 	If Condition

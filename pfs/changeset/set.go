@@ -158,8 +158,8 @@ func (s *Set) stageStep(ctx context.Context, step []commits.Change) error {
 }
 
 // Publish makes the changes a commit of the branch, or stages them in the open
-// commit that the set is for, and returns its id. ErrConflict, ErrPrecondition,
-// and what Spec.Decide says.
+// commit that the set is for, and returns its id. ErrConflict, and
+// what Spec.Decide says.
 func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	var err error
 	switch {
