@@ -116,6 +116,7 @@ type request struct {
 	who         pfs.Caller
 	fs          *pfs.FS    // as who sees it
 	need        pfs.Action // that who must be allowed
+	room        *pfs.Share // of memory, besides content
 }
 
 // level serves the requests to the service, to buckets or to objects.
@@ -131,9 +132,19 @@ func (g *Gateway) serve(w http.ResponseWriter, hr *http.Request, on level, bucke
 	h := w.Header()
 	h.Set("Server", "caret")
 	h.Set("X-Amz-Request-Id", r.id)
+	defer func() { r.room.Release() }()
 	if err := r.serve(on); err != nil {
 		r.fail(err)
 	}
+}
+
+// reserve takes n bytes for what the request is about to hold besides content. It comes
+// before that.
+func (r *request) reserve(n int64) error {
+	if r.room == nil {
+		r.room = r.g.sys.Memory()
+	}
+	return r.room.Reserve(r.Context(), n)
 }
 
 func requestID() string {
@@ -250,6 +261,13 @@ func (r *request) reply(doc any) error {
 // parts with checksums fits.
 const maxXML = 4 << 20
 
+const (
+	// smallXML is a body that is not worth counting, in bytes.
+	smallXML = 16 << 10
+	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
+	parsedXML = 6
+)
+
 // readXML reads the body as a document and checks its digests.
 func (r *request) readXML(doc any) error {
 	b, err := r.readBody()
@@ -267,6 +285,14 @@ func (r *request) readXML(doc any) error {
 }
 
 func (r *request) readBody() ([]byte, error) {
+	if n := r.ContentLength; n < 0 || n > smallXML {
+		if n < 0 {
+			n = maxXML
+		}
+		if err := r.reserve(min(n, maxXML) * parsedXML); err != nil {
+			return nil, err
+		}
+	}
 	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
 	body, err := r.body()
 	if err != nil {

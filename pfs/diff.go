@@ -8,6 +8,7 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/objstore/budget"
 )
 
 // Difference is a file that two snapshots have in different states; nil is
@@ -38,9 +39,11 @@ type DiffOptions struct {
 // ErrInvalidArgument if they are of two repos.
 func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Difference, error) {
 	var list []Difference
+	tally := fs.sys.tally()
+	defer tally.Release()
 	err := fs.EachDifference(ctx, from, to, opt, func(d Difference) error {
 		list = append(list, d)
-		return nil
+		return tally.Count(d.size())
 	})
 	return list, err
 }
@@ -51,6 +54,8 @@ func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Differ
 func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions, fn func(Difference) error) error {
 	var a, b *Snapshot
 	var paths []string
+	tally := fs.sys.tally()
+	defer tally.Release()
 	err := fs.View(ctx, func(v *View) (err error) {
 		if a, err = v.Open(from, ActList, ""); err != nil {
 			return err
@@ -58,7 +63,7 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 		if b, err = v.Open(to, ActList, ""); err != nil {
 			return err
 		}
-		paths, err = changedPaths(v.tx, a, b, opt.Prefix)
+		paths, err = changedPaths(v.tx, tally, a, b, opt.Prefix)
 		return err
 	})
 	if err != nil {
@@ -74,12 +79,27 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 	})
 }
 
+// size is about how many bytes d takes in memory.
+func (d *Difference) size() int {
+	n := 0
+	for _, i := range [...]*Info{d.Old, d.New} {
+		if i != nil {
+			n += i.MemorySize()
+		}
+	}
+	return n
+}
+
 // changedPaths are the paths under prefix, in order, that may differ.
-func changedPaths(tx objstore.Reader, a, b *Snapshot, prefix string) ([]string, error) {
+func changedPaths(tx objstore.Reader, tally *budget.Tally, a, b *Snapshot, prefix string) ([]string, error) {
 	if a.Row.ID != b.Row.ID {
 		return nil, fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
 	}
-	return a.sys.forks.ChangedPaths(tx, a.Side(), b.Side(), prefix)
+	paths, err := a.sys.forks.ChangedPaths(tx, a.Side(), b.Side(), prefix)
+	if err != nil {
+		return nil, err
+	}
+	return paths, countPaths(tally, paths)
 }
 
 // diffPage is how many paths are compared in one transaction.

@@ -9,6 +9,7 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
@@ -66,8 +67,11 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 		return Merged{}, err
 	}
 	few := false
+	tally := fs.sys.tally()
+	defer tally.Release()
 	for try := 1; ; try++ {
-		m := &merging{fs: fs, into: into, from: from, opt: opt}
+		tally.Release()
+		m := &merging{fs: fs, into: into, from: from, opt: opt, tally: tally}
 		m.conflicts.What = "changed on both branches"
 		run := m.do
 		if few && try > 1 {
@@ -94,6 +98,7 @@ type merging struct {
 	plan         *commits.Merge
 	paths        []string // that may change, in order
 	spec         changeset.Spec
+	tally        *budget.Tally
 	done         Merged
 	conflicts    ConflictError
 }
@@ -213,6 +218,9 @@ func (m *merging) prepare(v *View) error {
 		return nil
 	}
 	if m.paths, err = m.plan.Candidates(v.tx); err != nil {
+		return err
+	}
+	if err := countPaths(m.tally, m.paths); err != nil {
 		return err
 	}
 	m.spec = m.specFor(v.who)

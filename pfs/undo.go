@@ -10,6 +10,7 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/changeset"
 )
 
@@ -17,8 +18,11 @@ import (
 type Undone struct {
 	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
 	Files   int
-	Changes []Difference // of a dry run
+	Changes []Difference // of a dry run: the first MaxUndone
 }
+
+// MaxUndone is how many changes a dry run lists.
+const MaxUndone = 20_000
 
 // UndoOptions say how files are taken back to what they were.
 type UndoOptions struct {
@@ -36,6 +40,7 @@ type undoing struct {
 	head     *Snapshot // the branch's when it was looked at
 	from, to *Snapshot
 	paths    []string // that may differ
+	tally    *budget.Tally
 	spec     changeset.Spec
 
 	changes   []Difference
@@ -46,7 +51,8 @@ type undoing struct {
 // in one commit, by who owns both. What changes on the branch meanwhile is a
 // ConflictError.
 func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, opt UndoOptions) (Undone, error) {
-	u := undoing{fs: fs, into: into, act: ActOwn, opt: opt}
+	u := undoing{fs: fs, into: into, act: ActOwn, opt: opt, tally: fs.sys.tally()}
+	defer u.tally.Release()
 	err := u.begin(ctx, func(v *View) (err error) {
 		u.from = u.head
 		if u.to, err = v.finished(then, ActOwn); err != nil {
@@ -54,7 +60,7 @@ func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, o
 		}
 		// What of it the branch changes meanwhile would have been changed, too.
 		u.spec.AboutPrefix, u.spec.About = prefix, func(path string) bool { return strings.HasPrefix(path, prefix) }
-		u.paths, err = changedPaths(v.tx, u.from, u.to, prefix)
+		u.paths, err = changedPaths(v.tx, u.tally, u.from, u.to, prefix)
 		return err
 	})
 	if err != nil {
@@ -67,7 +73,8 @@ func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, o
 // parent, in a commit of its own. Paths that have changed since are a
 // ConflictError.
 func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Undone, error) {
-	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt}
+	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt, tally: fs.sys.tally()}
+	defer u.tally.Release()
 	u.conflicts.What = "changed since that commit"
 	err := u.begin(ctx, func(v *View) (err error) {
 		if u.from, err = v.finished(commit, ActList); err != nil {
@@ -90,7 +97,7 @@ func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Un
 		}
 		u.to = v.snapshot(&u.from.Snapshot)
 		u.to.Pos = before
-		u.paths, err = changedPaths(v.tx, u.to, u.from, "")
+		u.paths, err = changedPaths(v.tx, u.tally, u.to, u.from, "")
 		return err
 	})
 	if err != nil {
@@ -145,8 +152,7 @@ func (u *undoing) do(ctx context.Context) (Undone, error) {
 	err := u.each(ctx, func(d Difference) error {
 		files++
 		if set == nil {
-			u.changes = append(u.changes, d)
-			return nil
+			return u.list(d)
 		}
 		return set.Add(ctx, stateOf(d.Path, d.New), 0)
 	})
@@ -158,6 +164,15 @@ func (u *undoing) do(ctx context.Context) (Undone, error) {
 	}
 	id, err := set.Publish(ctx)
 	return Undone{Commit: id, Files: files}, errors.Join(err, set.Close())
+}
+
+// list lists a change of a dry run.
+func (u *undoing) list(d Difference) error {
+	if len(u.changes) == MaxUndone {
+		return nil
+	}
+	u.changes = append(u.changes, d)
+	return u.tally.Count(d.size())
 }
 
 // each calls fn for what there is to do, a page in each transaction, and refuses

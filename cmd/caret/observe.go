@@ -27,6 +27,7 @@ type observer struct {
 	metrics *metrics
 	log     *slog.Logger
 	stall   time.Duration
+	under   *under
 }
 
 func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +39,9 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = body
 	}
 	o.metrics.inFlight.Inc()
+	o.under.begin(x)
 	defer func() {
+		o.under.end(x)
 		o.metrics.inFlight.Dec()
 		if p := recover(); p != nil {
 			o.recovered(x, r, p)
@@ -119,9 +122,11 @@ func operation(r *http.Request) string {
 // deadlines on with each write.
 type exchange struct {
 	http.ResponseWriter
-	ctl     *http.ResponseController
-	stall   time.Duration
-	until   time.Time // when the write deadline has to be moved on
+	ctl   *http.ResponseController
+	stall time.Duration
+	until time.Time // when the write deadline has to be moved on
+	wait
+	pace    pace // at which it is taken
 	status  int
 	sent    int64
 	aborted bool
@@ -149,17 +154,29 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	written := 0
 	for {
-		if now := time.Now(); now.After(x.until) {
-			x.extendWrite(now)
-		}
-		piece := p[written:min(len(p), written+maxWrite)]
-		n, err := x.ResponseWriter.Write(piece)
+		n, err := x.write(p[written:min(len(p), written+maxWrite)])
 		written += n
-		x.sent += int64(n)
 		if err != nil || written == len(p) {
 			return written, err
 		}
 	}
+}
+
+// write writes a piece.
+func (x *exchange) write(piece []byte) (int, error) {
+	began := time.Now()
+	if began.After(x.until) {
+		x.extendWrite(began)
+	}
+	x.waiting.Store(true)
+	n, err := x.ResponseWriter.Write(piece)
+	x.waiting.Store(false)
+	x.sent += int64(n)
+	x.moved.Add(int64(n))
+	if err == nil && x.pace.add(n, time.Since(began), x.stall/2) {
+		err = x.errSlow()
+	}
+	return n, err
 }
 
 // extendWrite moves the write deadline on. Writers that have none, as in
@@ -167,6 +184,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 func (x *exchange) extendWrite(now time.Time) {
 	x.until = now.Add(x.stall / 8)
 	x.ctl.SetWriteDeadline(now.Add(x.stall)) //nolint:errcheck // the next write tells
+	if x.cut.Load() {
+		x.cutOff() // that deadline stays
+	}
 }
 
 // guardedBody moves the read deadline on with each read.
@@ -174,6 +194,7 @@ type guardedBody struct {
 	io.ReadCloser
 	x     *exchange
 	until time.Time // when the deadline has to be moved on
+	pace  pace
 	n     int64
 }
 
@@ -193,17 +214,29 @@ func (g *guardedBody) drain() {
 
 // Read implements io.Reader.
 func (g *guardedBody) Read(p []byte) (int, error) {
-	if now := time.Now(); now.After(g.until) {
-		g.until = now.Add(g.x.stall / 8)
-		g.x.ctl.SetReadDeadline(now.Add(g.x.stall)) //nolint:errcheck // this read tells
+	began := time.Now()
+	if began.After(g.until) {
+		g.until = began.Add(g.x.stall / 8)
+		g.x.ctl.SetReadDeadline(began.Add(g.x.stall)) //nolint:errcheck // this read tells
+		if g.x.cut.Load() {
+			g.x.cutOff()
+		}
 	}
+	g.x.waiting.Store(true)
 	n, err := g.ReadCloser.Read(p)
+	g.x.waiting.Store(false)
 	g.n += int64(n)
+	g.x.moved.Add(int64(n))
+	if err == nil && g.pace.add(n, time.Since(began), g.x.stall/2) {
+		return n, fmt.Errorf("%w: %w", sigv4.ErrIncomplete, g.x.errSlow())
+	}
 	if err != nil {
 		// At its end: the server now waits for the client to go away, for as
 		// long as the answer takes.
 		g.x.ctl.SetReadDeadline(time.Time{}) //nolint:errcheck // there is nothing to read
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && g.x.cut.Load() {
+			err = fmt.Errorf("%w: %w", sigv4.ErrIncomplete, g.x.errSlow())
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = fmt.Errorf("%w: nothing came for %s", sigv4.ErrIncomplete, g.x.stall)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"caret/api/v1"
 	"caret/gateway"
 	"caret/gateway/sigv4"
+	"caret/objstore/budget"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -32,6 +33,8 @@ type serveOptions struct {
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
+	memory               string
+	requests             int64 // bytes, that memory means
 }
 
 func serveCommand(p process) *cli.Command {
@@ -54,6 +57,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
 			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
 			&cli.BoolFlag{Name: "new-master-key", Usage: "go on without the DIR/master-key that users' keys were made with: remove these keys, and make another one", Destination: &o.newMasterKey},
+			&cli.StringFlag{Name: "memory", Usage: "`SIZE` of the memory that all requests may take together, such as 512MiB; the index takes some 400 MiB besides", DefaultText: "a quarter of the machine's, or of the control group's limit", Destination: &o.memory},
 			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
@@ -68,7 +72,10 @@ func serveCommand(p process) *cli.Command {
 }
 
 // check says which of the flags makes no sense.
-func (o *serveOptions) check() error {
+func (o *serveOptions) check() (err error) {
+	if o.requests, err = requestMemory(o.memory); err != nil {
+		return err
+	}
 	if o.etag != "blake3" && o.etag != "md5" {
 		return usagef("--etag %q: it is blake3 or md5", o.etag)
 	}
@@ -96,6 +103,8 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
+	limitMemory(o.requests, log)
+	memory := budget.New(o.requests, budget.DefaultWait)
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err
@@ -115,13 +124,15 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	system, err := pfs.Open(ctx, store, pfs.Options{
 		Log: log, Sealer: sealer, SealerName: masterKeyPath(o.data), OpenTTL: o.openTTL, UploadTTL: o.uploadTTL,
 		Exclusive: true, // the store is locked
+		Budget:    memory,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
+	served := newUnder(memory)
 	srv := &http.Server{
-		Handler:           handler(system, store, key, o, log),
+		Handler:           handler(system, store, key, o, served, log),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -129,6 +140,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
 	greet(p, ln, o, made)
+	go served.run(ctx)
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
 
@@ -159,7 +171,7 @@ func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, served *under, log *slog.Logger) http.Handler {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
@@ -194,7 +206,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		}
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
-	m := newMetrics(store)
+	m := newMetrics(store, served.budget)
 	machines := m.pages(system)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
@@ -206,7 +218,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 			s3.ServeHTTP(w, r)
 		}
 	})
-	return &observer{next: next, metrics: m, log: log, stall: o.stall}
+	return &observer{next: next, metrics: m, log: log, stall: o.stall, under: served}
 }
 
 // greet says where the server is and how to use it.

@@ -24,6 +24,8 @@ type attack struct {
 // attacks are all there are, in the order in which they run.
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
+	{"silent-readers", "GETs of a large object that never read", silentReaders},
+	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
 }
 
 // stage is where one attack takes place.

@@ -1,0 +1,24 @@
+package pfs
+
+import "caret/objstore/budget"
+
+// Share is memory that a request holds of what there is for all of them together. It
+// is released at the end.
+type Share = budget.Share
+
+// Memory is an empty share for what a request is about to hold besides content, such as
+// its body or a list for its answer. Its Reserve comes before the request asks for
+// content: so nobody waits for whom he keeps waiting.
+func (s *System) Memory() *Share { return s.budget.None(budget.Work) }
+
+// tally counts what an operation collects.
+func (s *System) tally() *budget.Tally { return s.budget.Tally(budget.Work) }
+
+// countPaths counts a list of paths.
+func countPaths(t *budget.Tally, list []string) error {
+	n := 0
+	for _, p := range list {
+		n += len(p) + 16
+	}
+	return t.Count(n)
+}
