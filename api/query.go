@@ -77,7 +77,7 @@ func (c *call) time(name string) (t time.Time, err error) {
 }
 
 // listed is about how many bytes one item of a page takes, once found and once written.
-const listed = 1 << 10
+const listed = 2 << 10
 
 // maxPage is the default and the ceiling of a page.
 const maxPage = 1000

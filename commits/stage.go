@@ -23,7 +23,7 @@ func Stage(tx objstore.Writer, id ID, ch Change) error {
 func (c *Change) RowSize() int { return len(changeKey(ID{}, c.Path)) + len(appendState(nil, &c.State)) }
 
 // MemorySize is about how many bytes a change takes in memory.
-func (c *Change) MemorySize() int { return 2*c.RowSize() + 512 }
+func (c *Change) MemorySize() int { return c.RowSize() + 600 }
 
 // Unstage removes a staged change, if there is one.
 func Unstage(tx objstore.Writer, id ID, path string) error {

@@ -196,7 +196,8 @@ func (r *request) fail(err error) {
 		h.Del(name)
 	}
 	for name := range h {
-		if strings.HasPrefix(name, "x-amz-meta-") {
+		// They are about the object's bytes, and clients would check the document by them.
+		if strings.HasPrefix(name, "x-amz-meta-") || strings.HasPrefix(name, "X-Amz-Checksum-") {
 			delete(h, name)
 		}
 	}

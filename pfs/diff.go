@@ -39,11 +39,9 @@ type DiffOptions struct {
 // ErrInvalidArgument if they are of two repos.
 func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Difference, error) {
 	var list []Difference
-	tally := fs.sys.tally()
-	defer tally.Release()
 	err := fs.EachDifference(ctx, from, to, opt, func(d Difference) error {
 		list = append(list, d)
-		return tally.Count(d.size())
+		return nil
 	})
 	return list, err
 }
@@ -77,17 +75,6 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 		n++
 		return opt.Limit == 0 || n < opt.Limit, fn(d)
 	})
-}
-
-// size is about how many bytes d takes in memory.
-func (d *Difference) size() int {
-	n := 0
-	for _, i := range [...]*Info{d.Old, d.New} {
-		if i != nil {
-			n += i.MemorySize()
-		}
-	}
-	return n
 }
 
 // changedPaths are the paths under prefix, in order, that may differ.

@@ -14,11 +14,15 @@ func (s *System) Memory() *Share { return s.budget.None(budget.Work) }
 // tally counts what an operation collects.
 func (s *System) tally() *budget.Tally { return s.budget.Tally(budget.Work) }
 
-// countPaths counts a list of paths.
+// perPath is about how many bytes a path takes besides its own while it is collected, in
+// a map and then in a list.
+const perPath = 80
+
+// countPaths counts a list of paths, which may be as long as a commit has files.
 func countPaths(t *budget.Tally, list []string) error {
 	n := 0
 	for _, p := range list {
-		n += len(p) + 16
+		n += len(p) + perPath
 	}
 	return t.Count(n)
 }

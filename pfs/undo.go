@@ -152,7 +152,10 @@ func (u *undoing) do(ctx context.Context) (Undone, error) {
 	err := u.each(ctx, func(d Difference) error {
 		files++
 		if set == nil {
-			return u.list(d)
+			if len(u.changes) < MaxUndone {
+				u.changes = append(u.changes, d)
+			}
+			return nil
 		}
 		return set.Add(ctx, stateOf(d.Path, d.New), 0)
 	})
@@ -164,15 +167,6 @@ func (u *undoing) do(ctx context.Context) (Undone, error) {
 	}
 	id, err := set.Publish(ctx)
 	return Undone{Commit: id, Files: files}, errors.Join(err, set.Close())
-}
-
-// list lists a change of a dry run.
-func (u *undoing) list(d Difference) error {
-	if len(u.changes) == MaxUndone {
-		return nil
-	}
-	u.changes = append(u.changes, d)
-	return u.tally.Count(d.size())
 }
 
 // each calls fn for what there is to do, a page in each transaction, and refuses

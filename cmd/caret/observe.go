@@ -54,7 +54,7 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	o.next.ServeHTTP(x, r)
 	if x.status >= http.StatusBadRequest {
-		body.drain()
+		body.drain(x.status == http.StatusServiceUnavailable && r.Header.Get("Expect") == "")
 	}
 }
 
@@ -205,9 +205,10 @@ const maxDrain = 16 << 20
 // drain reads what is left of a body that was refused in its midst, as on a full disk.
 // Most clients look at the answer only when they have sent all, and if the connection
 // is cut before that they learn no reason. A body of which nothing was read is left
-// alone: its client may wait to be asked for it.
-func (g *guardedBody) drain() {
-	if g.n > 0 {
+// alone, as its client may wait to be asked for it, unless that client does not and is to
+// learn that it may come again.
+func (g *guardedBody) drain(unread bool) {
+	if g.n > 0 || unread {
 		io.CopyN(io.Discard, g, maxDrain) //nolint:errcheck // the answer is made, whatever comes
 	}
 }

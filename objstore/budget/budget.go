@@ -83,8 +83,8 @@ type Share struct {
 	n int64
 }
 
-// Take takes n bytes, and waits until they are free. What is more than there is of
-// the kind counts as all of it. ErrBusy if that takes too long, or what ctx ends with.
+// Take takes n bytes, and waits until they are free. What is more than half of what there
+// is of the kind counts as half of it: so whoever asks is served, and can grow. ErrBusy if that takes too long, or what ctx ends with.
 func (b *Budget) Take(ctx context.Context, k Kind, n int64) (*Share, error) {
 	if b == nil {
 		return nil, nil
@@ -135,7 +135,7 @@ func (b *Budget) None(k Kind) *Share {
 	return &Share{p: &b.parts[k], b: b}
 }
 
-// Reserve takes n bytes more: it waits as Take does if the share is empty, and does not,
+// Reserve takes n bytes more: it waits, as Take does, if the share is empty, and does not,
 // as Grow, if it is not.
 func (s *Share) Reserve(ctx context.Context, n int64) error {
 	if s == nil || n <= 0 {
@@ -144,7 +144,7 @@ func (s *Share) Reserve(ctx context.Context, n int64) error {
 	if s.n > 0 {
 		return s.Grow(n)
 	}
-	n = min(n, s.p.size)
+	n = min(n, max(s.p.size/2, 1))
 	if !s.p.free.TryAcquire(n) {
 		if err := s.b.waitFor(ctx, s.p, n); err != nil {
 			return err

@@ -57,7 +57,7 @@ func TestSlowReader(t *testing.T) {
 				done <- err
 			}()
 		}
-		time.Sleep(10 * time.Second) //nolint:forbidigo // of the test's own time
+		<-time.After(10 * time.Second)
 		synctest.Wait()
 		if chunks, windows := used(b, budget.Reading)+used(b, budget.Small), used(b, budget.Window); chunks != 0 || windows != n*64<<10 {
 			t.Errorf("%d readers that wait hold %d bytes of chunks and %d of windows", n, chunks, windows)
@@ -98,6 +98,9 @@ func TestReaderBusy(t *testing.T) {
 		p := write(t, blobs, bytes.NewReader(random(22, 4<<20)), -1)
 		b := budget.New(64<<20, time.Minute)
 		all, err := b.Take(t.Context(), budget.Reading, 16<<20)
+		if err == nil {
+			err = all.Grow(8 << 20)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
