@@ -124,12 +124,14 @@ func wireConflict(c pfs.Conflict) v1.Conflict {
 // fail answers with an error.
 func (s *server) fail(c *call, err error) {
 	if errors.Is(err, context.Canceled) {
+		c.entry.Error, c.entry.Cut = "canceled", true
 		return // there is nobody to tell
 	}
 	status, body := s.describe(c, err)
 	if errors.Is(err, pfs.ErrBusy) {
 		c.w.Header().Set("Retry-After", "5")
 	}
+	c.entry.Error = body.Code
 	c.answer(status, body) //nolint:errcheck // the client is gone
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -39,10 +40,6 @@ func TestSlowDown(t *testing.T) {
 	}
 	type requests map[string]func(...func(*s3.Options)) error
 	needy := requests{
-		"put": func(o ...func(*s3.Options)) error {
-			_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("large"), Body: bytes.NewReader(large)}, o...)
-			return err
-		},
 		"get": func(o ...func(*s3.Options)) error {
 			out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("large")}, o...)
 			if err == nil {
@@ -88,7 +85,20 @@ func TestSlowDown(t *testing.T) {
 			}
 		}
 	}
-	fine("at first", needy, "put", "get", "list", "delete")
+	// A body of which nothing is read may cost its client the answer on a connection.
+	put := func() *httptest.ResponseRecorder {
+		in, err := s3.NewPresignClient(c).PresignPutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("large")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, in.URL, bytes.NewReader(large))
+		s.Config.Handler.ServeHTTP(w, r)
+		return w
+	}
+	if w := put(); w.Code != http.StatusOK {
+		t.Fatal(w)
+	}
+	fine("at first", needy, "get", "list", "delete")
 	fine("at first", modest, "small put")
 	var others []*budget.Share
 	for _, k := range []budget.Kind{budget.Work, budget.Window, budget.Writing, budget.Reading} {
@@ -101,7 +111,7 @@ func TestSlowDown(t *testing.T) {
 		}
 	}
 	for name, do := range needy {
-		err := do(func(o *s3.Options) { o.RetryMaxAttempts, o.ContinueHeaderThresholdBytes = 1, 1 })
+		err := do(func(o *s3.Options) { o.RetryMaxAttempts = 1 })
 		var code smithy.APIError
 		var resp *smithyhttp.ResponseError
 		if !errors.As(err, &code) || code.ErrorCode() != "SlowDown" || !errors.As(err, &resp) || resp.HTTPStatusCode() != http.StatusServiceUnavailable ||
@@ -109,11 +119,17 @@ func TestSlowDown(t *testing.T) {
 			t.Errorf("without memory, %s: %v", name, err)
 		}
 	}
+	if w := put(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "<Code>SlowDown</Code>") {
+		t.Errorf("without memory, put: %d %s", w.Code, w.Body)
+	}
 	fine("without memory", modest, "small put", "small get", "head")
 	for _, share := range others {
 		share.Release()
 	}
-	fine("in the end", needy, "put", "get", "list", "delete")
+	if w := put(); w.Code != http.StatusOK {
+		t.Errorf("in the end, put: %d %s", w.Code, w.Body)
+	}
+	fine("in the end", needy, "get", "list", "delete")
 	s.Close() // waits for requests under way
 	if used := memory.Stats().Used; used != 0 {
 		t.Errorf("%d bytes are held in the end", used)

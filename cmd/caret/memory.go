@@ -50,10 +50,12 @@ func machineMemory() int64 {
 // what requests and the store may hold, and a quarter for what is collected later.
 func softLimit(requests int64) int64 { return (requests + local.Memory) / 4 * 5 }
 
-// limitMemory tells the garbage collector its limit, unless GOMEMLIMIT does.
-func limitMemory(requests int64, log *slog.Logger) {
+// limitMemory is the budget of requests. It tells the garbage collector its limit, unless
+// GOMEMLIMIT does.
+func limitMemory(requests int64, log *slog.Logger) *budget.Budget {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit(requests))
 	}
 	log.Debug("memory", "requests", humanize.IBytes(uint64(requests)), "limit", humanize.IBytes(uint64(debug.SetMemoryLimit(-1))))
+	return budget.New(requests, budget.DefaultWait)
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,17 +10,22 @@ import (
 	"caret/objstore/budget"
 )
 
-// A client may be slow, but not so slow that it only keeps others from being served.
+// A client may be slow, but not so slow that it only keeps others from being served. See
+// guardedBody for those who send.
 const (
-	// slowest is how many bytes a second come or are taken at least, on average over
+	// slowest is how many bytes a second are taken of an answer at least, on average over
 	// half of the stall time in which the server has waited for nothing else.
 	slowest = 1 << 10
-	// slowestShort is the same while other requests wait for memory, over shortTick.
+	// slowestShort is how many come, or are taken, while other requests wait for memory,
+	// over shortTick.
 	slowestShort = 16 << 10
 	shortTick    = 5 * time.Second
 )
 
-// pace measures how fast a client takes, or sends, what the server waits for.
+// errTooSlow ends an answer that its client hardly takes.
+var errTooSlow = errors.New("the client takes less than 1 KiB/s of the answer")
+
+// pace measures how fast a client takes what the server waits for.
 type pace struct {
 	bytes  int64
 	waited time.Duration
@@ -102,21 +107,13 @@ func (u *under) look() {
 type wait struct {
 	waiting atomic.Bool  // for the client, to send or to take something
 	moved   atomic.Int64 // bytes that came and went
-	cut     atomic.Bool
+	tooSlow atomic.Bool  // it is not waited for any longer
 }
 
 // cutOff ends the waiting for a client that is too slow.
 func (x *exchange) cutOff() {
-	x.cut.Store(true)
+	x.tooSlow.Store(true)
 	past := time.Unix(1, 0)
 	x.ctl.SetReadDeadline(past)  //nolint:errcheck // what is read tells
 	x.ctl.SetWriteDeadline(past) //nolint:errcheck // what is written tells
-}
-
-// errSlow says why a client is not waited for any longer.
-func (x *exchange) errSlow() error {
-	if x.cut.Load() {
-		return fmt.Errorf("less than %d KiB/s came or were taken, while other requests waited for memory", slowestShort>>10)
-	}
-	return fmt.Errorf("less than %d KiB/s came or were taken", slowest>>10)
 }
