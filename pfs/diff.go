@@ -8,7 +8,6 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
-	"caret/objstore/budget"
 )
 
 // Difference is a file that two snapshots have in different states; nil is
@@ -52,8 +51,6 @@ func (fs *FS) Diff(ctx context.Context, from, to Ref, opt DiffOptions) ([]Differ
 func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions, fn func(Difference) error) error {
 	var a, b *Snapshot
 	var paths []string
-	tally := fs.sys.tally()
-	defer tally.Release()
 	err := fs.View(ctx, func(v *View) (err error) {
 		if a, err = v.Open(from, ActList, ""); err != nil {
 			return err
@@ -61,10 +58,15 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 		if b, err = v.Open(to, ActList, ""); err != nil {
 			return err
 		}
-		paths, err = changedPaths(v.tx, tally, a, b, opt.Prefix)
+		paths, err = changedPaths(v.tx, a, b, opt.Prefix)
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	tally := fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, paths); err != nil {
 		return err
 	}
 	if opt.After != "" {
@@ -78,15 +80,11 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 }
 
 // changedPaths are the paths under prefix, in order, that may differ.
-func changedPaths(tx objstore.Reader, tally *budget.Tally, a, b *Snapshot, prefix string) ([]string, error) {
+func changedPaths(tx objstore.Reader, a, b *Snapshot, prefix string) ([]string, error) {
 	if a.Row.ID != b.Row.ID {
 		return nil, fmt.Errorf("%w: %s and %s share no history", ErrInvalidArgument, a.Repo, b.Repo)
 	}
-	paths, err := a.sys.forks.ChangedPaths(tx, a.Side(), b.Side(), prefix)
-	if err != nil {
-		return nil, err
-	}
-	return paths, countPaths(tally, paths)
+	return a.sys.forks.ChangedPaths(tx, a.Side(), b.Side(), prefix)
 }
 
 // diffPage is how many paths are compared in one transaction.

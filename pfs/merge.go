@@ -9,7 +9,6 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
-	"caret/objstore/budget"
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
@@ -67,11 +66,8 @@ func (fs *FS) Merge(ctx context.Context, into, from Ref, opt MergeOptions) (Merg
 		return Merged{}, err
 	}
 	few := false
-	tally := fs.sys.tally()
-	defer tally.Release()
 	for try := 1; ; try++ {
-		tally.Release()
-		m := &merging{fs: fs, into: into, from: from, opt: opt, tally: tally}
+		m := &merging{fs: fs, into: into, from: from, opt: opt}
 		m.conflicts.What = "changed on both branches"
 		run := m.do
 		if few && try > 1 {
@@ -98,13 +94,17 @@ type merging struct {
 	plan         *commits.Merge
 	paths        []string // that may change, in order
 	spec         changeset.Spec
-	tally        *budget.Tally
 	done         Merged
 	conflicts    ConflictError
 }
 
 func (m *merging) do(ctx context.Context) error {
 	if err := m.fs.View(ctx, m.prepare); err != nil || m.done.UpToDate {
+		return err
+	}
+	tally := m.fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, m.paths); err != nil {
 		return err
 	}
 	switch {
@@ -218,9 +218,6 @@ func (m *merging) prepare(v *View) error {
 		return nil
 	}
 	if m.paths, err = m.plan.Candidates(v.tx); err != nil {
-		return err
-	}
-	if err := countPaths(m.tally, m.paths); err != nil {
 		return err
 	}
 	m.spec = m.specFor(v.who)

@@ -10,7 +10,6 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
-	"caret/objstore/budget"
 	"caret/pfs/changeset"
 )
 
@@ -40,7 +39,6 @@ type undoing struct {
 	head     *Snapshot // the branch's when it was looked at
 	from, to *Snapshot
 	paths    []string // that may differ
-	tally    *budget.Tally
 	spec     changeset.Spec
 
 	changes   []Difference
@@ -51,8 +49,7 @@ type undoing struct {
 // in one commit, by who owns both. What changes on the branch meanwhile is a
 // ConflictError.
 func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, opt UndoOptions) (Undone, error) {
-	u := undoing{fs: fs, into: into, act: ActOwn, opt: opt, tally: fs.sys.tally()}
-	defer u.tally.Release()
+	u := undoing{fs: fs, into: into, act: ActOwn, opt: opt}
 	err := u.begin(ctx, func(v *View) (err error) {
 		u.from = u.head
 		if u.to, err = v.finished(then, ActOwn); err != nil {
@@ -60,7 +57,7 @@ func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, o
 		}
 		// What of it the branch changes meanwhile would have been changed, too.
 		u.spec.AboutPrefix, u.spec.About = prefix, func(path string) bool { return strings.HasPrefix(path, prefix) }
-		u.paths, err = changedPaths(v.tx, u.tally, u.from, u.to, prefix)
+		u.paths, err = changedPaths(v.tx, u.from, u.to, prefix)
 		return err
 	})
 	if err != nil {
@@ -73,8 +70,7 @@ func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, o
 // parent, in a commit of its own. Paths that have changed since are a
 // ConflictError.
 func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Undone, error) {
-	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt, tally: fs.sys.tally()}
-	defer u.tally.Release()
+	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt}
 	u.conflicts.What = "changed since that commit"
 	err := u.begin(ctx, func(v *View) (err error) {
 		if u.from, err = v.finished(commit, ActList); err != nil {
@@ -97,7 +93,7 @@ func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Un
 		}
 		u.to = v.snapshot(&u.from.Snapshot)
 		u.to.Pos = before
-		u.paths, err = changedPaths(v.tx, u.tally, u.to, u.from, "")
+		u.paths, err = changedPaths(v.tx, u.to, u.from, "")
 		return err
 	})
 	if err != nil {
@@ -141,6 +137,11 @@ func (u *undoing) begin(ctx context.Context, find func(*View) error) error {
 
 // do makes a commit of what there is to do.
 func (u *undoing) do(ctx context.Context) (Undone, error) {
+	tally := u.fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, u.paths); err != nil {
+		return Undone{}, err
+	}
 	var set *changeset.Set
 	if !u.opt.DryRun {
 		var err error

@@ -26,6 +26,7 @@ var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
 	{"silent-readers", "GETs of a large object that never read", silentReaders},
 	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
+	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 }
 
 // stage is where one attack takes place.

@@ -20,8 +20,11 @@ type Kind int
 
 // The kinds, in the order in which one request may wait for several.
 const (
-	// Work is what an operation collects: long bodies, lists, changes.
+	// Work is what is known in advance: long bodies, pages of lists.
 	Work Kind = iota
+	// Collecting is what grows with what an operation is about, such as the paths of
+	// a commit.
+	Collecting
 	// Window is what an answer holds however long its client takes.
 	Window
 	// Writing is the buffer that content is cut in while it comes.
@@ -34,11 +37,11 @@ const (
 )
 
 func (k Kind) String() string {
-	return [kinds]string{"work", "window", "writing", "reading", "small"}[k]
+	return [kinds]string{"work", "collecting", "window", "writing", "reading", "small"}[k]
 }
 
-// eighths is how much of a budget each kind has.
-var eighths = [kinds]int64{Work: 2, Window: 1, Writing: 2, Reading: 2, Small: 1}
+// parts is how much of a budget each kind has, of sixteen.
+var parts = [kinds]int64{Work: 3, Collecting: 3, Window: 2, Writing: 3, Reading: 3, Small: 2}
 
 const (
 	// Least is the smallest budget that serves all kinds of requests well, in bytes.
@@ -70,7 +73,7 @@ func New(size int64, wait time.Duration) *Budget {
 	b := &Budget{size: size, wait: wait}
 	for k := range b.parts {
 		p := &b.parts[k]
-		p.size = max(size*eighths[k]/8, 1)
+		p.size = max(size/16*parts[k], 1)
 		p.free = semaphore.NewWeighted(p.size)
 	}
 	return b
@@ -144,7 +147,11 @@ func (s *Share) Reserve(ctx context.Context, n int64) error {
 	if s.n > 0 {
 		return s.Grow(n)
 	}
-	n = min(n, max(s.p.size/2, 1))
+	return s.wait(ctx, min(n, max(s.p.size/2, 1)))
+}
+
+// wait is for an empty share: it waits for n bytes, which are not more than there are.
+func (s *Share) wait(ctx context.Context, n int64) error {
 	if !s.p.free.TryAcquire(n) {
 		if err := s.b.waitFor(ctx, s.p, n); err != nil {
 			return err
@@ -162,7 +169,7 @@ func (s *Share) Grow(n int64) error {
 		return nil
 	}
 	if s.n+n > s.p.size {
-		return fmt.Errorf("%w: it takes more memory than the %d MiB that the server has for requests of this kind together", objstore.ErrTooLarge, s.p.size>>20)
+		return s.errNever()
 	}
 	if !s.p.free.TryAcquire(n) {
 		s.b.refused.Add(1)
@@ -171,6 +178,10 @@ func (s *Share) Grow(n int64) error {
 	s.p.used.Add(n)
 	s.n += n
 	return nil
+}
+
+func (s *Share) errNever() error {
+	return fmt.Errorf("%w: it takes more memory than the %d MiB that the server has for requests of this kind together", objstore.ErrTooLarge, s.p.size>>20)
 }
 
 // Release gives the bytes back. It may be called again, and the share may Grow again.

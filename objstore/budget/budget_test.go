@@ -14,7 +14,7 @@ import (
 // TestTake: what is not free is waited for, in turn, and no longer than was said.
 func TestTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(800, time.Minute) // 200 for Reading
+		b := New(16*70, time.Minute) // 210 for Reading
 		first, err := b.Take(t.Context(), Reading, 100)
 		if err == nil {
 			err = first.Grow(50)
@@ -37,11 +37,11 @@ func TestTake(t *testing.T) {
 		if _, ok := b.Try(Reading, 1); ok {
 			t.Error("somebody went past those who wait")
 		}
-		if st := b.Stats(); !b.Short() || st.Waiting != 2 || st.Used != 150 || st.Size != 800 {
+		if st := b.Stats(); !b.Short() || st.Waiting != 2 || st.Used != 150 || st.Size != 16*70 {
 			t.Errorf("stats %+v", st)
 		}
 		// The other kinds go on.
-		for _, k := range []Kind{Work, Window, Writing, Small} {
+		for _, k := range []Kind{Work, Collecting, Window, Writing, Small} {
 			s, err := b.Take(t.Context(), k, 100)
 			if err != nil {
 				t.Error(k, err)
@@ -60,10 +60,10 @@ func TestTake(t *testing.T) {
 // TestBusy: who waits too long is refused, and leaves no trace.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(800, time.Minute)
+		b := New(16*70, time.Minute)
 		all, err := b.Take(t.Context(), Writing, 1000) // counts as half of it
 		if err == nil {
-			err = all.Grow(100)
+			err = all.Grow(105)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -91,15 +91,15 @@ func TestBusy(t *testing.T) {
 
 // TestGrow: a share grows without waiting, or not at all.
 func TestGrow(t *testing.T) {
-	b := New(800, time.Minute)
+	b := New(16*70, time.Minute)
 	one, two := b.None(Work), b.None(Work)
 	if err := errors.Join(one.Reserve(t.Context(), 100), one.Grow(50)); err != nil {
 		t.Fatal(err)
 	}
-	if err := two.Grow(60); !errors.Is(err, ErrBusy) {
+	if err := two.Grow(61); !errors.Is(err, ErrBusy) {
 		t.Errorf("what others have: %v", err)
 	}
-	if err := one.Reserve(t.Context(), 51); !errors.Is(err, objstore.ErrTooLarge) {
+	if err := one.Reserve(t.Context(), 61); !errors.Is(err, objstore.ErrTooLarge) {
 		t.Errorf("more than there is: %v", err)
 	}
 	if err := errors.Join(two.Grow(20), two.Reserve(t.Context(), 30), two.Grow(0)); err != nil {
@@ -117,22 +117,22 @@ func TestGrow(t *testing.T) {
 
 // TestTally: what is collected is counted in steps, and all given back.
 func TestTally(t *testing.T) {
-	b := New(16*tallyStep, time.Minute) // 4 steps for Work
+	b := New(16*tallyStep, time.Minute) // 3 steps for Work
 	tally := b.Tally(Work)
 	n := 0
 	for ; ; n++ {
-		if err := tally.Count(1000); err != nil {
+		if err := tally.Count(t.Context(), 1000); err != nil {
 			if !errors.Is(err, objstore.ErrTooLarge) {
 				t.Error(err)
 			}
 			break
 		}
 	}
-	if used := b.Stats().Used; used != 4*tallyStep || n != 4*tallyStep/1000 {
+	if used := b.Stats().Used; used != 3*tallyStep || n != 3*tallyStep/1000 {
 		t.Errorf("%d counted, as %d bytes", n, used)
 	}
 	tally.Release()
-	if err := tally.Count(3 * tallyStep); err != nil || b.Stats().Used != 3*tallyStep {
+	if err := tally.Count(t.Context(), tallyStep); err != nil || b.Stats().Used != tallyStep {
 		t.Errorf("again: %v, %+v", err, b.Stats())
 	}
 	tally.Release()
@@ -145,7 +145,7 @@ func TestTally(t *testing.T) {
 func TestUnlimited(t *testing.T) {
 	var b *Budget
 	s, err := b.Take(t.Context(), Work, 1<<60)
-	if err != nil || s.Grow(1<<60) != nil || s.Reserve(t.Context(), 1<<60) != nil || b.Tally(Work).Count(1<<60) != nil || b.Short() || b.Stats().Size != 0 {
+	if err != nil || s.Grow(1<<60) != nil || s.Reserve(t.Context(), 1<<60) != nil || b.Tally(Work).Count(t.Context(), 1<<60) != nil || b.Short() || b.Stats().Size != 0 {
 		t.Error("there is a limit")
 	}
 	s.Release()

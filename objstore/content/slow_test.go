@@ -42,7 +42,7 @@ func TestSlowReader(t *testing.T) {
 		blobs := memory.New().Blobs()
 		data := random(21, 4<<20)
 		p := write(t, blobs, bytes.NewReader(data), -1)
-		b := budget.New(8*4<<20, time.Minute) // 8 MiB for chunks: a few
+		b := budget.New(32<<20, time.Minute) // 6 MiB for chunks: a few
 		const n = 12
 		slow := make([]*slowWriter, n)
 		done := make(chan error, n)
@@ -99,7 +99,7 @@ func TestReaderBusy(t *testing.T) {
 		b := budget.New(64<<20, time.Minute)
 		all, err := b.Take(t.Context(), budget.Reading, 16<<20)
 		if err == nil {
-			err = all.Grow(8 << 20)
+			err = all.Grow(6 << 20)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +124,7 @@ func TestReaderBusy(t *testing.T) {
 func TestWritersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blobs := memory.New().Blobs()
-		b := budget.New(64<<20, time.Minute) // 16 MiB for buffers: four
+		b := budget.New(80<<20, time.Minute) // 15 MiB for buffers: four
 		type stuck struct {
 			*io.PipeWriter
 			done chan error

@@ -179,7 +179,7 @@ func (e *Engine) Begin(spec Spec) (*Set, error) {
 	if spec.On.Open {
 		id = spec.On.ID
 	}
-	return &Set{e: e, spec: spec, id: id, pending: make(map[string]commits.Change), tally: e.Budget.Tally(budget.Work)}, nil
+	return &Set{e: e, spec: spec, id: id, pending: make(map[string]commits.Change), tally: e.Budget.Tally(budget.Collecting)}, nil
 }
 
 // happened finds out whether the transaction that was to make the commit id did,

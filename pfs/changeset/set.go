@@ -68,7 +68,7 @@ func (s *Set) Add(ctx context.Context, ch commits.Change, more int) error {
 		if size > maxHeld {
 			return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", objstore.ErrTooLarge, maxHeld>>20)
 		}
-		return s.tally.Count(ch.MemorySize())
+		return s.tally.Count(ctx, ch.MemorySize())
 	}
 	if len(s.pending) < stepRows && size < stepBytes {
 		return nil
