@@ -27,6 +27,7 @@ var attacks = []attack{
 	{"silent-readers", "GETs of a large object that never read", silentReaders},
 	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
+	{"idle", "more connections than files, which ask for nothing", idle},
 }
 
 // stage is where one attack takes place.

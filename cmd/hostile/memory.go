@@ -263,8 +263,8 @@ func (v *server) goesOn(s *stage, enough time.Duration) error {
 }
 
 // mostResident is what a server that gives 256 MiB to requests may have, in MiB: these, and
-// what its index has come to after some ten thousand commits.
-const mostResident = 256 + 250
+// what its index takes at most.
+const mostResident = 256 + 400
 
 // after ends an attack: what it took of memory, and of the bystander's time.
 func (v *server) after(s *stage, b *bystander, what string) error {
