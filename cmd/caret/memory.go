@@ -59,3 +59,11 @@ func limitMemory(requests int64, log *slog.Logger) *budget.Budget {
 	log.Debug("memory", "requests", humanize.IBytes(uint64(requests)), "limit", humanize.IBytes(uint64(debug.SetMemoryLimit(-1))))
 	return budget.New(requests, budget.DefaultWait)
 }
+
+// addMemory adds the memory of requests.
+func (l *limits) addMemory(b *budget.Budget) {
+	l.add("memory of requests", "bytes", func() (now, most int64) {
+		s := b.Stats()
+		return s.Used, s.Size
+	})
+}

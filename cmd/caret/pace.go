@@ -59,6 +59,13 @@ type look struct {
 
 func newUnder(b *budget.Budget) *under { return &under{budget: b, way: make(map[*exchange]*look)} }
 
+// watched is requests that are looked at until ctx ends.
+func watched(ctx context.Context, b *budget.Budget) *under {
+	u := newUnder(b)
+	go u.run(ctx)
+	return u
+}
+
 func (u *under) begin(x *exchange) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -117,9 +117,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if measured != nil {
-		defer measured.Close() //nolint:errcheck // serving closes it too
-	}
+	defer closeIfAny(measured)
 	memory := limitMemory(o.requests, log)
 	access, err := openAccessLog(p, o.logs, log)
 	if err != nil {
@@ -136,6 +134,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	defer func() { err = closeStore(store, err, log) }()
 	fds.keepFor(store.Files, log)
 	o.limits.addFiles(ln.conns, fds)
+	o.limits.addMemory(memory)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
@@ -156,9 +155,25 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
-	served := newUnder(memory)
+	served := watched(ctx, memory)
 	h := handler(system, store, key, o, served, access, log)
-	srv := &http.Server{
+	srv := newServer(h, ln, log)
+	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
+	greet(p, ln, o, made, log)
+	if measured != nil {
+		defer h.metrics.serve(measured, &health{system: system, store: store}, log)()
+	}
+	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
+}
+
+func closeIfAny(ln net.Listener) {
+	if ln != nil {
+		ln.Close() //nolint:errcheck // serving closes it too
+	}
+}
+
+func newServer(h http.Handler, ln *endpoint, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -166,13 +181,6 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
-	go served.run(ctx)
-	greet(p, ln, o, made, log)
-	if measured != nil {
-		defer h.metrics.serve(measured, &health{system: system, store: store}, log)()
-	}
-	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 
 // endpoint is where connections come from, by TLS or not.

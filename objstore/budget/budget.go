@@ -12,7 +12,7 @@ import (
 	"caret/objstore"
 )
 
-// ErrBusy: requests under way hold all the memory there is for what was asked for.
+// ErrBusy says that requests under way hold all the memory there is for what was asked for.
 var ErrBusy = errors.New("the server is busy: other requests hold the memory that this one needs")
 
 // Kind is what memory is taken for.
