@@ -119,14 +119,11 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	defer closeIfAny(measured)
 	memory := limitMemory(o.requests, log)
-	access, err := openAccessLog(p, o.logs, log)
+	access, err := openAccessLog(p, o.logs, &onHUP, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
-	if access != nil {
-		onHUP.add("the access log", access.Reopen)
-	}
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ var attacks = []attack{
 	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
+	{"liar", "a server that those who fetch from it should not trust", liar},
 }
 
 // stage is where one attack takes place.
