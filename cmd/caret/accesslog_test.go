@@ -362,7 +362,7 @@ func TestGone(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute})
+	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store, nil), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute, under: newUnder(nil)})
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
