@@ -33,7 +33,12 @@ type testServer struct {
 
 func newServer(t *testing.T) *testServer {
 	t.Helper()
-	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	return newServerWith(t, pfs.Options{})
+}
+
+func newServerWith(t *testing.T, opts pfs.Options) *testServer {
+	t.Helper()
+	system, err := pfs.Open(t.Context(), memory.New(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

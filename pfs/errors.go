@@ -6,6 +6,7 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
@@ -68,6 +69,9 @@ var (
 	ErrInvalidPart  = upload.ErrInvalidPart
 	ErrPartOrder    = upload.ErrPartOrder
 	ErrPartTooSmall = upload.ErrPartTooSmall
+
+	// ErrBusy: other requests hold the memory that there is. It may be asked again.
+	ErrBusy = budget.ErrBusy
 
 	ErrNoSpace        = objstore.ErrNoSpace
 	ErrFailed         = objstore.ErrFailed

@@ -102,6 +102,11 @@ func (m *merging) do(ctx context.Context) error {
 	if err := m.fs.View(ctx, m.prepare); err != nil || m.done.UpToDate {
 		return err
 	}
+	tally := m.fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, m.paths); err != nil {
+		return err
+	}
 	switch {
 	case m.opt.DryRun:
 		err := m.each(ctx, m.count)

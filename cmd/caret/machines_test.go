@@ -32,7 +32,7 @@ func TestMetrics(t *testing.T) {
 	}
 	defer system.Close()
 	log := slog.New(slog.DiscardHandler)
-	h := handler(system, store, rootKey{"CARETROOT", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, nil, log)
+	h := handler(system, store, rootKey{"CARETROOT", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), nil, log)
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	root := system.As(pfs.Root)
