@@ -146,7 +146,7 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 
 // mayReadAll says with ErrDenied that the caller may not read all the files.
 func (v *View) mayReadAll(s *Snapshot, items []Item) error {
-	if v.decide(s, ActOwn, "") == nil {
+	if v.decide(s, ActReadAll, "") == nil {
 		return nil
 	}
 	for _, it := range items {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"caret/commits"
 	"caret/commits/revision"
@@ -79,8 +81,11 @@ func (c *change) createRepo(r Repo, n repoNumbers) (catalog.RepoRow, error) {
 	if err != nil {
 		return row, err
 	}
-	_, err = catalog.CreateBranch(c.tx, row, r.DefaultBranch, n.lineage, commits.Pos{}, c.mover())
-	return row, err
+	b := catalog.NamedBranch{Name: r.DefaultBranch}
+	if b.BranchRow, err = catalog.CreateBranch(c.tx, row, b.Name, n.lineage, commits.Pos{}, c.mover()); err != nil {
+		return row, err
+	}
+	return row, access.Enlist(c.tx, row, b)
 }
 
 // Repo describes a repo, for who may list its default branch.
@@ -106,20 +111,27 @@ func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error
 	var list []Repo
 	err := fs.View(ctx, func(v *View) error {
 		list = nil
-		var seen map[uint64]bool
-		if !v.who.Unlimited() {
-			seen = make(map[uint64]bool)
-			err := v.visible(func(r catalog.RepoRow, _ catalog.NamedBranch) { seen[r.ID] = true })
+		seen, all, err := v.reposSeen()
+		if err != nil {
+			return err
+		}
+		if all {
+			return catalog.EachRepo(v.tx, after, func(r catalog.RepoRow) (bool, error) {
+				list = append(list, r.Repo)
+				return limit <= 0 || len(list) < limit, nil
+			})
+		}
+		for _, name := range slices.Sorted(maps.Keys(seen)) {
+			if name <= after || limit > 0 && len(list) == limit {
+				continue
+			}
+			r, err := catalog.ReadRepo(v.tx, name)
 			if err != nil {
 				return err
 			}
+			list = append(list, r.Repo)
 		}
-		return catalog.EachRepo(v.tx, after, func(r catalog.RepoRow) (bool, error) {
-			if seen == nil || seen[r.ID] {
-				list = append(list, r.Repo)
-			}
-			return limit <= 0 || len(list) < limit, nil
-		})
+		return nil
 	})
 	return list, err
 }
@@ -138,6 +150,7 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 		if r, err = c.managed(name); err != nil {
 			return err
 		}
+		was := r
 		if u.Description != nil {
 			if err := checkText("description", *u.Description); err != nil {
 				return err
@@ -150,7 +163,7 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 			}
 			r.DefaultBranch = *u.DefaultBranch
 		}
-		return catalog.SetRepo(c.tx, r)
+		return c.setRepo(was, r)
 	})
 	return r.Repo, err
 }
@@ -190,28 +203,27 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 			return err
 		}
 		gone = what
-		by := c.mover()
 		for _, b := range branches {
-			if err := catalog.DropBranch(c.tx, r, b.Name, by); err != nil {
+			if err := access.Delist(c.tx, r, b); err != nil {
 				return err
 			}
 		}
-		return catalog.DropRepo(c.tx, r, by.Time)
+		return catalog.DropRepo(c.tx, r, branches, c.mover())
 	})
 	return gone, err
 }
 
 // repoRemoval is what goes with a repo, or why it may not go.
-func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, branches []Branch, gone Removal, err error) {
+func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, named []catalog.NamedBranch, gone Removal, err error) {
 	gone.Repo = true
 	if r, err = v.managed(name); err != nil {
 		return r, nil, gone, err
 	}
-	named, err := catalog.Branches(v.tx, r, "", 0)
-	if err != nil {
+	if named, err = catalog.Branches(v.tx, r, "", 0); err != nil {
 		return r, nil, gone, err
 	}
-	if branches, err = catalog.DescribeBranches(v.tx, r, named); err != nil {
+	branches, err := catalog.DescribeBranches(v.tx, r, named)
+	if err != nil {
 		return r, nil, gone, err
 	}
 	for _, b := range branches {
@@ -225,7 +237,7 @@ func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, branches
 		}
 		gone.add(b)
 	}
-	return r, branches, gone, nil
+	return r, named, gone, nil
 }
 
 func (r *Removal) add(b Branch) {
@@ -236,5 +248,5 @@ func (r *Removal) add(b Branch) {
 }
 
 func unprotectFirst(branch, repo string) error {
-	return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, branch, repo)
+	return fmt.Errorf("%w: branch %s of repo %s is protected: its owner, the repo's or an administrator has to unprotect it first", ErrDenied, branch, repo)
 }

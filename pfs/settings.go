@@ -6,6 +6,7 @@ import (
 
 	"caret/commits/revision"
 	"caret/pfs/access"
+	"caret/pfs/catalog"
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
@@ -26,11 +27,20 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if err != nil {
 			return err
 		}
-		if err := edit(set.Edit()); err != nil {
-			return err
-		}
-		return set.Write(c.tx)
+		return c.setSettings(s, set, edit)
 	})
+}
+
+// setSettings writes the settings of a branch as edit changes them.
+func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) error {
+	if err := edit(set.Edit()); err != nil {
+		return err
+	}
+	row, err := catalog.ReadBranch(c.tx, s.Row, s.Branch)
+	if err != nil {
+		return err
+	}
+	return c.relist(s.Row, catalog.NamedBranch{Name: s.Branch, BranchRow: row}, func() error { return set.Write(c.tx) })
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may

@@ -13,10 +13,10 @@ import (
 
 func branchCommand(p process) *cli.Command {
 	var create branchCreateOptions
-	var deleted, history bool
+	var deleted, history, write bool
 	var to string // of reset
 	return &cli.Command{
-		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore branches",
+		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore and grant branches",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
@@ -68,6 +68,25 @@ func branchCommand(p process) *cli.Command {
 				Description: "EXAMPLES:\n   caret branch unprotect sales@master",
 				Flags:       clientFlags(),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchProtect(c, repo, branch, false) }),
+			},
+			{
+				Name: "grant", Usage: "let a user read a branch with all its files, or write to it too", ArgsUsage: "REPO@BRANCH USER",
+				Description: "ACLs of S3 are beside that: there a grant on a bucket says nothing of the\nobjects in it.\n\n" +
+					"EXAMPLES:\n   caret branch grant sales@dev alice\n   caret branch grant sales@dev bob --write",
+				Flags:  clientFlags(&cli.BoolFlag{Name: "write", Usage: "to write to it, too", Destination: &write}),
+				Action: onGrant(p, func(c *call, repo, branch, user string) error { return branchGrant(c, repo, branch, user, write) }),
+			},
+			{
+				Name: "revoke", Usage: "take the grant of a user away", ArgsUsage: "REPO@BRANCH USER",
+				Description: "EXAMPLES:\n   caret branch revoke sales@dev alice",
+				Flags:       clientFlags(),
+				Action:      onGrant(p, branchRevoke),
+			},
+			{
+				Name: "grants", Usage: "list who was granted a branch", ArgsUsage: "REPO@BRANCH",
+				Description: "EXAMPLES:\n   caret branch grants sales@dev",
+				Flags:       clientFlags(outputFlags()...),
+				Action:      onBranch(p, branchGrants),
 			},
 		},
 	}

@@ -16,6 +16,8 @@ import (
 type Settings struct {
 	ACL  ACL               `json:"acl"`
 	Tags map[string]string `json:"tags,omitempty"`
+	// Grants are of the branch with all its files, where the ACL is what S3 knows of.
+	Grants []BranchGrant `json:"grants,omitempty"`
 	// CORS is the protocol's own document, kept as it is.
 	CORS []byte `json:"cors,omitempty"`
 }
@@ -64,7 +66,7 @@ func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
 
 // Edit is Settings as they may be changed.
 func (b *BranchSettings) Edit() *Settings {
-	b.ACL.Grants, b.Tags = slices.Clone(b.ACL.Grants), maps.Clone(b.Tags)
+	b.ACL.Grants, b.Grants, b.Tags = slices.Clone(b.ACL.Grants), slices.Clone(b.Grants), maps.Clone(b.Tags)
 	return &b.Settings
 }
 

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"caret/api/v1"
+)
+
+// onGrant is the action of a command on a branch and a user.
+func onGrant(p process, run func(c *call, repo, branch, user string) error) cli.ActionFunc {
+	return onLine(p, func(c *call) error {
+		args, err := arguments(c.line, "REPO@BRANCH", "USER")
+		if err != nil {
+			return err
+		}
+		repo, branch, err := branchTarget(args[0], "REPO@BRANCH")
+		if err != nil {
+			return err
+		}
+		if args[1] == "" {
+			return usagef("the name of the user is empty; `caret user list` shows what there is")
+		}
+		if err := c.connect(); err != nil {
+			return err
+		}
+		return run(c, repo, branch, args[1])
+	})
+}
+
+func branchGrant(c *call, repo, branch, user string, write bool) error {
+	may := "read"
+	if write {
+		may = "write"
+	}
+	if _, err := c.cl.Grant(c.ctx, repo, branch, user, may); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "user %s may %s branch %s of repo %s\n", user, mayText(may), branch, repo)
+	return nil
+}
+
+func mayText(may string) string {
+	if may == "write" {
+		return "read and write"
+	}
+	return may
+}
+
+func branchRevoke(c *call, repo, branch, user string) error {
+	if err := c.cl.Revoke(c.ctx, repo, branch, user); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "user %s was granted branch %s of repo %s and is no longer\n", user, branch, repo)
+	return nil
+}
+
+func branchGrants(c *call, repo, branch string) error {
+	page, err := c.cl.Grants(c.ctx, repo, branch)
+	if err != nil {
+		return err
+	}
+	return list(c.pr, each(page.Items), "USER\tMAY", func(g v1.Grant) []string {
+		return []string{c.pr.cut(cmp.Or(g.User, g.ID), 64), mayText(g.May)}
+	})
+}
