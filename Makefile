@@ -5,7 +5,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LINT_VERSION := v2.15.0
 LINT     := bin/tools/golangci-lint-$(LINT_VERSION)
 
-.PHONY: build run test race lint fuzz bench e2e crash powercut damage diskfull faults soak clean
+.PHONY: build run test race lint fuzz bench e2e crash powercut damage diskfull faults hostile soak clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/caret ./cmd/caret
@@ -67,6 +67,10 @@ diskfull:
 # Calls of the system that fail, and kills at each of them; needs strace.
 faults:
 	CARET_FAULTS=$${CARET_FAULTS:-400} $(GO) test ./cmd/crashtest -run 'TestFaults$$|TestKillAtCalls$$' -count=1 -timeout 12h -v
+
+# Attacks on the binary, and what they cost everybody else; ATTACK=name runs one.
+hostile:
+	$(GO) run ./cmd/hostile -run "$(ATTACK)" -dir .
 
 # The models of pfs, on one process and on two that are stopped dead in turns.
 soak:

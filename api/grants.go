@@ -5,7 +5,9 @@ import (
 	"caret/pfs"
 )
 
-func wireGrant(g pfs.BranchGrant) v1.Grant { return v1.Grant{User: g.Name, ID: g.User, May: string(g.May)} }
+func wireGrant(g pfs.BranchGrant) v1.Grant {
+	return v1.Grant{User: g.Name, ID: g.User, May: string(g.May)}
+}
 
 func (s *server) listGrants(c *call) error {
 	list, err := c.fs.BranchGrants(c.Context(), c.PathValue("repo"), c.PathValue("branch"))

@@ -16,7 +16,9 @@ func (s *server) listDeletedRepos(c *call) error {
 	if err != nil {
 		return err
 	}
-	wire := func(d pfs.DeletedRepo) v1.DeletedRepo { return v1.DeletedRepo{Repo: wireRepo(d.Repo), ID: d.ID, Deleted: d.Deleted} }
+	wire := func(d pfs.DeletedRepo) v1.DeletedRepo {
+		return v1.DeletedRepo{Repo: wireRepo(d.Repo), ID: d.ID, Deleted: d.Deleted}
+	}
 	return c.ok(wirePage(list, limit, wire, func(d pfs.DeletedRepo) string { return d.Position() }))
 }
 

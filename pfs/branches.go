@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"caret/commits"
 	"caret/commits/revision"
@@ -41,13 +42,20 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, opt BranchOpt
 		_, err := commits.ReadLineage(tx, n.lineage)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) (AuditLine, error) {
 		r, row, err := c.makeBranch(repo, name, n, &opt)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		b, err = row.Describe(c.tx, r, row.Name)
-		return err
+		line := inRepo("createBranch", r, row.Name)
+		if line.After = nameOf(b.Head); r.ID == n.id {
+			line.Action, line.After = "createRepo", tellRepo(r.Repo)
+		}
+		if opt.ACL != nil {
+			line.After = strings.TrimPrefix(line.After+"; "+tellACL(*opt.ACL), "; ")
+		}
+		return line, err
 	})
 	return b, err
 }
@@ -194,23 +202,25 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDel
 		})
 		return gone, err
 	}
-	err := fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err := fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (AuditLine, error) {
 		s, what, err := c.branchRemoval(repo, name, opt.Empty)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		gone = what
 		b := catalog.NamedBranch{Name: name}
 		if b.BranchRow, err = catalog.ReadBranch(c.tx, s.Row, name); err != nil {
-			return err
+			return AuditLine{}, err
 		}
+		line := inRepo("deleteBranch", s.Row, name)
+		line.Before = strings.TrimPrefix(nameOf(s.ID)+", "+gone.tell(), ", ")
 		if err := access.Delist(c.tx, s.Row, b); err != nil {
-			return err
+			return line, err
 		}
 		if gone.Repo {
-			return catalog.DropRepo(c.tx, s.Row, []catalog.NamedBranch{b}, c.mover())
+			return line, catalog.DropRepo(c.tx, s.Row, []catalog.NamedBranch{b}, c.mover())
 		}
-		return catalog.DropBranch(c.tx, s.Row, name, c.mover())
+		return line, catalog.DropBranch(c.tx, s.Row, name, c.mover())
 	})
 	return gone, err
 }
@@ -304,16 +314,18 @@ func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt Wr
 		_, err := commits.ReadLineage(tx, lineage)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) (AuditLine, error) {
 		s, at, err := c.resetting(repo, name, to, &opt)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
+		line := inRepo("resetBranch", s.Row, name)
+		line.Before, line.After = nameOf(s.ID), nameOf(at.ID)
 		row, err := catalog.MoveBranch(c.tx, s.Row, name, lineage, at.Pos, "reset", c.mover())
 		if err == nil {
 			done.Branch, err = row.Describe(c.tx, s.Row, name)
 		}
-		return err
+		return line, err
 	})
 	return done, err
 }
@@ -364,21 +376,25 @@ func (v *View) left(s, at *Snapshot, done *Reset) error {
 // ProtectBranch makes a branch refuse writes, resets and its deletion with
 // ErrDenied, or take them again.
 func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (b Branch, err error) {
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
 		if err != nil {
-			return err
+			return line, err
 		}
 		row, err := catalog.ReadBranch(c.tx, s.Row, name)
 		if err != nil {
-			return err
+			return line, err
+		}
+		if row.Protected != protected {
+			line = inRepo("protectBranch", s.Row, name)
+			line.Before, line.After = tellProtected(row.Protected), tellProtected(protected)
 		}
 		row.Protected = protected
 		if err := catalog.SetBranch(c.tx, s.Row, name, row); err != nil {
-			return err
+			return line, err
 		}
 		b, err = row.Describe(c.tx, s.Row, name)
-		return err
+		return line, err
 	})
 	return b, err
 }
@@ -390,16 +406,18 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, e
 	if err := errors.Join(revision.CheckName(repo), revision.CheckName(name)); err != nil {
 		return Branch{}, err
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (line AuditLine, err error) {
+		with := ""
 		r, err := c.managed(repo)
 		if errors.Is(err, ErrNoSuchRepo) {
 			var d catalog.DroppedRepo
 			if d, err = c.droppedRepo(err, repo); err == nil {
 				r, err = catalog.RestoreRepo(c.tx, d, repo)
 			}
+			with = ", and the repo"
 		}
 		if err != nil {
-			return err
+			return line, err
 		}
 		row, err := catalog.RestoreBranch(c.tx, r, name, c.mover())
 		if err == nil {
@@ -408,7 +426,9 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, e
 		if err == nil {
 			b, err = row.Describe(c.tx, r, name)
 		}
-		return err
+		line = inRepo("restoreBranch", r, name)
+		line.After = strings.TrimPrefix(nameOf(b.Head)+with, ", ")
+		return line, err
 	})
 	return b, err
 }

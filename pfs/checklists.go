@@ -12,7 +12,19 @@ import (
 
 // lists checks that the lists of who sees which branch are what they must be.
 func (k *check) lists() error {
-	err := k.eachRow([]byte{rows.InList}, noRepo, func(v *View, row objstore.Row) error {
+	whole := false
+	err := k.view(func(v *View) error {
+		_, err := v.tx.Get(rows.Key(rows.Listed, ""))
+		whole = err == nil
+		if errors.Is(err, objstore.ErrNotFound) {
+			return nil // they are still being made
+		}
+		return err
+	})
+	if err != nil || !whole {
+		return err
+	}
+	err = k.eachRow([]byte{rows.InList}, noRepo, func(v *View, row objstore.Row) error {
 		if _, err := access.ParseListRow(row); err != nil {
 			return err
 		}
@@ -26,18 +38,6 @@ func (k *check) lists() error {
 		return err
 	})
 	if err != nil {
-		return err
-	}
-	whole := false
-	err = k.view(func(v *View) error {
-		_, err := v.tx.Get(rows.Key(rows.Listed, ""))
-		whole = err == nil
-		if errors.Is(err, objstore.ErrNotFound) {
-			return nil // they are still being made
-		}
-		return err
-	})
-	if err != nil || !whole {
 		return err
 	}
 	return k.eachRow([]byte{rows.Repo}, noRepo, func(v *View, row objstore.Row) error {

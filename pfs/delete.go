@@ -78,7 +78,9 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 			return err
 		}
 		spec := changeset.Spec{Author: c.who.Name, Message: opt.Message}
-		done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
+		if done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec); err == nil && versions {
+			err = d.auditRemoved(c)
+		}
 		return err
 	})
 	if errors.Is(err, ErrTooLarge) && !versions {

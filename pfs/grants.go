@@ -67,21 +67,21 @@ func (fs *FS) RevokeBranch(ctx context.Context, repo, branch, user string) error
 
 // changeGrants changes what a user is granted on a branch.
 func (fs *FS) changeGrants(ctx context.Context, repo, branch, user string, edit func(User, *Settings) error) error {
-	return fs.update(ctx, objstore.Subject(repo+"/"+branch), nil, func(c *change) error {
+	return fs.record(ctx, objstore.Subject(repo+"/"+branch), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.Open(Ref{Repo: repo, Branch: branch}, ActOwn, "")
 		if err != nil {
-			return err
+			return line, err
 		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
-			return err
+			return line, err
 		}
 		u, err := access.ReadUser(c.tx, user)
 		if errors.Is(err, ErrNoSuchUser) && set.Granted(user) {
 			u, err = User{ID: user}, nil // which was deleted
 		}
 		if err != nil {
-			return err
+			return line, err
 		}
 		return c.setSettings(s, set, func(s *Settings) error { return edit(u, s) })
 	})

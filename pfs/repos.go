@@ -23,7 +23,7 @@ func (s *System) newLineage(ctx context.Context) (commits.LineageID, error) {
 
 // mover is the caller as one who moves branches.
 func (v *View) mover() catalog.Mover {
-	return catalog.Mover{Name: v.who.Name, Time: v.sys.now().UTC()}
+	return catalog.Mover{Name: v.who.Name, Time: v.moment()}
 }
 
 // repoNumbers are what a new repo needs.
@@ -59,13 +59,15 @@ func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 		return Repo{}, err
 	}
 	r.Created = fs.sys.timestamp()
-	err = fs.update(ctx, objstore.Subject(r.Name), wasCreated(r.Name, n.id), func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(r.Name), wasCreated(r.Name, n.id), func(c *change) (AuditLine, error) {
 		if err := c.mayCreate(); err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		r.Owner = cmp.Or(r.Owner, c.who.ID)
-		_, err := c.createRepo(r, n)
-		return err
+		row, err := c.createRepo(r, n)
+		line := inRepo("createRepo", row, "")
+		line.After = tellRepo(r)
+		return line, err
 	})
 	return r, err
 }
@@ -146,24 +148,28 @@ type RepoUpdate struct {
 // ErrNoSuchBranch if the new default branch is not there.
 func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
 	var r catalog.RepoRow
-	err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) (err error) {
+	err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (line AuditLine, err error) {
 		if r, err = c.managed(name); err != nil {
-			return err
+			return line, err
 		}
-		was := r
+		old, was := r, tellRepo(r.Repo)
 		if u.Description != nil {
 			if err := checkText("description", *u.Description); err != nil {
-				return err
+				return line, err
 			}
 			r.Description = *u.Description
 		}
 		if u.DefaultBranch != nil {
 			if _, err := catalog.ReadBranch(c.tx, r, *u.DefaultBranch); err != nil {
-				return err
+				return line, err
 			}
 			r.DefaultBranch = *u.DefaultBranch
 		}
-		return c.setRepo(was, r)
+		if is := tellRepo(r.Repo); is != was {
+			line = inRepo("updateRepo", r, "")
+			line.Before, line.After = was, is
+		}
+		return line, c.setRepo(old, r)
 	})
 	return r.Repo, err
 }
@@ -197,18 +203,20 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 		})
 		return gone, err
 	}
-	err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) error {
+	err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (AuditLine, error) {
 		r, branches, what, err := c.repoRemoval(name, opt.Force)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		gone = what
 		for _, b := range branches {
 			if err := access.Delist(c.tx, r, b); err != nil {
-				return err
+				return AuditLine{}, err
 			}
 		}
-		return catalog.DropRepo(c.tx, r, branches, c.mover())
+		line := inRepo("deleteRepo", r, "")
+		line.Before = gone.tell()
+		return line, catalog.DropRepo(c.tx, r, branches, c.mover())
 	})
 	return gone, err
 }

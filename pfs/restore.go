@@ -65,10 +65,10 @@ func (fs *FS) RestoreRepo(ctx context.Context, name string, opt RepoRestoration)
 	if err := errors.Join(revision.CheckName(name), revision.CheckName(as)); err != nil {
 		return r, 0, err
 	}
-	err = fs.update(ctx, objstore.Subject(as), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(as), nil, func(c *change) (line AuditLine, err error) {
 		d, err := catalog.FindDroppedRepo(c.tx, name, opt.ID, c.restores)
 		if err != nil {
-			return err
+			return line, err
 		}
 		row, err := catalog.RestoreRepo(c.tx, d, as)
 		if errors.Is(err, ErrRepoExists) {
@@ -78,14 +78,16 @@ func (fs *FS) RestoreRepo(ctx context.Context, name string, opt RepoRestoration)
 			err = c.administers(row) // by a key that may be for one repo
 		}
 		if err != nil {
-			return err
+			return line, err
 		}
 		list, err := catalog.RestoreBranches(c.tx, d, row, c.mover())
 		for _, b := range list {
 			err = cmp.Or(err, access.Enlist(c.tx, row, b))
 		}
 		r, branches = row.Repo, len(list)
-		return err
+		line = inRepo("restoreRepo", row, "")
+		line.Before, line.After = name, fmt.Sprintf("%s, %d branches", tellRepo(r), branches)
+		return line, err
 	})
 	return r, branches, err
 }
@@ -112,12 +114,14 @@ func (fs *FS) RestoreTag(ctx context.Context, repo, name string) (t Tag, err err
 	if err := revision.CheckName(name); err != nil {
 		return Tag{}, err
 	}
-	err = fs.update(ctx, objstore.Subject(repo), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo), nil, func(c *change) (line AuditLine, err error) {
 		r, err := c.managed(repo)
 		if err == nil {
 			t, err = catalog.RestoreTag(c.tx, r, name)
 		}
-		return err
+		line = inRepo("restoreTag", r, name)
+		line.After = nameOf(t.Commit)
+		return line, err
 	})
 	return t, err
 }

@@ -12,35 +12,36 @@ import (
 // ChangeSettings changes the settings of the branch that to means, by who may do
 // act with it. ErrReadOnly if to is history.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(*Settings) error) error {
-	return fs.update(ctx, about(to), nil, func(c *change) error {
+	return fs.record(ctx, about(to), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.target(to, act, "", &WriteOptions{})
 		if err != nil {
-			return err
+			return line, err
 		}
 		if s.Open {
-			return fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
+			return line, fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
 		}
 		if s.Protected {
-			return unprotectFirst(s.Branch, s.Repo)
+			return line, unprotectFirst(s.Branch, s.Repo)
 		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
-			return err
+			return line, err
 		}
 		return c.setSettings(s, set, edit)
 	})
 }
 
 // setSettings writes the settings of a branch as edit changes them.
-func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) error {
+func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) (AuditLine, error) {
+	was := set.Settings
 	if err := edit(set.Edit()); err != nil {
-		return err
+		return AuditLine{}, err
 	}
 	row, err := catalog.ReadBranch(c.tx, s.Row, s.Branch)
 	if err != nil {
-		return err
+		return AuditLine{}, err
 	}
-	return c.relist(s.Row, catalog.NamedBranch{Name: s.Branch, BranchRow: row}, func() error { return set.Write(c.tx) })
+	return tellSettings(s, &was, &set.Settings), c.relist(s.Row, catalog.NamedBranch{Name: s.Branch, BranchRow: row}, func() error { return set.Write(c.tx) })
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may
@@ -49,33 +50,37 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return fs.update(ctx, about(ref), nil, func(c *change) error {
+	return fs.record(ctx, about(ref), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.Open(ref, ActWriteACP, path)
 		if err != nil {
-			return err
+			return line, err
 		}
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
 		if at, err := c.resolve(branch); err != nil {
-			return err
+			return line, err
 		} else if err := at.CheckWritable(c.tx); err != nil {
-			return err
+			return line, err
 		} else if at.Protected {
-			return unprotectFirst(at.Branch, at.Repo)
+			return line, unprotectFirst(at.Branch, at.Repo)
 		}
 		info, err := s.stat(c.tx, path)
 		if err != nil {
-			return err
+			return line, err
 		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
-			return err
+			return line, err
 		}
 		old, err := set.FileACL(c.tx, path, s.lookup)
 		if err != nil {
-			return err
+			return line, err
 		}
-		return set.SetFileACL(c.tx, path, info.Commit, &ACL{Owner: old.Owner, Grants: grants})
+		if was, is := tellACL(old), tellACL(ACL{Owner: old.Owner, Grants: grants}); was != is {
+			line = inRepo("setFileACL", s.Row, s.Governing())
+			line.Path, line.Before, line.After = path, was, "version "+info.Commit.String()+", "+is
+		}
+		return line, set.SetFileACL(c.tx, path, info.Commit, &ACL{Owner: old.Owner, Grants: grants})
 	})
 }

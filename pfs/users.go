@@ -26,11 +26,11 @@ func (fs *FS) CreateUser(ctx context.Context, u User) (User, error) {
 		_, err := access.ReadUserByID(tx, u.ID)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, "", happened, func(c *change) error {
+	err = fs.record(ctx, "", happened, func(c *change) (AuditLine, error) {
 		if err := c.manages(access.ManageUsers, ""); err != nil {
-			return err
+			return AuditLine{}, err
 		}
-		return access.CreateUser(c.tx, u)
+		return AuditLine{Time: u.Created, Action: "createUser", Name: u.Name, After: tellUser(u)}, access.CreateUser(c.tx, u)
 	})
 	return u, err
 }
@@ -79,11 +79,15 @@ func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys in
 		err = fs.View(ctx, find)
 		return len(list), err
 	}
-	err = fs.update(ctx, "", nil, func(c *change) error {
+	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) {
 		if err := find(c.View); err != nil {
-			return err
+			return AuditLine{}, err
 		}
-		return access.DeleteUser(c.tx, u, list)
+		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
+		for _, k := range list {
+			line.Before += ", key " + k.AccessKey
+		}
+		return line, access.DeleteUser(c.tx, u, list)
 	})
 	return len(list), err
 }
@@ -101,16 +105,16 @@ func (fs *FS) CreateKey(ctx context.Context, k Key) (Key, error) {
 		_, err := access.ReadKey(tx, k.AccessKey)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, "", happened, func(c *change) error {
+	err = fs.record(ctx, "", happened, func(c *change) (line AuditLine, err error) {
 		if err := c.manages(access.ManageKeys, k.User); err != nil {
-			return err
+			return line, err
 		}
 		if k.Repo != "" {
 			if _, err := c.managed(k.Repo); err != nil {
-				return err
+				return line, err
 			}
 		}
-		return access.CreateKey(c.tx, k, sealed)
+		return AuditLine{Time: k.Created, Action: "createKey", Name: k.AccessKey, After: tellKey(k)}, access.CreateKey(c.tx, k, sealed)
 	})
 	return k, err
 }
@@ -157,11 +161,11 @@ func (fs *FS) DeleteKey(ctx context.Context, accessKey string, dryRun bool) (k K
 	if dryRun {
 		return fs.Key(ctx, accessKey)
 	}
-	err = fs.update(ctx, "", nil, func(c *change) (err error) {
+	err = fs.record(ctx, "", nil, func(c *change) (line AuditLine, err error) {
 		if k, err = c.ownKey(accessKey); err != nil {
-			return err
+			return line, err
 		}
-		return access.DeleteKey(c.tx, accessKey)
+		return AuditLine{Action: "deleteKey", Name: accessKey, Before: tellKey(k)}, access.DeleteKey(c.tx, accessKey)
 	})
 	return k, err
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"caret/commits"
@@ -17,8 +19,9 @@ import (
 
 // FS is the versioned file system as one caller sees it.
 type FS struct {
-	sys *System
-	who Caller
+	sys  *System
+	who  Caller
+	last atomic.Pointer[Caller] // as a transaction found who it is
 }
 
 // View is a transaction that reads: what a caller sees of the store at one
@@ -28,6 +31,15 @@ type View struct {
 	ctx context.Context
 	tx  objstore.Reader // nil once it has ended
 	who Caller          // as its key says in this transaction
+	at  time.Time       // see moment
+}
+
+// moment is when what the transaction does is done, the same for all of it.
+func (v *View) moment() time.Time {
+	if v.at.IsZero() {
+		v.at = v.sys.now().UTC()
+	}
+	return v.at
 }
 
 // View runs fn in a transaction that reads. fn must not wait for anybody, such
@@ -45,7 +57,19 @@ func (fs *FS) View(ctx context.Context, fn func(*View) error) error {
 
 func (fs *FS) begin(ctx context.Context, tx objstore.Reader) (*View, error) {
 	who, err := fs.who.Current(tx)
+	if last := fs.last.Load(); err == nil && (last == nil || *last != who) {
+		fs.last.Store(&who)
+	}
 	return &View{sys: fs.sys, ctx: ctx, tx: tx, who: who}, err
+}
+
+// Caller is who the verbs are for, as the last transaction found: before the first one
+// of a Holder no more is known than its key.
+func (fs *FS) Caller() Caller {
+	if who := fs.last.Load(); who != nil {
+		return *who
+	}
+	return fs.who
 }
 
 // change is a transaction that writes, for a caller.

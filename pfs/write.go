@@ -157,7 +157,7 @@ func (c *change) write(s *Snapshot, id CommitID, changes []commits.Change, opt *
 	for i := range changes {
 		changes[i].Writer = writer
 	}
-	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: wroteFiles(opt.ACL)}
+	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: c.sys.wroteFiles(opt.ACL, c.who)}
 	return c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
 }
 
@@ -174,8 +174,8 @@ func (v *View) writer(s *Snapshot, a *ACL) (commits.Writer, error) {
 	return set.Writer(v.who), nil
 }
 
-// wroteFiles gives files that were written their ACL, nil the default one.
-func wroteFiles(a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
+// wroteFiles gives files that were written by a caller their ACL, nil the default one.
+func (s *System) wroteFiles(a *ACL, by Caller) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
 	return func(tx objstore.Writer, at *catalog.Snapshot, changes []commits.Change) error {
 		if a == nil && !at.Open {
 			return nil // a version that is new has none
@@ -192,6 +192,9 @@ func wroteFiles(a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Chang
 			if err := set.SetFileACL(tx, ch.Path, ch.Commit, a); err != nil {
 				return err
 			}
+		}
+		if opensToOthers(a) {
+			return s.auditWritten(tx, by, at, changes, a)
 		}
 		return nil
 	}

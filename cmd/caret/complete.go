@@ -31,8 +31,8 @@ const (
 var choices = map[string][]string{
 	"output":    {"table", "json"},
 	"strategy":  {"ours", "theirs"},
-	"log-level": {"debug", "info", "warn", "error"},
-	"etag":      {"blake3", "md5"},
+	"log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
+	"etag": {"blake3", "md5"},
 }
 
 // complete finds what the last of words, a command line, may become. What an

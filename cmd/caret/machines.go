@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"caret/accesslog"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -54,6 +55,16 @@ func newMetrics(store *local.Store) *metrics {
 			func() float64 { return float64(c.get(store.Stats())) }))
 	}
 	return m
+}
+
+// watchAccessLog counts what the access log, if there is one, has not taken.
+func (m *metrics) watchAccessLog(l *accesslog.Log) {
+	if l == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "caret_access_log_dropped_total", Help: "Lines of the access log that its file did not take, or not fast enough.",
+	}, func() float64 { return float64(l.Dropped()) }))
 }
 
 // observe counts one request.

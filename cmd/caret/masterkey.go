@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"caret/objstore"
 	"caret/pfs"
@@ -91,7 +92,7 @@ func findMasterKey(ctx context.Context, dir string, store objstore.Store, renew 
 		}
 	}
 	// The keys go first: if this is cut short the next start makes the master key.
-	if err := pfs.RemoveKeys(ctx, store, shut); err != nil {
+	if err := pfs.RemoveKeys(ctx, store, shut, time.Now()); err != nil {
 		return nil, err
 	}
 	if len(shut) > 0 {

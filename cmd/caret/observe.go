@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
+	"caret/accesslog"
 	"caret/api/v1"
 	"caret/gateway/sigv4"
 )
@@ -26,12 +28,13 @@ type observer struct {
 	next    http.Handler
 	metrics *metrics
 	log     *slog.Logger
+	access  *accesslog.Log // nil for none
 	stall   time.Duration
 }
 
 func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	x := &exchange{ResponseWriter: w, ctl: http.NewResponseController(w), stall: o.stall}
+	x := &exchange{ResponseWriter: w, ctl: http.NewResponseController(w), stall: o.stall, entry: accesslog.New(w, r)}
 	body := &guardedBody{x: x, ReadCloser: r.Body}
 	if r.ContentLength != 0 {
 		x.extendWrite(began) // 100 Continue may be written before anything else
@@ -71,13 +74,24 @@ func (o *observer) recovered(x *exchange, r *http.Request, p any) {
 func (o *observer) count(r *http.Request, x *exchange, received int64, took time.Duration) {
 	op := operation(r)
 	status := x.status
-	if status == 0 {
+	if status == 0 && r.Context().Err() != nil {
+		status = accesslog.StatusGone
+	} else if status == 0 {
 		status = http.StatusOK
 	}
 	o.metrics.observe(op, status, took, received, x.sent)
+	e := x.entry
+	if e.Operation == "" && r.Pattern != "/" {
+		e.Operation = r.Pattern // a page for machines
+	}
+	if o.access != nil {
+		e.Status, e.Received, e.Sent, e.Seconds = status, received, x.sent, took.Seconds()
+		e.Cut = e.Cut || x.aborted || x.cut || r.Context().Err() != nil && !x.whole(r)
+		o.access.Add(e)
+	}
 	if o.log.Enabled(r.Context(), slog.LevelDebug) {
-		o.log.Debug("request", "method", r.Method, "path", r.URL.Path, "operation", op, "status", status,
-			"received", received, "sent", x.sent, "took", took, "aborted", x.aborted)
+		o.log.Debug("request", "id", e.ID, "user", e.User, "key", e.Key, "address", e.Address, "operation", e.Operation, "method", r.Method, "path", r.URL.Path,
+			"status", status, "error", e.Error, "received", received, "sent", x.sent, "took", took, "aborted", x.aborted)
 	}
 }
 
@@ -125,7 +139,22 @@ type exchange struct {
 	status  int
 	sent    int64
 	aborted bool
+	cut     bool // a write failed
+	entry   *accesslog.Entry
 }
+
+// whole says whether all of the answer was sent, as far as can be told: a client that has
+// it may go at once.
+func (x *exchange) whole(r *http.Request) bool {
+	if x.status != 0 && r.Method == http.MethodHead {
+		return true
+	}
+	n, err := strconv.ParseInt(x.Header().Get("Content-Length"), 10, 64)
+	return err == nil && n == x.sent
+}
+
+// AccessEntry is where whoever serves the request says what it is.
+func (x *exchange) AccessEntry() *accesslog.Entry { return x.entry }
 
 // Unwrap lets http.ResponseController reach the writer.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
@@ -156,6 +185,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		n, err := x.ResponseWriter.Write(piece)
 		written += n
 		x.sent += int64(n)
+		x.cut = x.cut || err != nil
 		if err != nil || written == len(p) {
 			return written, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"caret/accesslog"
 	"caret/api"
 	"caret/api/v1"
 	"caret/gateway"
@@ -28,7 +29,7 @@ type serveOptions struct {
 	data, listen, region string
 	domain, etag         string
 	tlsCert, tlsKey      string
-	logLevel             string
+	logs                 logFlags
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
@@ -54,7 +55,9 @@ func serveCommand(p process) *cli.Command {
 			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
 			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
 			&cli.BoolFlag{Name: "new-master-key", Usage: "go on without the DIR/master-key that users' keys were made with: remove these keys, and make another one", Destination: &o.newMasterKey},
-			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
+			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logs.level},
+			&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text or json", Value: "text", Destination: &o.logs.format},
+			&cli.StringFlag{Name: "access-log", Usage: "`FILE` that gets a line of JSON for each request, - for standard output; opened again at SIGHUP", Destination: &o.logs.access},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
 		Action: func(c *cli.Context) error {
@@ -82,20 +85,24 @@ func (o *serveOptions) check() error {
 
 // serve runs a server until ctx ends.
 func serve(ctx context.Context, p process, o serveOptions) (err error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return usagef("--log-level %q: it is debug, info, warn or error", o.logLevel)
+	log, err := newLog(p.stderr, o.logs)
+	if err == nil {
+		err = o.check()
 	}
-	if err := o.check(); err != nil {
+	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	// Listening first makes a taken port the first thing that is said.
 	ln, err := listen(o, log)
 	if err != nil {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
+	access, err := openAccessLog(p, o.logs, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err
@@ -121,14 +128,14 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
 	srv := &http.Server{
-		Handler:           handler(system, store, key, o, log),
+		Handler:           handler(system, store, key, o, access, log),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
-	greet(p, ln, o, made)
+	greet(p, ln, o, made, log)
 	return serveUntilDone(ctx, srv, ln, o.grace, log)
 }
 
@@ -159,7 +166,7 @@ func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, access *accesslog.Log, log *slog.Logger) http.Handler {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
@@ -173,7 +180,9 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 	verifier := sigv4.New(sigv4.Options{Region: o.region, Secrets: secrets})
 	caller := func(accessKey string) pfs.Caller {
 		if accessKey == key.AccessKey {
-			return pfs.Root
+			who := pfs.Root
+			who.Via.Key = accessKey
+			return who
 		}
 		return pfs.Holder(accessKey)
 	}
@@ -206,16 +215,21 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 			s3.ServeHTTP(w, r)
 		}
 	})
-	return &observer{next: next, metrics: m, log: log, stall: o.stall}
+	m.watchAccessLog(access)
+	return &observer{next: next, metrics: m, log: log, access: access, stall: o.stall}
 }
 
 // greet says where the server is and how to use it.
-func greet(p process, ln net.Listener, o serveOptions, made bool) {
+func greet(p process, ln net.Listener, o serveOptions, made bool, log *slog.Logger) {
 	scheme := "http"
 	if o.tlsCert != "" {
 		scheme = "https"
 	}
 	endpoint := scheme + "://" + reachable(ln.Addr())
+	if o.logs.format == "json" { // whoever reads it takes nothing else
+		log.Info("serving", "version", version, "data", o.data, "endpoint", endpoint, "made_root_key", made)
+		return
+	}
 	fmt.Fprintf(p.stderr, "caret %s serves %s at %s\n", version, o.data, endpoint)
 	if p.getenv("CARET_ROOT_ACCESS_KEY") != "" {
 		fmt.Fprintln(p.stderr, "The root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY.\n"+

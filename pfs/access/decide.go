@@ -42,6 +42,8 @@ func Decide(tx objstore.Reader, q Request) error {
 		return q.verify()
 	case Administer:
 		return q.administer()
+	case Audit:
+		return q.audit()
 	case See:
 		var seen []bool
 		list := []catalog.NamedBranch{{Name: q.At.Branch, BranchRow: catalog.BranchRow{Lineage: q.At.Home}}}
@@ -105,6 +107,22 @@ func (q *Request) verify() error {
 		return nil
 	}
 	return fmt.Errorf("%w: only administrators verify what is stored", ErrDenied)
+}
+
+// audit: administrators read the trail, with keys that only read too, and the owner
+// of a repo that of the repo.
+func (q *Request) audit() error {
+	switch c := q.Caller; {
+	case c.Admin && c.Repo == "":
+		return nil
+	case q.At == nil:
+		return fmt.Errorf("%w: only administrators read the trail of all changes; the owner of a repo reads that of the repo", ErrDenied)
+	case c.Repo != "" && (c.Repo != q.At.Row.Name || c.Branch != ""):
+		return fmt.Errorf("%w: the key is for %s alone", ErrDenied, c.scope())
+	case c.Admin, c.Owns(q.At.Row.Owner):
+		return nil
+	}
+	return q.denied()
 }
 
 func (q *Request) administer() error {

@@ -37,9 +37,11 @@ const (
 	Lease         = 'L' // process
 	Marked        = 'F' // alone; see jobs.CheckMarks
 	InList        = 'S' // user id ("" everybody's), 0, name; see access.EachListed
-	Listing       = 'w' // alone; the rows InList are being made
-	Listed        = 'W' // alone; they are whole
+	Listing       = 'j' // alone; the rows InList are being made
+	Listed        = 'J' // alone; they are whole
 	Served        = 'T' // alone; when processes had the store open
+	Audit         = 'w' // time
+	AuditIndex    = 'W' // 'u' or 'r', name of a user or a repo, 0, time
 	OldCounter    = 'n' // name; of format 1, sequences have taken its place
 )
 

@@ -81,7 +81,7 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 			return nil, err
 		}
 	}
-	x := &Index{dir: dir, opts: opts, stuck: &stuck{log: opts.Log, failed: make(chan struct{})}}
+	x := &Index{dir: dir, opts: opts, stuck: newStuck(opts.Log)}
 	x.noticed.Store(notices.Load())
 	watchErrors()
 	defer func() {
