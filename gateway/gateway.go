@@ -309,7 +309,10 @@ func open(v *pfs.View, ref pfs.Ref, act pfs.Action, key string) (*pfs.Snapshot, 
 // refError is an error about what a bucket's name, or a version id, leads to.
 func refError(err error) error {
 	var version *pfs.VersionError
-	if errors.As(err, &version) {
+	switch {
+	case errors.Is(err, pfs.ErrNoSuchPath):
+		return err
+	case errors.As(err, &version):
 		return versionError(err)
 	}
 	return bucketError(err)

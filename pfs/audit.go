@@ -32,14 +32,14 @@ type AuditQuery struct {
 func (fs *FS) Audit(ctx context.Context, q AuditQuery) (list []AuditLine, err error) {
 	err = fs.View(ctx, func(v *View) error {
 		of := audit.Query{Since: q.Since, Until: q.Until, User: q.User, Repo: q.Repo, Before: q.Before, Limit: q.Limit}
-		everything := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Audit})
+		_, everything := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Audit})
 		if everything != nil && q.Repo == "" {
 			return everything
 		}
 		if everything != nil {
 			r, err := catalog.ReadRepo(v.tx, q.Repo)
 			if err == nil {
-				err = access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Audit, At: &catalog.Snapshot{Row: r}})
+				_, err = access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Audit, At: &catalog.Snapshot{Row: r}})
 			}
 			if err != nil {
 				return err

@@ -112,7 +112,7 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 	for {
 		var page ListPage
 		err := fs.View(ctx, func(v *View) (err error) {
-			s, err := v.again(src, ActList)
+			s, err := v.again(src, ActList, "")
 			if err != nil {
 				return err
 			}

@@ -40,8 +40,8 @@ func (fs *FS) BranchGrants(ctx context.Context, repo, branch string) (list []Bra
 }
 
 // GrantBranch lets a user, by its name, do something with a branch and all its files: may
-// is read or write. It is for who owns the branch, of which also a protected one is
-// granted. ErrNoSuchUser, ErrInvalidArgument.
+// is read or write. It is for who owns the branch; a protected one is granted to nobody,
+// but less than before. ErrNoSuchUser, ErrInvalidArgument.
 func (fs *FS) GrantBranch(ctx context.Context, repo, branch, user, may string) (g BranchGrant, err error) {
 	m, err := access.ParseMay(may)
 	if err != nil {

@@ -89,6 +89,19 @@ func TestGrants(t *testing.T) {
 	_, err = bob.Merge(ctx, on, other, MergeOptions{Rules: []Rule{{Strategy: Theirs}}})
 	is("bob's merge", err, ErrDenied)
 
+	// The history is hers, too, and not of what is there now alone.
+	if _, err := fs.Delete(ctx, on, Files("f"), WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	reads(ann, before, "f", nil)
+
+	// What is protected is granted to nobody more than before.
+	if _, err := fs.ProtectBranch(ctx, "r", "master", true); err != nil {
+		t.Fatal(err)
+	}
+	is("granting a protected branch", grant(fs, "bob", "read"), ErrDenied)
+	is("granting less of it", grant(fs, "ann", "read"), nil)
+	is("granting more of it", grant(fs, "ann", "write"), ErrDenied)
 	is("taking it away", fs.RevokeBranch(ctx, "r", "master", "ann"), nil)
 	is("again", fs.RevokeBranch(ctx, "r", "master", "ann"), ErrNoSuchUser)
 	reads(ann, on, "f", ErrDenied)

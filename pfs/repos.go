@@ -74,7 +74,8 @@ func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 
 // mayCreate says with ErrDenied why the caller may not make repos.
 func (v *View) mayCreate() error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.CreateRepo})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.CreateRepo})
+	return err
 }
 
 // createRepo makes a repo with its default branch.

@@ -10,7 +10,8 @@ import (
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
-// act with it. ErrReadOnly if to is history.
+// act with it. ErrReadOnly if to is history. A protected branch takes what gives
+// nobody more than before, and ErrDenied is what it answers to anything else.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(*Settings) error) error {
 	return fs.record(ctx, about(to), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.target(to, act, "", &WriteOptions{})
@@ -20,9 +21,6 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if s.Open {
 			return line, fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
 		}
-		if s.Protected {
-			return line, unprotectFirst(s.Branch, s.Repo)
-		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
 			return line, err
@@ -31,11 +29,15 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 	})
 }
 
-// setSettings writes the settings of a branch as edit changes them.
+// setSettings writes the settings of a branch as edit changes them, which on a protected
+// one gives nobody more than before.
 func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) (AuditLine, error) {
 	was := set.Settings
 	if err := edit(set.Edit()); err != nil {
 		return AuditLine{}, err
+	}
+	if s.Protected && !set.Within(&was) {
+		return AuditLine{}, unprotectFirst(s.Branch, s.Repo)
 	}
 	row, err := catalog.ReadBranch(c.tx, s.Row, s.Branch)
 	if err != nil {
@@ -45,7 +47,7 @@ func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may
-// change it.
+// change it: on a protected branch one that gives nobody more than before.
 func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Grant) error {
 	if err := checkPath(path); err != nil {
 		return err
@@ -58,12 +60,12 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		if at, err := c.resolve(branch); err != nil {
+		at, err := c.resolve(branch)
+		if err != nil {
 			return line, err
-		} else if err := at.CheckWritable(c.tx); err != nil {
+		}
+		if err := at.CheckWritable(c.tx); err != nil {
 			return line, err
-		} else if at.Protected {
-			return line, unprotectFirst(at.Branch, at.Repo)
 		}
 		info, err := s.stat(c.tx, path)
 		if err != nil {
@@ -77,10 +79,14 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		if err != nil {
 			return line, err
 		}
-		if was, is := tellACL(old), tellACL(ACL{Owner: old.Owner, Grants: grants}); was != is {
+		a := &ACL{Owner: old.Owner, Grants: grants}
+		if at.Protected && !a.Within(&old) {
+			return line, unprotectFirst(at.Branch, at.Repo)
+		}
+		if was, is := tellACL(old), tellACL(*a); was != is {
 			line = inRepo("setFileACL", s.Row, s.Governing())
 			line.Path, line.Before, line.After = path, was, "version "+info.Commit.String()+", "+is
 		}
-		return line, set.SetFileACL(c.tx, path, info.Commit, &ACL{Owner: old.Owner, Grants: grants})
+		return line, set.SetFileACL(c.tx, path, info.Commit, a)
 	})
 }

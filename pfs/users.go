@@ -10,7 +10,8 @@ import (
 // manages says with ErrDenied that the caller may not manage users, or the keys
 // of one.
 func (v *View) manages(act Action, user string) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, User: user})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: act, User: user})
+	return err
 }
 
 // CreateUser makes a user; its ID is made up. ErrUserExists, ErrInvalidName.

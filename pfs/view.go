@@ -126,12 +126,17 @@ func (v *View) Caller() Caller { return v.who }
 
 // decide says with ErrDenied why the caller may not do something with s.
 func (v *View) decide(s *Snapshot, act Action, path string) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup})
+	sight, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup, Present: s.present})
+	if err == nil && (act == ActRead || act == ActList || act == ActReadACP || act == ActWriteACP) {
+		s.sight = sight
+	}
+	return err
 }
 
 // administers says with ErrDenied that the caller may not administer a repo.
 func (v *View) administers(repo catalog.RepoRow) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	return err
 }
 
 // managed reads a repo that the caller must be allowed to administer.
@@ -155,11 +160,12 @@ func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
 }
 
 // again is a snapshot that an earlier view opened, if the caller may still do
-// that with it: its branch may be gone by now, or not lead to it any more.
-func (v *View) again(s *Snapshot, act Action) (*Snapshot, error) {
+// that with it, or with the file at path there: its branch may be gone by now, or not
+// lead to it any more.
+func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	now := v.snapshot(&s.Snapshot)
 	now.Writable = now.Open
-	return now, v.decide(now, act, "")
+	return now, v.decide(now, act, path)
 }
 
 // resolve finds what ref means. That an expression leads beyond the first

@@ -27,6 +27,9 @@ type WriteOptions struct {
 	// owns the branch nor is an administrator owns what it writes, and otherwise
 	// the branch's owner does.
 	ACL *ACL
+	// Source is, in a copy, where the file was found: that it may be read is decided
+	// again with the write. nil if it was not looked up by a name.
+	Source *Snapshot
 }
 
 // Condition is decided against the file at the path in the transaction that
@@ -97,7 +100,13 @@ func (fs *FS) Copy(ctx context.Context, from Info, to Ref, path string, attrs *A
 	if attrs != nil {
 		entry.Attrs = *attrs
 	}
-	return fs.put(ctx, to, path, entry, opt, nil)
+	return fs.put(ctx, to, path, entry, opt, func(c *change, _ *Snapshot) (func(CommitID) error, error) {
+		if opt.Source == nil {
+			return nil, nil
+		}
+		_, err := c.again(opt.Source, ActRead, from.Path)
+		return nil, err
+	})
 }
 
 // put makes entry the state of path. first, if not nil, runs before it in the

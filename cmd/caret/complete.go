@@ -303,7 +303,7 @@ func ended(found []candidate, typed string, ends []string) []candidate {
 
 // client is one for the server that the line names, nil if there can be none.
 func (q *query) client() *client.Client {
-	cl, err := dial(q.p, q.flag("endpoint"), q.flag("data"))
+	cl, err := dial(q.p, q.flag("endpoint"), q.flag("data"), q.flag("ca-file"))
 	if err != nil {
 		return nil
 	}

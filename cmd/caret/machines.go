@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,7 +11,6 @@ import (
 
 	"caret/accesslog"
 	"caret/objstore/local"
-	"caret/pfs"
 )
 
 // metrics are what a server counts.
@@ -76,25 +73,10 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 
 // pages serves what machines ask for; it needs no signature and tells no
 // names or content.
-func (m *metrics) pages(system *pfs.System) http.Handler {
+func (m *metrics) pages(h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) {
-		if err := system.Ready(r.Context()); err != nil {
-			http.Error(w, "the store cannot be read", http.StatusServiceUnavailable)
-			return
-		}
-		// Reads go on without room for writes, and a server that is asked for
-		// them must not be taken away.
-		switch err := system.Writable(r.Context()); {
-		case errors.Is(err, pfs.ErrNoSpace):
-			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrNoSpace.Error())
-		case errors.Is(err, pfs.ErrFailed):
-			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrFailed.Error())
-		default:
-			fmt.Fprintln(w, "ok")
-		}
-	})
+	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { h.live().write(w) })
+	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) { h.ready(r.Context()).write(w) })
 	mux.Handle("GET /_caret/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -18,6 +18,7 @@ import (
 	"caret/api/v1"
 	"caret/gateway"
 	"caret/gateway/sigv4"
+	"caret/objstore"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -92,8 +93,11 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	var onHUP reloads
+	onHUP.watch(ctx, log)
 	// Listening first makes a taken port the first thing that is said.
-	ln, err := listen(o, log)
+	fds := &files{limit: openFiles()}
+	ln, err := listen(o, fds, &onHUP, log)
 	if err != nil {
 		return err
 	}
@@ -103,19 +107,23 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
+	if access != nil {
+		onHUP.add("the access log", access.Reopen)
+	}
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = closeStore(store, err, log) }()
+	fds.keepFor(store.Files, log)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
-	key, made, err := findRootKey(p, o.data)
+	key, made, err := findRootKey(p, o.data, store.ID())
 	if err != nil {
 		return err
 	}
-	sealer, err := findMasterKey(ctx, o.data, store, o.newMasterKey, log)
+	sealer, err := findMasterKey(ctx, o.data, store.ID(), store, o.newMasterKey, log)
 	if err != nil {
 		return err
 	}
@@ -129,27 +137,35 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	defer func() { err = errors.Join(err, system.Close()) }()
 	srv := &http.Server{
 		Handler:           handler(system, store, key, o, access, log),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ConnState:         ln.track,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
 	greet(p, ln, o, made, log)
-	return serveUntilDone(ctx, srv, ln, o.grace, log)
+	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 
-func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
+// endpoint is where connections come from, by TLS or not.
+type endpoint struct {
+	net.Listener
+	conns *connections
+}
+
+func (e *endpoint) track(c net.Conn, state http.ConnState) { e.conns.track(c, state) }
+
+func listen(o serveOptions, fds *files, onHUP *reloads, log *slog.Logger) (*endpoint, error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return nil, usagef("--tls-cert and --tls-key are given together")
 	}
-	var conf *tls.Config
+	cert := &certificate{certFile: o.tlsCert, keyFile: o.tlsKey}
 	if o.tlsCert != "" {
-		cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
-		if err != nil {
-			return nil, fmt.Errorf("load the TLS certificate: %w", err)
+		if err := cert.load(); err != nil {
+			return nil, err
 		}
-		conf = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		onHUP.add("the TLS certificate", cert.load)
 	}
 	if !strings.Contains(o.listen, ":") {
 		return nil, usagef("--listen %q: it is HOST:PORT, such as 127.0.0.1:30600 or :30600", o.listen)
@@ -158,11 +174,11 @@ func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s: %w", o.listen, err)
 	}
-	ln = limit(ln, maxConnections(), log)
-	if conf != nil {
-		ln = tls.NewListener(ln, conf)
+	conns := limit(ln, fds.connections, log)
+	if o.tlsCert != "" {
+		return &endpoint{tls.NewListener(conns, cert.config()), conns}, nil
 	}
-	return ln, nil
+	return &endpoint{conns, conns}, nil
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
@@ -204,7 +220,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages(system)
+	machines := m.pages(&health{system: system, store: store})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path+"/", v1.Prefix):
@@ -261,21 +277,58 @@ func reachable(a net.Addr) string {
 	return a.String()
 }
 
-// serveUntilDone serves, and when ctx ends lets requests under way finish.
-func serveUntilDone(ctx context.Context, srv *http.Server, ln net.Listener, grace time.Duration, log *slog.Logger) error {
+// brokenGrace is how long requests under way may go on, mostly reads, when the store is
+// broken, and brokenClose how long closing it may take then.
+const (
+	brokenGrace = 5 * time.Second
+	brokenClose = 5 * time.Second
+)
+
+// serveUntilDone serves, and when ctx ends lets requests under way finish. If the store is
+// broken that is the end too, and the error: whoever watches over the process starts
+// another, which finds out what can be mended.
+func serveUntilDone(ctx context.Context, srv *http.Server, ln net.Listener, store objstore.Store, grace time.Duration, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
+	var broken error
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
+	case <-store.Failed():
+		broken = store.Failure()
+		grace = min(grace, brokenGrace)
+		log.Error("the store is broken, the server ends", "err", broken)
 	}
 	log.Info("shutting down", "grace", grace)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := srv.Shutdown(limit); err != nil {
 		log.Warn("requests were cut off", "err", err)
-		return srv.Close()
+		return errors.Join(broken, srv.Close())
 	}
-	return nil
+	return broken
+}
+
+// closeStore closes the store of a server that ended with err, and returns what it says.
+// A broken one is not waited for: what it has is on disk, or never will be.
+func closeStore(store objstore.Store, err error, log *slog.Logger) error {
+	closed := make(chan error, 1)
+	go func() { closed <- store.Close() }()
+	late := make(<-chan time.Time)
+	if store.Failure() != nil {
+		late = time.After(brokenClose)
+	}
+	select {
+	case closeErr := <-closed:
+		if store.Failure() == nil {
+			return errors.Join(err, closeErr)
+		}
+	case <-late:
+		log.Warn("the store could not be closed")
+	}
+	if err == nil {
+		err = store.Failure() // found on the way
+	}
+	return err
 }

@@ -30,6 +30,16 @@ func (s *Store) Stats() Stats {
 	}
 }
 
+// Files is how many files the store has open, more or less: the packs, the tables of
+// the index, and some of the log.
+func (s *Store) Files() int {
+	tables, _ := filepath.Glob(s.path(indexPrefix + "*/*.sst")) // the pattern is a good one
+	return s.packs.Len() + len(tables) + otherFiles
+}
+
+// otherFiles is about how many files are open that are neither packs nor tables.
+const otherFiles = 16
+
 // Usage is the space in bytes that a store takes on disk.
 type Usage struct{ Index, Log, Packs int64 }
 

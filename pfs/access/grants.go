@@ -65,6 +65,16 @@ func (s *Settings) grants(c Caller, p Permission) bool {
 	return false
 }
 
+// grantsWithin says that s grants nobody more than old does.
+func (s *Settings) grantsWithin(old *Settings) bool {
+	for _, g := range s.Grants {
+		if !slices.ContainsFunc(old.Grants, func(had BranchGrant) bool { return had.User == g.User && (had.May == g.May || had.May == MayWrite) }) {
+			return false
+		}
+	}
+	return true
+}
+
 // named are the users that are named as somebody who has something to do with the
 // branch: its owner, and whom it grants something.
 func (s *Settings) named() []string {

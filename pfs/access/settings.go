@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -68,6 +69,12 @@ func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
 func (b *BranchSettings) Edit() *Settings {
 	b.ACL.Grants, b.Grants, b.Tags = slices.Clone(b.ACL.Grants), slices.Clone(b.Grants), maps.Clone(b.Tags)
 	return &b.Settings
+}
+
+// Within says that s gives nobody more than old does, and is the same otherwise: grants
+// may be fewer, and pages of other origins may be allowed nothing any more.
+func (s *Settings) Within(old *Settings) bool {
+	return s.ACL.Within(&old.ACL) && s.grantsWithin(old) && maps.Equal(s.Tags, old.Tags) && (len(s.CORS) == 0 || bytes.Equal(s.CORS, old.CORS))
 }
 
 // Write writes the settings.
