@@ -104,5 +104,5 @@ func TestGrants(t *testing.T) {
 	is("granting more of it", grant(fs, "ann", "write"), ErrDenied)
 	is("taking it away", fs.RevokeBranch(ctx, "r", "master", "ann"), nil)
 	is("again", fs.RevokeBranch(ctx, "r", "master", "ann"), ErrNoSuchUser)
-	reads(ann, on, "f", ErrDenied)
+	reads(ann, on, "h", ErrDenied)
 }

@@ -13,11 +13,11 @@ import (
 
 func branchCommand(p process) *cli.Command {
 	var create branchCreateOptions
-	var deleted, history, write bool
+	var deleted, history bool
 	var to string // of reset
 	return &cli.Command{
 		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore and grant branches",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch create sales@dev\n   caret branch create sales@fix --from master^2\n   caret branch create sales@new --empty",
@@ -69,26 +69,7 @@ func branchCommand(p process) *cli.Command {
 				Flags:       clientFlags(),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchProtect(c, repo, branch, false) }),
 			},
-			{
-				Name: "grant", Usage: "let a user read a branch with all its files, or write to it too", ArgsUsage: "REPO@BRANCH USER",
-				Description: "ACLs of S3 are beside that: there a grant on a bucket says nothing of the\nobjects in it.\n\n" +
-					"EXAMPLES:\n   caret branch grant sales@dev alice\n   caret branch grant sales@dev bob --write",
-				Flags:  clientFlags(&cli.BoolFlag{Name: "write", Usage: "to write to it, too", Destination: &write}),
-				Action: onGrant(p, func(c *call, repo, branch, user string) error { return branchGrant(c, repo, branch, user, write) }),
-			},
-			{
-				Name: "revoke", Usage: "take the grant of a user away", ArgsUsage: "REPO@BRANCH USER",
-				Description: "EXAMPLES:\n   caret branch revoke sales@dev alice",
-				Flags:       clientFlags(),
-				Action:      onGrant(p, branchRevoke),
-			},
-			{
-				Name: "grants", Usage: "list who was granted a branch", ArgsUsage: "REPO@BRANCH",
-				Description: "EXAMPLES:\n   caret branch grants sales@dev",
-				Flags:       clientFlags(outputFlags()...),
-				Action:      onBranch(p, branchGrants),
-			},
-		},
+		}, grantCommands(p)...),
 	}
 }
 

@@ -9,6 +9,32 @@ import (
 	"caret/api/v1"
 )
 
+// grantCommands are the commands of branches that are about grants.
+func grantCommands(p process) []*cli.Command {
+	var write bool
+	return []*cli.Command{
+		{
+			Name: "grant", Usage: "let a user read a branch with all its files, or write to it too", ArgsUsage: "REPO@BRANCH USER",
+			Description: "ACLs of S3 are beside that: there a grant on a bucket says nothing of the\nobjects in it.\n\n" +
+				"EXAMPLES:\n   caret branch grant sales@dev alice\n   caret branch grant sales@dev bob --write",
+			Flags:  clientFlags(&cli.BoolFlag{Name: "write", Usage: "to write to it, too", Destination: &write}),
+			Action: onGrant(p, func(c *call, repo, branch, user string) error { return branchGrant(c, repo, branch, user, write) }),
+		},
+		{
+			Name: "revoke", Usage: "take the grant of a user away", ArgsUsage: "REPO@BRANCH USER",
+			Description: "EXAMPLES:\n   caret branch revoke sales@dev alice",
+			Flags:       clientFlags(),
+			Action:      onGrant(p, branchRevoke),
+		},
+		{
+			Name: "grants", Usage: "list who was granted a branch", ArgsUsage: "REPO@BRANCH",
+			Description: "EXAMPLES:\n   caret branch grants sales@dev",
+			Flags:       clientFlags(outputFlags()...),
+			Action:      onBranch(p, branchGrants),
+		},
+	}
+}
+
 // onGrant is the action of a command on a branch and a user.
 func onGrant(p process, run func(c *call, repo, branch, user string) error) cli.ActionFunc {
 	return onLine(p, func(c *call) error {
