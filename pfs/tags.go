@@ -34,7 +34,7 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref, message 
 		}
 		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: c.sys.timestamp(), Author: c.who.Name, Message: message}
 		line = inRepo("createTag", r, name)
-		line.Time, line.After = t.Created, nameOf(t.Commit)
+		line.After = nameOf(t.Commit)
 		return line, catalog.CreateTag(c.tx, r, t, s.Pos)
 	})
 	return t, err
