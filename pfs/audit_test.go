@@ -207,7 +207,7 @@ func TestAuditReaders(t *testing.T) {
 	mustRepo(t, alice, "r")
 	mustRepo(t, bob, "other")
 	mustPut(t, alice, Ref{Repo: "r"}, "a", "1")
-	if _, err := root.CreateTag(ctx, "r", "v1", Ref{Repo: "r"}); err != nil {
+	if _, err := root.CreateTag(ctx, "r", "v1", Ref{Repo: "r"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	chief, limited := as(Key{User: "chief", ReadOnly: true}), as(Key{User: "chief", Repo: "r"})
