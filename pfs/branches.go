@@ -217,10 +217,15 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDel
 		if err := access.Delist(c.tx, s.Row, b); err != nil {
 			return line, err
 		}
+		with, by := uint64(0), c.mover()
 		if gone.Repo {
-			return line, catalog.DropRepo(c.tx, s.Row, []catalog.NamedBranch{b}, c.mover())
+			with = by.Number()
 		}
-		return line, catalog.DropBranch(c.tx, s.Row, name, c.mover())
+		err = catalog.DropBranch(c.tx, s.Row, name, with, by)
+		if err == nil && gone.Repo {
+			err = catalog.DropRepo(c.tx, s.Row, with, by)
+		}
+		return line, err
 	})
 	return gone, err
 }

@@ -101,7 +101,7 @@ func (m *listsMachine) repo() string   { return rapid.SampledFrom(listRepos).Dra
 func (m *listsMachine) branch() string { return rapid.SampledFrom(listBranches).Draw(m.T, "branch") }
 func (m *listsMachine) user() string   { return rapid.SampledFrom(listUsers).Draw(m.T, "user") }
 func (m *listsMachine) as() *FS {
-	return m.callers[rapid.SampledFrom(append([]string{"root"}, listUsers...)).Draw(m.T, "as")]
+	return m.callers[rapid.SampledFrom(append([]string{"root", "root", "root"}, listUsers...)).Draw(m.T, "as")]
 }
 
 // tolerate takes what a random operation may be refused with.
@@ -256,6 +256,11 @@ func TestLists(t *testing.T) {
 		}
 		defer root.sys.Close()
 		mustRepo(t, root, "a")
+		for _, name := range []string{"", "dev"} { // a bare one
+			if _, err := root.CreateBranch(rt.Context(), "b", name, BranchOptions{WithRepo: true}); err != nil {
+				rt.Fatal(err)
+			}
+		}
 		m := &listsMachine{T: rt, root: root, users: map[string]string{}, callers: map[string]*FS{"root": root, "nobody": root.sys.As(Anonymous)}}
 		for _, name := range append(slices.Clone(listUsers), "admin") {
 			u, err := root.CreateUser(rt.Context(), User{Name: name, Admin: name == "admin"})

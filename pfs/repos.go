@@ -210,14 +210,18 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 			return AuditLine{}, err
 		}
 		gone = what
+		by := c.mover()
 		for _, b := range branches {
 			if err := access.Delist(c.tx, r, b); err != nil {
+				return AuditLine{}, err
+			}
+			if err := catalog.DropBranch(c.tx, r, b.Name, by.Number(), by); err != nil {
 				return AuditLine{}, err
 			}
 		}
 		line := inRepo("deleteRepo", r, "")
 		line.Before = gone.tell()
-		return line, catalog.DropRepo(c.tx, r, branches, c.mover())
+		return line, catalog.DropRepo(c.tx, r, by.Number(), by)
 	})
 	return gone, err
 }

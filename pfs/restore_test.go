@@ -275,18 +275,23 @@ func TestRestoreOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.Rows().Update(t.Context(), "", func(tx objstore.Writer) error {
-		c := objstore.Scan(tx, objstore.Prefix([]byte{rows.DroppedBranch}))
-		for c.Next() {
-			var b map[string]any
-			if err := rows.Decode(c.Key(), c.Value(), &b); err != nil {
-				return err
+		for _, kind := range []byte{rows.DroppedBranch, rows.DroppedRepo} {
+			c := objstore.Scan(tx, objstore.Prefix([]byte{kind}))
+			for c.Next() {
+				var b map[string]any
+				if err := rows.Decode(c.Key(), c.Value(), &b); err != nil {
+					return err
+				}
+				delete(b, "with")
+				if err := rows.Set(tx, c.Key(), b); err != nil {
+					return err
+				}
 			}
-			delete(b, "with")
-			if err := rows.Set(tx, c.Key(), b); err != nil {
+			if err := c.Err(); err != nil {
 				return err
 			}
 		}
-		return c.Err()
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ type BranchRow struct {
 	First commits.LineageID `json:"home,omitempty"`
 	// Protected branches take merges alone, and are neither reset nor deleted.
 	Protected bool `json:"protected,omitempty"`
-	// With is set in a branch that was deleted with its repo: the time in the repo's key.
+	// With is set in a branch that was deleted with its repo; see RepoRow.
 	With uint64 `json:"with,omitempty"`
 }
 
@@ -158,13 +158,9 @@ func MoveBranch(tx objstore.Writer, repo RepoRow, name string, lineage commits.L
 }
 
 // DropBranch takes the name of a branch away and keeps its lineage. Its uploads
-// and open commits can no longer be reached.
-func DropBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) error {
-	return dropBranch(tx, repo, name, 0, by)
-}
-
-// dropBranch is DropBranch; with says with which repo it goes, see BranchRow.
-func dropBranch(tx objstore.Writer, repo RepoRow, name string, with uint64, by Mover) error {
+// and open commits can no longer be reached. with is 0, or the number of the repo that is
+// dropped with it.
+func DropBranch(tx objstore.Writer, repo RepoRow, name string, with uint64, by Mover) error {
 	row, err := ReadBranch(tx, repo, name)
 	if err != nil {
 		return err

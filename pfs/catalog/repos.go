@@ -30,6 +30,9 @@ type Repo struct {
 type RepoRow struct {
 	ID uint64 `json:"id"`
 	Repo
+	// With is set in a repo that was deleted, and in the branches that went with it: a
+	// number that is the same in all of them, and in no others of the repo.
+	With uint64 `json:"with,omitempty"`
 }
 
 // ListName is what a branch of the repo is called in lists of all branches: BRANCH.REPO,
@@ -95,18 +98,14 @@ func CreateRepo(tx objstore.Writer, id uint64, r Repo) (RepoRow, error) {
 // SetRepo writes what is said of a repo.
 func SetRepo(tx objstore.Writer, r RepoRow) error { return rows.Set(tx, repoKey(r.Name), r) }
 
-// DropRepo takes the name of a repo away, and those of the branches that it still has.
-// Its other rows stay.
-func DropRepo(tx objstore.Writer, r RepoRow, branches []NamedBranch, by Mover) error {
-	key, at, err := nextDropped(tx, droppedRepoKey(r.Name), by.Time)
+// DropRepo takes the name of a repo away, whose branches were dropped by DropBranch with
+// the same number. Its other rows stay.
+func DropRepo(tx objstore.Writer, r RepoRow, with uint64, by Mover) error {
+	key, _, err := nextDropped(tx, droppedRepoKey(r.Name), by.Time)
 	if err != nil {
 		return err
 	}
-	for _, b := range branches {
-		if err := dropBranch(tx, r, b.Name, at, by); err != nil {
-			return err
-		}
-	}
+	r.With = with
 	return errors.Join(rows.Set(tx, key, r), tx.Delete(repoKey(r.Name)))
 }
 
@@ -206,7 +205,7 @@ func RestoreBranches(tx objstore.Writer, d DroppedRepo, repo RepoRow, by Mover) 
 		if err := rows.Decode(c.Key(), c.Value(), &b.BranchRow); err != nil {
 			return nil, err
 		}
-		if b.With != d.at && (b.With != 0 || at != d.at) { // an earlier caret gave both the same time, and said no more
+		if b.With != d.With || d.With == 0 && at != d.at { // an earlier caret gave both the same time, and said no more
 			continue
 		}
 		if err := b.restore(tx, repo, name, c.Key(), by); err != nil {
