@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -341,4 +342,38 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestGone: a request whose client goes before there is an answer is not counted as answered.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	store, err := local.Open(t.TempDir(), local.Options{Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	path := filepath.Join(t.TempDir(), "access.log")
+	access, err := accesslog.Open(path, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := srv.Client().Do(r); err == nil {
+		resp.Body.Close()
+		t.Errorf("it was answered: %s", resp.Status)
+	}
+	srv.Close()
+	access.Close()
+	if list := entries(t, path); len(list) != 1 || list[0].Status != accesslog.StatusGone || !list[0].Cut {
+		t.Errorf("%+v", list)
+	}
 }

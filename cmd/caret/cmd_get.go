@@ -21,9 +21,9 @@ func getCommand(p process) *cli.Command {
 			"folder if it is not given. With -r it is a folder, or - for a tar on standard\n" +
 			"output. Files that are there already are not fetched again, and large ones\n" +
 			"that were cut off are continued. Of each file the BLAKE3 hash is checked.\n\n" +
-			"With -r, " + manifestName + " in DEST notes what was fetched. A file that is neither\n" +
-			"as it was fetched nor as the commit has it was changed here: it is kept, which\n" +
-			"is said, and the exit status is 1." + filterHelp + "\n\n" +
+			"With -r, " + manifestName + " in DEST notes what was fetched. A file that is\n" +
+			"neither as it was fetched nor as the commit has it was changed here: it is\n" +
+			"kept, which is said, and the exit status is 1." + filterHelp + "\n\n" +
 			"EXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales:june/ -r ./june --delete --dry-run\n" +
 			"   caret get sales@v1:june/ -r - --include '*.csv' | gzip >june.tar.gz",
 		Flags: clientFlags(outputFlags(append(

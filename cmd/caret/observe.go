@@ -38,8 +38,7 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := &guardedBody{x: x, ReadCloser: r.Body, least: leastRead(r)}
 	if r.ContentLength != 0 {
 		x.extendWrite(began) // 100 Continue may be written before anything else
-		// Before it answers the server reads what is left of a body, though nobody else does.
-		x.ctl.SetReadDeadline(began.Add(o.stall)) //nolint:errcheck // the next read tells
+		body.leave(began)    // until somebody reads it
 		r.Body = body
 	}
 	o.metrics.inFlight.Inc()
@@ -49,7 +48,9 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			o.recovered(x, r, p)
 		}
 		x.extendWrite(time.Now()) // what is still in buffers
-		body.end(r)
+		if r.ContentLength != 0 && !body.ended {
+			body.leave(time.Now())
+		}
 		o.count(r, x, body.n, time.Since(began))
 		if x.aborted {
 			panic(http.ErrAbortHandler)
@@ -219,11 +220,10 @@ type guardedBody struct {
 
 const (
 	// maxDrain is how much of a body is read that nobody wants: as much as a part of an
-	// upload mostly has; and drainWithin how long that may take.
-	maxDrain    = 16 << 20
-	drainWithin = 30 * time.Second
-	// endWithin is how long the server may take to read what little is left of a body.
-	endWithin = 5 * time.Second
+	// upload mostly has, in the stall time.
+	maxDrain = 16 << 20
+	// leaveWithin is how long the server may take to read what is left of a body.
+	leaveWithin = 5 * time.Second
 	// leastUnsigned is how many bytes of an unsigned body have to come in the stall time.
 	leastUnsigned = 16 << 10
 )
@@ -240,11 +240,10 @@ func leastRead(r *http.Request) int64 {
 	return leastUnsigned
 }
 
-// end lets the server read what is left of the body, but not wait for it for ever.
-func (g *guardedBody) end(r *http.Request) {
-	if r.ContentLength != 0 && !g.ended {
-		g.x.ctl.SetReadDeadline(time.Now().Add(endWithin)) //nolint:errcheck // there is a limit on what is read then
-	}
+// leave lets the server read of the body, before it answers, what nobody else has read, but
+// not wait for it as long as the answer may take.
+func (g *guardedBody) leave(now time.Time) {
+	g.x.ctl.SetReadDeadline(now.Add(min(leaveWithin, g.x.stall/2))) //nolint:errcheck // the next read tells
 }
 
 // drain reads what is left of a body that was refused in its midst, as on a full disk.
@@ -253,7 +252,7 @@ func (g *guardedBody) end(r *http.Request) {
 // alone: its client may wait to be asked for it.
 func (g *guardedBody) drain() {
 	if g.n > 0 && !g.ended && !g.late {
-		g.x.ctl.SetReadDeadline(time.Now().Add(drainWithin)) //nolint:errcheck // there is a limit on what is read
+		g.x.ctl.SetReadDeadline(time.Now().Add(g.x.stall))   //nolint:errcheck // there is a limit on what is read
 		n, _ := io.CopyN(io.Discard, g.ReadCloser, maxDrain) // the answer is made, whatever comes
 		g.n += n
 	}

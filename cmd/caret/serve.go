@@ -114,14 +114,11 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	if measured != nil {
 		defer measured.Close() //nolint:errcheck // serving closes it too
 	}
-	access, err := openAccessLog(p, o.logs, log)
+	access, err := openAccessLog(p, o.logs, &onHUP, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
-	if access != nil {
-		onHUP.add("the access log", access.Reopen)
-	}
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type attack struct {
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
 	{"idle", "more connections than files, which ask for nothing", idle},
+	{"liar", "a server that those who fetch from it should not trust", liar},
 }
 
 // stage is where one attack takes place.
