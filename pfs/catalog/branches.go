@@ -168,7 +168,7 @@ func DropBranch(tx objstore.Writer, repo RepoRow, name string, with uint64, by M
 	if err := logMove(tx, repo, name, "delete", by, &row, nil); err != nil {
 		return err
 	}
-	key, _, err := nextDropped(tx, droppedBranchKey(repo, name), by.Time)
+	key, err := nextDropped(tx, droppedBranchKey(repo, name), by.Time)
 	if err != nil {
 		return err
 	}

@@ -14,16 +14,16 @@ import (
 
 // nextDropped is the key for what is deleted now, behind those under prefix that
 // were deleted before, whatever the clock says.
-func nextDropped(tx objstore.Reader, prefix []byte, now time.Time) (key []byte, at uint64, err error) {
-	at = uint64(now.UnixNano())
+func nextDropped(tx objstore.Reader, prefix []byte, now time.Time) ([]byte, error) {
+	at := uint64(now.UnixNano())
 	var last json.RawMessage
-	key, err = rows.Last(tx, prefix, &last)
+	key, err := rows.Last(tx, prefix, &last)
 	if err == nil && key != nil {
 		var n uint64
 		n, err = rows.Number(key, key[len(prefix):])
 		at = max(at, n+1)
 	}
-	return binary.BigEndian.AppendUint64(prefix, at), at, err
+	return binary.BigEndian.AppendUint64(prefix, at), err
 }
 
 // splitDropped is the name, and the time, in the key of something that was deleted.

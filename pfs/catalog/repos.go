@@ -101,7 +101,7 @@ func SetRepo(tx objstore.Writer, r RepoRow) error { return rows.Set(tx, repoKey(
 // DropRepo takes the name of a repo away, whose branches were dropped by DropBranch with
 // the same number. Its other rows stay.
 func DropRepo(tx objstore.Writer, r RepoRow, with uint64, by Mover) error {
-	key, _, err := nextDropped(tx, droppedRepoKey(r.Name), by.Time)
+	key, err := nextDropped(tx, droppedRepoKey(r.Name), by.Time)
 	if err != nil {
 		return err
 	}

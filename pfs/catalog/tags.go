@@ -134,7 +134,7 @@ func DropTag(tx objstore.Writer, repo RepoRow, name string, now time.Time) error
 	if err != nil {
 		return err
 	}
-	key, _, err := nextDropped(tx, droppedTagKey(repo, name), now)
+	key, err := nextDropped(tx, droppedTagKey(repo, name), now)
 	if err != nil {
 		return err
 	}
