@@ -188,7 +188,8 @@ type BranchDeletion struct {
 	// Empty refuses with ErrNotEmpty when its head holds files, or when other
 	// branches of the repo would stay without a default.
 	Empty  bool
-	DryRun bool // nothing is deleted; errors are the same
+	IfHead string // as in WriteOptions
+	DryRun bool   // nothing is deleted; errors are the same
 }
 
 // DeleteBranch removes a branch; the last one takes its repo with it. What
@@ -197,13 +198,13 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDel
 	var gone Removal
 	if opt.DryRun {
 		err := fs.View(ctx, func(v *View) (err error) {
-			_, gone, err = v.branchRemoval(repo, name, opt.Empty)
+			_, gone, err = v.branchRemoval(repo, name, &opt)
 			return err
 		})
 		return gone, err
 	}
 	err := fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (AuditLine, error) {
-		s, what, err := c.branchRemoval(repo, name, opt.Empty)
+		s, what, err := c.branchRemoval(repo, name, &opt)
 		if err != nil {
 			return AuditLine{}, err
 		}
@@ -231,9 +232,13 @@ func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDel
 }
 
 // branchRemoval is what goes with a branch, or why it may not go.
-func (v *View) branchRemoval(repo, name string, empty bool) (*Snapshot, Removal, error) {
+func (v *View) branchRemoval(repo, name string, opt *BranchDeletion) (*Snapshot, Removal, error) {
 	var gone Removal
-	s, err := v.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
+	on := Ref{Repo: repo, Branch: name}
+	s, err := v.Open(on, ActOwn, "")
+	if err == nil {
+		err = v.checkHead(s, on, opt.IfHead)
+	}
 	if err != nil {
 		return nil, gone, err
 	}
@@ -241,7 +246,7 @@ func (v *View) branchRemoval(repo, name string, empty bool) (*Snapshot, Removal,
 	if err != nil {
 		return nil, gone, err
 	}
-	if empty {
+	if opt.Empty {
 		if err := v.checkEmpty(s, len(two)); err != nil {
 			return nil, gone, err
 		}

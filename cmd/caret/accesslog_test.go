@@ -54,7 +54,7 @@ func newLogged(t *testing.T) *logged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = httptest.NewServer(handler(s.system, store, rootKey{"ROOTKEY", "root's secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, access, log))
+	s.Server = httptest.NewServer(handler(s.system, store, rootKey{"ROOTKEY", "root's secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), access, log))
 	s.finish = func() {
 		s.Close() // waits for requests under way
 		for _, c := range []io.Closer{access, s.system, store} {
@@ -311,7 +311,7 @@ func BenchmarkAccessLog(b *testing.B) {
 	defer access.Close()
 	root := rootKey{"ROOTKEY", "root's secret"}
 	for i, l := range []*accesslog.Log{nil, access} {
-		servers[i] = httptest.NewServer(handler(system, store, root, serveOptions{region: defaultRegion, stall: time.Minute}, l, slog.New(slog.DiscardHandler)))
+		servers[i] = httptest.NewServer(handler(system, store, root, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), l, slog.New(slog.DiscardHandler)))
 		defer servers[i].Close()
 	}
 	first := &logged{Server: servers[0]}
@@ -362,7 +362,7 @@ func TestGone(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute})
+	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store, nil), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute, under: newUnder(nil)})
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, http.NoBody)
 	if err != nil {
 		t.Fatal(err)

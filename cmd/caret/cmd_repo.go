@@ -19,16 +19,16 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "make a repo with an empty default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo create sales -d \"monthly figures\"",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for", Destination: &create.Description},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means", Value: "master", Destination: &create.DefaultBranch},
-				),
+				)...),
 				Action: onOne(p, func(arg, _ string) (string, error) { return newRepoTarget(arg) }, func(c *call, repo string) error { return repoCreate(c, repo, create) }),
 			},
 			{
 				Name: "list", Usage: "list repos", Aliases: []string{"ls"},
 				Description: "EXAMPLES:\n   caret repo list\n   caret repo list -o json\n   caret repo list --deleted",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
 				Action:      onServer(p, func(c *call) error { return repoList(c, deleted) }),
 			},
 			{
@@ -40,10 +40,10 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "update", Usage: "change a repo's description or its default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo update sales -d \"monthly figures\"\n   caret repo update sales --default-branch main",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for; \"\" for none"},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means"},
-				),
+				)...),
 				Action: onRepo(p, repoUpdate),
 			},
 			{
@@ -56,10 +56,10 @@ func repoCommand(p process) *cli.Command {
 				Name: "restore", Usage: "bring a deleted repo back with its branches, tags and grants", ArgsUsage: "REPO",
 				Description: "Of several of one name it is the one that was deleted last, unless --id names\nanother.\n\n" +
 					"EXAMPLES:\n   caret repo restore sales\n   caret repo restore sales --as sales-2026\n   caret repo restore sales --id 7",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "as", Usage: "`NAME` that it gets instead of its own", Destination: &restore.As},
 					&cli.Uint64Flag{Name: "id", Usage: "`ID` of the repo, as `caret repo list --deleted` shows it", DefaultText: "the one deleted last", Destination: &restore.ID},
-				),
+				)...),
 				Action: onRepo(p, func(c *call, repo string) error { return repoRestore(c, repo, restore) }),
 			},
 		},
@@ -72,11 +72,9 @@ func repoCreate(c *call, repo string, in v1.Repo) error {
 	if err != nil {
 		return err
 	}
-	if n := 32 + 1 + len(r.DefaultBranch) + 1 + len(r.Name); n > 63 {
-		fmt.Fprintf(c.stderr, "warning: bucket names of its commits have %d characters, and many S3 clients take no more than 63\n", n)
-	}
+	c.warn(r.Warning)
 	fmt.Fprintf(c.stderr, "created repo %s; write to s3://%s.%s\n", r.Name, r.DefaultBranch, r.Name)
-	return nil
+	return c.pr.result(r, "")
 }
 
 func repoList(c *call, deleted bool) error {
@@ -118,17 +116,14 @@ func repoUpdate(c *call, repo string) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "updated repo %s; s3://%s means its branch %s\n", r.Name, r.Name, r.DefaultBranch)
-	return nil
+	return c.pr.result(r, "")
 }
 
 func repoDelete(c *call, repo string, force bool) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		gone, err := c.cl.DeleteRepoDryRun(c.ctx, repo, force)
-		return repoRemoval(repo, gone), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteRepo(c.ctx, repo, force); err != nil {
+		return gone, repoRemoval(repo, gone), err
+	}, func() error { return c.cl.DeleteRepo(c.ctx, repo, force) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted repo %s; `caret repo restore %s` brings it back\n", repo, repo)
@@ -141,5 +136,5 @@ func repoRestore(c *call, repo string, in v1.RestoreRepo) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "restored repo %s with %s\n", r.Name, count(r.BranchCount, "branch", "branches"))
-	return nil
+	return c.pr.result(r, "")
 }

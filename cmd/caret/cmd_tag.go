@@ -19,16 +19,16 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3 -m \"as it was audited\"",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD", Destination: &at},
 					&cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` on what it is", Destination: &message},
-				),
+				)...),
 				Action: onBranch(p, func(c *call, repo, tag string) error { return tagCreate(c, repo, tag, at, message) }),
 			},
 			{
 				Name: "list", Usage: "list the tags of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret tag list sales\n   caret tag list sales --deleted",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
 				Action:      onRepo(p, func(c *call, repo string) error { return tagList(c, repo, deleted) }),
 			},
 			{
@@ -46,7 +46,7 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "restore", Usage: "bring a deleted tag back", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag restore sales@v1",
-				Flags:       clientFlags(),
+				Flags:       clientFlags(outputFlags()...),
 				Action:      onBranch(p, tagRestore),
 			},
 		},
@@ -61,8 +61,9 @@ func tagCreate(c *call, repo, tag, at, message string) error {
 	if err != nil {
 		return err
 	}
+	c.warn(t.Warning)
 	fmt.Fprintf(c.stderr, "tag %s of repo %s is commit %s; read it at s3://%s.%s\n", tag, repo, t.Commit, tag, repo)
-	return nil
+	return c.pr.result(t, "")
 }
 
 func tagList(c *call, repo string, deleted bool) error {
@@ -87,13 +88,10 @@ func tagInspect(c *call, repo, tag string) error {
 }
 
 func tagDelete(c *call, repo, tag string) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		t, err := c.cl.DeleteTagDryRun(c.ctx, repo, tag)
-		return fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteTag(c.ctx, repo, tag); err != nil {
+		return t, fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
+	}, func() error { return c.cl.DeleteTag(c.ctx, repo, tag) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted tag %s of repo %s; `caret tag restore %s@%s` brings it back\n", tag, repo, repo, tag)
@@ -106,5 +104,5 @@ func tagRestore(c *call, repo, tag string) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "restored tag %s of repo %s, which is commit %s\n", tag, repo, t.Commit)
-	return nil
+	return c.pr.result(t, "")
 }

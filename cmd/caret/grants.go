@@ -17,7 +17,7 @@ func grantCommands(p process) []*cli.Command {
 			Name: "grant", Usage: "let a user read a branch with all its files, or write to it too", ArgsUsage: "REPO@BRANCH USER",
 			Description: "ACLs of S3 are beside that: there a grant on a bucket says nothing of the\nobjects in it.\n\n" +
 				"EXAMPLES:\n   caret branch grant sales@dev alice\n   caret branch grant sales@dev bob --write",
-			Flags:  clientFlags(&cli.BoolFlag{Name: "write", Usage: "to write to it, too", Destination: &write}),
+			Flags:  clientFlags(outputFlags(&cli.BoolFlag{Name: "write", Usage: "to write to it, too", Destination: &write})...),
 			Action: onGrant(p, func(c *call, repo, branch, user string) error { return branchGrant(c, repo, branch, user, write) }),
 		},
 		{
@@ -61,11 +61,12 @@ func branchGrant(c *call, repo, branch, user string, write bool) error {
 	if write {
 		may = "write"
 	}
-	if _, err := c.cl.Grant(c.ctx, repo, branch, user, may); err != nil {
+	g, err := c.cl.Grant(c.ctx, repo, branch, user, may)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "user %s may %s branch %s of repo %s\n", user, mayText(may), branch, repo)
-	return nil
+	return c.pr.result(g, "")
 }
 
 func mayText(may string) string {

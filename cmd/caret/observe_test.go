@@ -18,12 +18,17 @@ import (
 // observed serves h behind an observer, with a stall time.
 func observed(t *testing.T, stall time.Duration, h http.HandlerFunc) string {
 	t.Helper()
+	return observedBy(t, stall, newUnder(nil), h)
+}
+
+func observedBy(t *testing.T, stall time.Duration, u *under, h http.HandlerFunc) string {
+	t.Helper()
 	store, err := local.Open(t.TempDir(), local.Options{Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	srv := httptest.NewServer(&observer{next: h, metrics: newMetrics(store), log: slog.New(slog.DiscardHandler), stall: stall})
+	srv := httptest.NewServer(&observer{next: h, metrics: newMetrics(store, u.budget), log: slog.New(slog.DiscardHandler), stall: stall, under: u})
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }

@@ -127,9 +127,6 @@ func (p *publication) branch(tx objstore.Reader) (*catalog.Snapshot, error) {
 			return nil, err
 		}
 	}
-	if p.spec.Policy.Unmoved && at.Pos != p.spec.Base {
-		return nil, fmt.Errorf("%w: branch %s has moved", ErrPrecondition, on.Branch)
-	}
 	leads, err := leadsTo(tx, p.spec.Base, at)
 	if err == nil && !leads {
 		err = fmt.Errorf("%w: branch %s was reset to a state before commit %s was started", ErrConflict, on.Branch, p.id)
