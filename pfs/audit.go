@@ -133,6 +133,14 @@ func tellACL(a ACL) string {
 	return strings.Join(list, ", ")
 }
 
+func tellGrants(grants []access.BranchGrant) string {
+	var list []string
+	for _, g := range grants {
+		list = append(list, string(g.May)+" "+g.User)
+	}
+	return strings.Join(list, ", ")
+}
+
 func tellTags(tags map[string]string) string {
 	var list []string
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
@@ -158,6 +166,7 @@ func tellSettings(s *Snapshot, was, is *Settings) AuditLine {
 	var actions, before, after []string
 	for _, part := range []struct{ action, was, is string }{
 		{"setBranchACL", tellACL(was.ACL), tellACL(is.ACL)},
+		{"setBranchGrants", tellGrants(was.Grants), tellGrants(is.Grants)},
 		{"setBranchTags", tellTags(was.Tags), tellTags(is.Tags)},
 		{"setBranchCORS", string(was.CORS), string(is.CORS)},
 	} {

@@ -186,7 +186,7 @@ func (m *merging) prepare(v *View) error {
 	if m.ours, err = v.target(m.into, access.Merge, "", &m.opt.WriteOptions); err != nil {
 		return err
 	}
-	if m.theirs, err = v.Open(m.from, ActOwn, ""); err != nil {
+	if m.theirs, err = v.Open(m.from, ActReadAll, ""); err != nil {
 		return err
 	}
 	if m.opt.DryRun { // which shows what the branch has

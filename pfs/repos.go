@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"caret/commits"
 	"caret/commits/revision"
@@ -82,8 +84,11 @@ func (c *change) createRepo(r Repo, n repoNumbers) (catalog.RepoRow, error) {
 	if err != nil {
 		return row, err
 	}
-	_, err = catalog.CreateBranch(c.tx, row, r.DefaultBranch, n.lineage, commits.Pos{}, c.mover())
-	return row, err
+	b := catalog.NamedBranch{Name: r.DefaultBranch}
+	if b.BranchRow, err = catalog.CreateBranch(c.tx, row, b.Name, n.lineage, commits.Pos{}, c.mover()); err != nil {
+		return row, err
+	}
+	return row, access.Enlist(c.tx, row, b)
 }
 
 // Repo describes a repo, for who may list its default branch.
@@ -109,20 +114,27 @@ func (fs *FS) Repos(ctx context.Context, after string, limit int) ([]Repo, error
 	var list []Repo
 	err := fs.View(ctx, func(v *View) error {
 		list = nil
-		var seen map[uint64]bool
-		if !v.who.Unlimited() {
-			seen = make(map[uint64]bool)
-			err := v.visible(func(r catalog.RepoRow, _ catalog.NamedBranch) { seen[r.ID] = true })
+		seen, all, err := v.reposSeen()
+		if err != nil {
+			return err
+		}
+		if all {
+			return catalog.EachRepo(v.tx, after, func(r catalog.RepoRow) (bool, error) {
+				list = append(list, r.Repo)
+				return limit <= 0 || len(list) < limit, nil
+			})
+		}
+		for _, name := range slices.Sorted(maps.Keys(seen)) {
+			if name <= after || limit > 0 && len(list) == limit {
+				continue
+			}
+			r, err := catalog.ReadRepo(v.tx, name)
 			if err != nil {
 				return err
 			}
+			list = append(list, r.Repo)
 		}
-		return catalog.EachRepo(v.tx, after, func(r catalog.RepoRow) (bool, error) {
-			if seen == nil || seen[r.ID] {
-				list = append(list, r.Repo)
-			}
-			return limit <= 0 || len(list) < limit, nil
-		})
+		return nil
 	})
 	return list, err
 }
@@ -141,7 +153,7 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 		if r, err = c.managed(name); err != nil {
 			return line, err
 		}
-		was := tellRepo(r.Repo)
+		old, was := r, tellRepo(r.Repo)
 		if u.Description != nil {
 			if err := checkText("description", *u.Description); err != nil {
 				return line, err
@@ -158,7 +170,7 @@ func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, 
 			line = inRepo("updateRepo", r, "")
 			line.Before, line.After = was, is
 		}
-		return line, catalog.SetRepo(c.tx, r)
+		return line, c.setRepo(old, r)
 	})
 	return r.Repo, err
 }
@@ -200,28 +212,31 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 		gone = what
 		by := c.mover()
 		for _, b := range branches {
-			if err := catalog.DropBranch(c.tx, r, b.Name, by); err != nil {
+			if err := access.Delist(c.tx, r, b); err != nil {
+				return AuditLine{}, err
+			}
+			if err := catalog.DropBranch(c.tx, r, b.Name, by.Number(), by); err != nil {
 				return AuditLine{}, err
 			}
 		}
 		line := inRepo("deleteRepo", r, "")
 		line.Before = gone.tell()
-		return line, catalog.DropRepo(c.tx, r, by.Time)
+		return line, catalog.DropRepo(c.tx, r, by.Number(), by)
 	})
 	return gone, err
 }
 
 // repoRemoval is what goes with a repo, or why it may not go.
-func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, branches []Branch, gone Removal, err error) {
+func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, named []catalog.NamedBranch, gone Removal, err error) {
 	gone.Repo = true
 	if r, err = v.managed(name); err != nil {
 		return r, nil, gone, err
 	}
-	named, err := catalog.Branches(v.tx, r, "", 0)
-	if err != nil {
+	if named, err = catalog.Branches(v.tx, r, "", 0); err != nil {
 		return r, nil, gone, err
 	}
-	if branches, err = catalog.DescribeBranches(v.tx, r, named); err != nil {
+	branches, err := catalog.DescribeBranches(v.tx, r, named)
+	if err != nil {
 		return r, nil, gone, err
 	}
 	for _, b := range branches {
@@ -235,7 +250,7 @@ func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, branches
 		}
 		gone.add(b)
 	}
-	return r, branches, gone, nil
+	return r, named, gone, nil
 }
 
 func (r *Removal) add(b Branch) {
@@ -246,5 +261,5 @@ func (r *Removal) add(b Branch) {
 }
 
 func unprotectFirst(branch, repo string) error {
-	return fmt.Errorf("%w: branch %s of repo %s is protected", ErrDenied, branch, repo)
+	return fmt.Errorf("%w: branch %s of repo %s is protected: its owner, the repo's or an administrator has to unprotect it first", ErrDenied, branch, repo)
 }

@@ -17,6 +17,8 @@ import (
 type Settings struct {
 	ACL  ACL               `json:"acl"`
 	Tags map[string]string `json:"tags,omitempty"`
+	// Grants are of the branch with all its files, where the ACL is what S3 knows of.
+	Grants []BranchGrant `json:"grants,omitempty"`
 	// CORS is the protocol's own document, kept as it is.
 	CORS []byte `json:"cors,omitempty"`
 }
@@ -65,14 +67,14 @@ func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
 
 // Edit is Settings as they may be changed.
 func (b *BranchSettings) Edit() *Settings {
-	b.ACL.Grants, b.Tags = slices.Clone(b.ACL.Grants), maps.Clone(b.Tags)
+	b.ACL.Grants, b.Grants, b.Tags = slices.Clone(b.ACL.Grants), slices.Clone(b.Grants), maps.Clone(b.Tags)
 	return &b.Settings
 }
 
 // Within says that s gives nobody more than old does, and is the same otherwise: grants
 // may be fewer, and pages of other origins may be allowed nothing any more.
 func (s *Settings) Within(old *Settings) bool {
-	return s.ACL.Within(&old.ACL) && maps.Equal(s.Tags, old.Tags) && (len(s.CORS) == 0 || bytes.Equal(s.CORS, old.CORS))
+	return s.ACL.Within(&old.ACL) && s.grantsWithin(old) && maps.Equal(s.Tags, old.Tags) && (len(s.CORS) == 0 || bytes.Equal(s.CORS, old.CORS))
 }
 
 // Write writes the settings.
