@@ -124,7 +124,7 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	if err := tx.Set(lineageKey(keyLineage, lineage), l.encode()); err != nil {
 		return Commit{}, err
 	}
-	return c, publish(tx, &c)
+	return c, publish(tx, &c, meta.Brought)
 }
 
 // CheckLayer finds out whether what the oldest layer of a lineage has is what the record

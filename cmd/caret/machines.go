@@ -40,6 +40,12 @@ func newMetrics(store *local.Store) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.received, m.sent, m.inFlight, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	updates := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "caret_update_seconds", Help: "Time that the functions of updates took, which run one after another.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	})
+	m.registry.MustRegister(updates)
+	store.Observe(func(took time.Duration) { updates.Observe(took.Seconds()) })
 	for name, c := range map[string]struct {
 		help string
 		get  func(local.Stats) int64

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,16 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Blobs: s.stats.blobs.Load(), Bytes: s.stats.bytes.Load(), Duplicates: s.stats.duplicates.Load(),
 		Groups: s.stats.groups.Load(), Transactions: s.stats.transactions.Load(),
+	}
+}
+
+// Observe has ran called from now on with how long the function of each Update of
+// rows took, while which no other one runs.
+func (s *Store) Observe(ran func(time.Duration)) { s.ran.Store(&ran) }
+
+func (s *Store) observe(took time.Duration) {
+	if ran := s.ran.Load(); ran != nil {
+		(*ran)(took)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"caret/objstore"
 	"caret/objstore/local/index"
@@ -74,6 +75,7 @@ type Store struct {
 	packed packEnd               // as the log has it
 	failed atomic.Pointer[error] // the first disk error, after which nothing is written
 	stats  counters
+	ran    atomic.Pointer[func(time.Duration)] // see Observe
 
 	merges     merges
 	closing    chan struct{} // closed when background work is to end
@@ -94,7 +96,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
-	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true})
+	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true, Ran: s.observe})
 	s.background.Go(s.checkpoint)
 	s.background.Go(s.watch)
 	return s, nil

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"context"
 	"errors"
 
 	"caret/objstore"
@@ -8,6 +9,7 @@ import (
 
 // reader reads in one transaction.
 type reader struct {
+	ctx   context.Context // of who waits
 	from  Snapshot
 	over  *Tree // written over that, where a nil value deletes; nil in a View
 	seen  seen  // nil in a View
@@ -24,6 +26,13 @@ func (r *reader) alive() {
 	if r.ended {
 		panic("objstore: a Reader or Writer was used after its transaction had ended")
 	}
+}
+
+// begin is called before anything is read: a transaction that nobody waits for any more
+// ends, so that others get their turn.
+func (r *reader) begin() error {
+	r.alive()
+	return r.ctx.Err()
 }
 
 // found is what Get returns for a value, of which nil is none.
@@ -45,7 +54,9 @@ func (r *reader) known(key []byte) (value []byte, ok bool) {
 
 // Get implements objstore.Reader.
 func (r *reader) Get(key []byte) ([]byte, error) {
-	r.alive()
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
 	if r.over == nil {
 		return r.from.Get(key)
 	}
@@ -63,7 +74,9 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 // GetMany implements objstore.Reader. The store is asked once for all that is
 // not known.
 func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
-	r.alive()
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
 	if r.over == nil {
 		return r.from.GetMany(keys)
 	}
@@ -94,7 +107,9 @@ func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
 
 // Page implements objstore.Reader.
 func (r *reader) Page(rg objstore.Range, limit int) ([]objstore.Row, error) {
-	r.alive()
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
 	if limit <= 0 || rg.Empty() {
 		return nil, nil
 	}

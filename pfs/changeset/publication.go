@@ -130,6 +130,9 @@ func (p *publication) branch(tx objstore.Reader) (*catalog.Snapshot, error) {
 	if p.spec.Policy.Unmoved && at.Pos != p.spec.Base {
 		return nil, fmt.Errorf("%w: branch %s has moved", ErrPrecondition, on.Branch)
 	}
+	if p.spec.Brought != nil && at.Lineage != on.Lineage {
+		return nil, fmt.Errorf("%w: branch %s was moved meanwhile", ErrConflict, on.Branch)
+	}
 	leads, err := leadsTo(tx, p.spec.Base, at)
 	if err == nil && !leads {
 		err = fmt.Errorf("%w: branch %s was reset to a state before commit %s was started", ErrConflict, on.Branch, p.id)
