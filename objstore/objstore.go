@@ -124,8 +124,8 @@ type Writer interface {
 	Set(key, value []byte) error
 	// Delete removes key. Removing what is not there is no error.
 	Delete(key []byte) error
-	// Full says that half of what a transaction may write is written: a
-	// long job ends its step here.
+	// Full says that as much is written as others may have to wait for: a
+	// long job ends its step here. It is less than half of what a transaction may write.
 	Full() bool
 }
 

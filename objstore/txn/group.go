@@ -78,7 +78,7 @@ func (g *group) run(r *request) bool {
 	}
 	w := g.begin(r)
 	g.call(w, r)
-	if !r.failed() && w.filled(1) {
+	if !r.failed() && w.filled() {
 		r.err = w.tooLarge()
 	}
 	fits := g.bytes == 0 || g.bytes+w.bytes <= MaxBytes && g.writes.Len() <= MaxRows
