@@ -82,7 +82,8 @@ type Rows interface {
 	// Updates appear in one order, each atomic, and may share a sync.
 	// A transaction may write about 3 MiB in 30,000 rows, and values of at most
 	// MaxValue; beyond: ErrTooLarge. All Updates wait for one another: fn does what
-	// takes a bounded time, whatever a client asks for, and ends if ctx does.
+	// takes a bounded time, whatever a client asks for, and ends if ctx does. It may read
+	// about 32 MiB in 20,000 rows; beyond: ErrTooLarge.
 	// ErrUnknownOutcome says that it may or may not have been committed.
 	Update(ctx context.Context, about Subject, fn func(Writer) error) error
 

@@ -346,7 +346,7 @@ func (k *check) parts(x line, u upload.Upload) error {
 
 // otherRows checks that the rows can be read that the check does not use.
 func (k *check) otherRows() error {
-	for _, kind := range []byte{rows.Settings, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Leftover} {
+	for _, kind := range []byte{rows.Settings, rows.CORS, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Leftover} {
 		err := k.eachRow([]byte{kind}, noRepo, func(_ *View, row objstore.Row) error {
 			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping || kind == rows.Leftover) {
 				return nil

@@ -26,7 +26,11 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if err != nil {
 			return err
 		}
-		if err := edit(set.Edit()); err != nil {
+		settings, err := set.Edit(c.tx)
+		if err == nil {
+			err = edit(settings)
+		}
+		if err != nil {
 			return err
 		}
 		return set.Write(c.tx)

@@ -156,6 +156,9 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 	err := s.read(ctx, func(tx objstore.Reader) error {
 		row, err := access.ReadSettings(tx, &s.Snapshot)
 		if err == nil {
+			err = row.ReadCORS(tx)
+		}
+		if err == nil {
 			set = row.Settings
 		}
 		return err

@@ -3,6 +3,8 @@ package txn
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"caret/objstore"
 )
@@ -13,7 +15,33 @@ type reader struct {
 	from  Snapshot
 	over  *Tree // written over that, where a nil value deletes; nil in a View
 	seen  seen  // nil in a View
+	read  spent // counted in an Update alone
 	ended bool
+}
+
+// spent is how much a transaction has read.
+type spent struct{ rows, bytes int }
+
+// Limits of what a transaction that writes may read, as others wait for it.
+const (
+	// MaxReadRows is the most rows, those that are not there included.
+	MaxReadRows = 20000
+	// MaxReadBytes is the most bytes in their values.
+	MaxReadBytes = 32 << 20
+	// readAtOnce is how many rows are asked for before it is looked whether that is too much.
+	readAtOnce = 500
+)
+
+// count counts rows that were read.
+func (s *spent) count(rows int, values ...[]byte) error {
+	s.rows += rows
+	for _, v := range values {
+		s.bytes += len(v)
+	}
+	if s.rows > MaxReadRows || s.bytes > MaxReadBytes {
+		return fmt.Errorf("%w: a transaction that writes reads up to %d rows and %d MiB", objstore.ErrTooLarge, MaxReadRows, MaxReadBytes>>20)
+	}
+	return nil
 }
 
 // seen remembers what a group read from its snapshot, as its transactions read
@@ -61,10 +89,16 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 		return r.from.Get(key)
 	}
 	if v, ok := r.known(key); ok {
+		if err := r.read.count(1); err != nil {
+			return nil, err
+		}
 		return found(v)
 	}
 	v, err := r.from.Get(key)
 	if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+		return nil, err
+	}
+	if err := r.read.count(1, v); err != nil {
 		return nil, err
 	}
 	r.seen[string(key)] = v
@@ -80,6 +114,22 @@ func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
 	if r.over == nil {
 		return r.from.GetMany(keys)
 	}
+	values := make([][]byte, 0, len(keys))
+	for page := range slices.Chunk(keys, readAtOnce) {
+		some, err := r.some(page)
+		if err == nil {
+			err = r.read.count(len(some), some...)
+		}
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, some...)
+	}
+	return values, nil
+}
+
+// some is GetMany in an Update.
+func (r *reader) some(keys [][]byte) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	var unknown [][]byte
 	var at []int // where in values these go
@@ -113,8 +163,22 @@ func (r *reader) Page(rg objstore.Range, limit int) ([]objstore.Row, error) {
 	if limit <= 0 || rg.Empty() {
 		return nil, nil
 	}
-	if r.over == nil || r.over.Len() == 0 {
+	if r.over == nil {
 		return r.from.Page(rg, limit)
 	}
-	return r.merge(rg, limit)
+	read := r.merge
+	if r.over.Len() == 0 {
+		read = r.from.Page
+	}
+	// One that would be too much is not read whole.
+	page, err := read(rg, min(limit, MaxReadRows-r.read.rows+1))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range page {
+		if err := r.read.count(1, row.Value); err != nil {
+			return nil, err
+		}
+	}
+	return page, r.read.count(1) // as looking for it costs something, too
 }

@@ -28,6 +28,7 @@ const (
 	Completed     = 'q' // upload id
 	Leftover      = 'P' // upload id
 	Settings      = 's' // home lineage of a branch
+	CORS          = 'C' // home lineage of a branch
 	FileACL       = 'A' // home lineage of a branch, escaped path, 0 0, commit id
 	User          = 'U' // user name
 	UserID        = 'I' // user id
