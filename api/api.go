@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"caret/accesslog"
 	v1 "caret/api/v1"
 	"caret/commits/revision"
 	"caret/pfs"
@@ -89,6 +91,7 @@ func unknown(mux *http.ServeMux, c *call) error {
 type call struct {
 	*http.Request
 	w      http.ResponseWriter
+	entry  *accesslog.Entry
 	caller Caller
 	fs     *pfs.FS // as the caller sees it; nil if that is not known
 }
@@ -98,11 +101,23 @@ type handler func(*server, *call) error
 // serve does an operation for whom may.
 func (s *server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w}
+		c := &call{Request: r, w: w, entry: accesslog.Of(w, r)}
+		defer c.describe(op)
 		if err := s.run(c, op); err != nil {
 			s.fail(c, err)
 		}
 	})
+}
+
+// describe says in the access log what the request was about.
+func (c *call) describe(op operation) {
+	e, q := c.entry, c.URL.Query()
+	e.Operation, e.Repo, e.Path = op.id, c.PathValue("repo"), q.Get("path")
+	e.Ref = cmp.Or(c.PathValue("branch"), c.PathValue("tag"), c.PathValue("ref"), q.Get("ref"))
+	e.Commit = cmp.Or(e.Commit, c.w.Header().Get("X-Caret-Commit"))
+	if c.fs != nil {
+		e.User = c.fs.Caller().Name
+	}
 }
 
 func (s *server) run(c *call, op operation) (err error) {
@@ -111,6 +126,8 @@ func (s *server) run(c *call, op operation) (err error) {
 			return fmt.Errorf("%w: %w", errSignature, err)
 		}
 		defer c.caller.Body.Close()
+		via := &c.caller.Caller.Via
+		via.Address, via.Request, c.entry.Key = c.entry.Address, c.entry.ID, via.Key
 		c.fs = s.system.As(c.caller.Caller)
 	}
 	if op.id != "" {
@@ -122,6 +139,16 @@ func (s *server) run(c *call, op operation) (err error) {
 }
 
 func (c *call) answer(status int, v any) error {
+	switch v := v.(type) {
+	case v1.Written:
+		c.entry.Commit = v.Commit
+	case v1.Merged:
+		c.entry.Commit = v.Commit
+	case v1.Commit:
+		c.entry.Commit = v.ID
+	case v1.OpenCommit:
+		c.entry.Commit = v.ID
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

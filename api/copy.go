@@ -31,7 +31,7 @@ func (s *server) copyFiles(c *call) error {
 		}
 		return c.ok(undone(done))
 	}
-	info, err := c.source(&in, from, to)
+	info, err := c.source(&in, from, to, &opt)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *server) copyFiles(c *call) error {
 }
 
 // source finds the file that is to be copied.
-func (c *call) source(in *v1.Copy, from, to pfs.Ref) (info pfs.Info, err error) {
+func (c *call) source(in *v1.Copy, from, to pfs.Ref, opt *pfs.WriteOptions) (info pfs.Info, err error) {
 	err = c.fs.View(c.Context(), func(v *pfs.View) error {
 		on, err := v.Target(to, pfs.ActWrite, in.Path)
 		if err != nil {
@@ -56,6 +56,7 @@ func (c *call) source(in *v1.Copy, from, to pfs.Ref) (info pfs.Info, err error) 
 		if snap.Repo == on.Repo && snap.Branch == on.Branch && snap.ID == on.ID && in.FromPath == in.Path {
 			return fmt.Errorf("%w: %q would be copied onto itself", pfs.ErrInvalidArgument, in.Path)
 		}
+		opt.Source = snap
 		info, err = snap.Stat(c.Context(), in.FromPath)
 		return err
 	})

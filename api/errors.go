@@ -123,9 +123,11 @@ func wireConflict(c pfs.Conflict) v1.Conflict {
 // fail answers with an error.
 func (s *server) fail(c *call, err error) {
 	if errors.Is(err, context.Canceled) {
+		c.entry.Error, c.entry.Cut = "canceled", true
 		return // there is nobody to tell
 	}
 	status, body := s.describe(c, err)
+	c.entry.Error = body.Code
 	c.answer(status, body) //nolint:errcheck // the client is gone
 }
 

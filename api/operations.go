@@ -216,5 +216,16 @@ var operations = []operation{
 		nil, answer{body: stream{"application/x-ndjson", []any{v1.CheckLine{}}}, statuses: []int{http.StatusOK}}, (*server).check,
 	},
 
+	{
+		"store", "GET audit", "listAudit", "Lists changes of users, keys, grants, settings, branches and tags, newest first; for administrators, and with `repo` for its owner",
+		paged(
+			param{name: "since", about: "only what was done at this time or later", kind: "date-time"},
+			param{name: "until", about: "only what was done at this time or earlier", kind: "date-time"},
+			param{name: "user", about: "only what the user of this name did"},
+			param{name: "repo", about: "only what was done to the repo of this name"},
+		),
+		nil, ok(v1.Page[v1.AuditLine]{}), (*server).listAudit,
+	},
+
 	{"document", "GET openapi.json", openDocument, "This document; needs no signature", nil, nil, ok(document{}), (*server).openapi},
 }

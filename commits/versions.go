@@ -105,6 +105,22 @@ func (v *View) lastLeft(path string, id ID, n uint64) (uint64, error) {
 	return n, err
 }
 
+// Lists reports whether version id of path is one that Versions lists, if it leads to the
+// view. It reads the path's newer states only if versions of it may have been removed.
+func (v *View) Lists(path string, id ID) (bool, error) {
+	edited, err := v.edited(path)
+	if err != nil || !edited {
+		return err == nil, err
+	}
+	x := v.Versions(path)
+	for x.Next() && x.Version().Path == path {
+		if x.Version().Commit == id {
+			return true, nil
+		}
+	}
+	return false, x.Err()
+}
+
 // number returns the N of a commit that leads to the view by first parents.
 func (x *Versions) number(id ID) (uint64, error) {
 	if id == x.view.open && !id.IsZero() {

@@ -45,6 +45,7 @@ func (r *request) copyObject() error {
 	if !replaced && bucket == r.bucket && info.Path == r.key && s.Writable {
 		return errInvalidRequest.with("An object can be copied onto itself only with x-amz-metadata-directive: REPLACE.")
 	}
+	opt.Source = s
 	done, err := r.fs.Copy(r.Context(), info, to, r.key, &attrs, opt)
 	if err != nil {
 		return err

@@ -51,6 +51,14 @@ func (r *request) copyPart(to pfs.Ref, id string, number int) error {
 	if err != nil {
 		return err
 	}
+	// Reading it may have taken long.
+	err = r.fs.View(r.Context(), func(v *pfs.View) error {
+		_, _, _, err := r.copySource(v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	sum := pfs.Checksum{}
 	if want.Algorithm != "" {
 		sum = pfs.Checksum{Algorithm: string(want.Algorithm), Type: checksum.FullObject, Value: sums.Value()}

@@ -22,6 +22,9 @@ func (r *request) crossOrigin() (done bool, err error) {
 	if origin == "" && !preflight {
 		return false, nil
 	}
+	if preflight {
+		r.entry.Operation = namePreflight
+	}
 	method := r.Header.Get("Access-Control-Request-Method")
 	if preflight && (origin == "" || method == "") {
 		return true, errCORSRequest

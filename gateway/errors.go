@@ -185,6 +185,7 @@ func describe(err error) *apiError {
 // fail answers with err.
 func (r *request) fail(err error) {
 	e := describe(err)
+	r.entry.Error = e.code
 	if e.status >= 500 && e.status != http.StatusNotImplemented && e.status != http.StatusInsufficientStorage && r.Context().Err() == nil {
 		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
 	}
@@ -230,7 +231,7 @@ func (r *request) fail(err error) {
 		RequestID string `xml:"RequestId"`
 		// With the region a client that signed for another one tries again.
 		Region string `xml:",omitempty"`
-	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: r.id, Region: region})
+	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: r.entry.ID, Region: region})
 }
 
 // bucketError: whatever a bucket's name does not lead to is no bucket.

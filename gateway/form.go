@@ -24,6 +24,7 @@ func (r *request) isForm() bool {
 // postObject is the upload of an object by a form.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 func (r *request) postObject() error {
+	r.entry.Operation = nameForm
 	form, err := postform.Read(r.Request)
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"bytes"
-	"crypto/rand"
+	"cmp"
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"caret/accesslog"
 	"caret/gateway/sigv2"
 	"caret/gateway/sigv4"
 	"caret/pfs"
@@ -109,7 +110,7 @@ type request struct {
 	*http.Request
 	g           *Gateway
 	w           http.ResponseWriter
-	id          string
+	entry       *accesslog.Entry
 	bucket, key string
 	query       url.Values
 	signed      sigv4.Identity
@@ -127,19 +128,22 @@ func (g *Gateway) level(on level) http.Handler {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, hr *http.Request, on level, bucket, key string) {
-	r := &request{Request: hr, g: g, w: w, id: requestID(), bucket: bucket, key: key}
-	h := w.Header()
-	h.Set("Server", "caret")
-	h.Set("X-Amz-Request-Id", r.id)
+	r := &request{Request: hr, g: g, w: w, entry: accesslog.Of(w, hr), bucket: bucket, key: key}
+	defer r.describe()
+	w.Header().Set("Server", "caret")
 	if err := r.serve(on); err != nil {
 		r.fail(err)
 	}
 }
 
-func requestID() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails, by its documentation
-	return fmt.Sprintf("%X", b[:])
+// describe says in the access log what the request was about.
+func (r *request) describe() {
+	e, h := r.entry, r.w.Header()
+	e.Bucket, e.Object, e.Version = r.bucket, r.key, r.query.Get("versionId")
+	e.Commit = cmp.Or(h.Get("X-Caret-Commit"), h.Get("X-Amz-Version-Id"))
+	if r.fs != nil {
+		e.User = r.fs.Caller().Name
+	}
 }
 
 // serve finds the operation, checks who asks and runs it.
@@ -176,6 +180,7 @@ func (r *request) serve(on level) error {
 	if err != nil {
 		return err
 	}
+	r.entry.Operation = op.nameFor(r)
 	r.need = op.need
 	if want := r.Header.Get("X-Amz-Expected-Bucket-Owner"); want != "" && op.need != 0 {
 		look := r.look
@@ -222,6 +227,8 @@ func (r *request) actAs(accessKey string) {
 	if accessKey != "" {
 		r.who = r.g.opts.Caller(accessKey)
 	}
+	r.who.Via = pfs.Via{Key: accessKey, Address: r.entry.Address, Request: r.entry.ID}
+	r.entry.Key = accessKey
 	r.fs = r.g.sys.As(r.who)
 }
 
@@ -302,7 +309,10 @@ func open(v *pfs.View, ref pfs.Ref, act pfs.Action, key string) (*pfs.Snapshot, 
 // refError is an error about what a bucket's name, or a version id, leads to.
 func refError(err error) error {
 	var version *pfs.VersionError
-	if errors.As(err, &version) {
+	switch {
+	case errors.Is(err, pfs.ErrNoSuchPath):
+		return err
+	case errors.As(err, &version):
 		return versionError(err)
 	}
 	return bucketError(err)

@@ -131,7 +131,7 @@ func (r *request) lastLeft(v *pfs.View, info pfs.Info) (pfs.Info, error) {
 		return info, err
 	}
 	now, err := open(v, ref, pfs.ActRead, r.key)
-	if errors.Is(err, pfs.ErrDenied) {
+	if errors.Is(err, pfs.ErrDenied) || errors.Is(err, pfs.ErrNoSuchPath) {
 		return info, nil // who may read it where it was asked for
 	}
 	if err != nil {

@@ -23,13 +23,15 @@ var (
 	ErrUnknownOutcome = errors.New("outcome of the transaction is unknown")
 	// ErrTooLarge: a transaction or a blob is larger than the store takes.
 	ErrTooLarge = errors.New("too large for one transaction")
-	// ErrFailed: an earlier disk error leaves it unknown what is on disk, so
-	// the store refuses writes until it is opened again.
+	// ErrFailed: the store is broken, and takes no writes until it is opened
+	// again; see Store.Failed.
 	ErrFailed = errors.New("store refuses writes after a disk error")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrNewerFormat: the directory was written by a newer caret.
 	ErrNewerFormat = errors.New("data directory has a newer format")
+	// ErrForeign: the directory has parts of another store.
+	ErrForeign = errors.New("data directory has parts of different stores")
 	// ErrLocked: another process has the directory open.
 	ErrLocked = errors.New("data directory is in use by another process")
 )
@@ -173,4 +175,13 @@ type Store interface {
 	Blobs() Blobs
 	Rows() Rows
 	Close() error
+
+	// Failed is closed when the store is broken: a disk error left it unknown
+	// what is stored, or it can't be written to and could not mend that by itself.
+	// Nothing mends it but to open it again, in another process if need be. Until
+	// it is closed it can be read as far as that goes. A store that is full, or whose
+	// network is down for now, is not broken.
+	Failed() <-chan struct{}
+	// Failure says why Failed is closed, with ErrFailed; nil before.
+	Failure() error
 }

@@ -251,3 +251,46 @@ func TestWriterOwns(t *testing.T) {
 	mustPut(t, root, branch, "put", "3")
 	owner(branch, "put", RootUser)
 }
+
+// TestCopyDecidesAgain: a copy reads its source with the right that there is when it is
+// made.
+func TestCopyDecidesAgain(t *testing.T) {
+	t.Parallel()
+	root, ctx := newFS(t), t.Context()
+	mustRepo(t, root, "r")
+	mustFiles(t, root, Ref{Repo: "r"}, 1, &ACL{Owner: RootUser, Grants: []Grant{{Group: AllUsers, Permission: PermRead}}})
+	ann := mustUser(t, root, "ann", Ref{Repo: "r"})
+	if _, err := ann.CreateRepo(ctx, Repo{Name: "hers"}); err != nil {
+		t.Fatal(err)
+	}
+	copied := func() error {
+		var s *Snapshot
+		var info Info
+		err := ann.View(ctx, func(v *View) (err error) {
+			if s, err = v.Open(Ref{Repo: "r"}, ActRead, "f00000"); err == nil {
+				info, err = s.Stat(ctx, "f00000")
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if root != nil {
+			if err := root.SetFileACL(ctx, Ref{Repo: "r"}, "f00000", []Grant{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = ann.Copy(ctx, info, Ref{Repo: "hers"}, "copy", nil, WriteOptions{Source: s})
+		return err
+	}
+	if err := copied(); !errors.Is(err, ErrDenied) {
+		t.Errorf("a copy of what was taken away meanwhile: %v", err)
+	}
+	if err := root.SetFileACL(ctx, Ref{Repo: "r"}, "f00000", []Grant{{Group: AllUsers, Permission: PermRead}}); err != nil {
+		t.Fatal(err)
+	}
+	root = nil
+	if err := copied(); err != nil {
+		t.Errorf("a copy: %v", err)
+	}
+}

@@ -35,7 +35,7 @@ func (fs *FS) batch(ctx context.Context, to Ref, opt WriteOptions, more func(*ch
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs) // the last writer wins, as with puts
 		spec.Policy.Unmoved = opt.IfHead != ""
-		spec.Wrote = wroteFiles(opt.ACL)
+		spec.Wrote = fs.sys.wroteFiles(opt.ACL, v.who)
 		more(&spec, s)
 		if b.writer, err = v.writer(s, opt.ACL); err != nil {
 			return err
@@ -89,7 +89,7 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs)
 		spec.Policy.Unmoved = opt.IfHead != ""
-		spec.Wrote = wroteFiles(opt.ACL) // also so that none keeps the ACL of what was staged there
+		spec.Wrote = fs.sys.wroteFiles(opt.ACL, v.who) // also so that none keeps the ACL of what was staged there
 		if writer, err = v.writer(s, opt.ACL); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 	for {
 		var page ListPage
 		err := fs.View(ctx, func(v *View) (err error) {
-			s, err := v.again(src, ActList)
+			s, err := v.again(src, ActList, "")
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"caret/commits"
 	"caret/objstore"
@@ -54,21 +55,23 @@ func (fs *FS) deleteBranch(ctx context.Context, repo, name string, opt BranchDel
 			return gone, err
 		}
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (AuditLine, error) {
 		s, what, err := c.branchRemoval(repo, name, opt.Empty)
 		if err == nil && empty != nil {
 			err = c.stillEmpty(s, empty)
 		}
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		gone = what
+		line := inRepo("deleteBranch", s.Row, name)
+		line.Before = strings.TrimPrefix(nameOf(s.ID)+", "+gone.tell(), ", ")
 		by := c.mover()
 		err = catalog.DropBranch(c.tx, s.Row, name, by)
 		if err == nil && gone.Repo {
 			err = catalog.DropRepo(c.tx, s.Row, by.Time)
 		}
-		return err
+		return line, err
 	})
 	return gone, err
 }

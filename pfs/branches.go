@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"caret/commits"
 	"caret/commits/revision"
@@ -41,13 +42,20 @@ func (fs *FS) CreateBranch(ctx context.Context, repo, name string, opt BranchOpt
 		_, err := commits.ReadLineage(tx, n.lineage)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) (AuditLine, error) {
 		r, row, err := c.makeBranch(repo, name, n, &opt)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		b, err = row.Describe(c.tx, r, row.Name)
-		return err
+		line := inRepo("createBranch", r, row.Name)
+		if line.After = nameOf(b.Head); r.ID == n.id {
+			line.Action, line.After = "createRepo", tellRepo(r.Repo)
+		}
+		if opt.ACL != nil {
+			line.After = strings.TrimPrefix(line.After+"; "+tellACL(*opt.ACL), "; ")
+		}
+		return line, err
 	})
 	return b, err
 }
@@ -260,16 +268,18 @@ func (fs *FS) ResetBranch(ctx context.Context, repo, name string, to Ref, opt Wr
 		_, err := commits.ReadLineage(tx, lineage)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), happened, func(c *change) (AuditLine, error) {
 		s, at, err := c.resetting(repo, name, to, &opt)
 		if err != nil {
-			return err
+			return AuditLine{}, err
 		}
+		line := inRepo("resetBranch", s.Row, name)
+		line.Before, line.After = nameOf(s.ID), nameOf(at.ID)
 		row, err := catalog.MoveBranch(c.tx, s.Row, name, lineage, at.Pos, "reset", c.mover())
 		if err == nil {
 			done.Branch, err = row.Describe(c.tx, s.Row, name)
 		}
-		return err
+		return line, err
 	})
 	return done, err
 }
@@ -320,21 +330,25 @@ func (v *View) left(s, at *Snapshot, done *Reset) error {
 // ProtectBranch makes a branch refuse writes, resets and its deletion with
 // ErrDenied, or take them again.
 func (fs *FS) ProtectBranch(ctx context.Context, repo, name string, protected bool) (b Branch, err error) {
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
 		if err != nil {
-			return err
+			return line, err
 		}
 		row, err := catalog.ReadBranch(c.tx, s.Row, name)
 		if err != nil {
-			return err
+			return line, err
+		}
+		if row.Protected != protected {
+			line = inRepo("protectBranch", s.Row, name)
+			line.Before, line.After = tellProtected(row.Protected), tellProtected(protected)
 		}
 		row.Protected = protected
 		if err := catalog.SetBranch(c.tx, s.Row, name, row); err != nil {
-			return err
+			return line, err
 		}
 		b, err = row.Describe(c.tx, s.Row, name)
-		return err
+		return line, err
 	})
 	return b, err
 }
@@ -346,22 +360,26 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, e
 	if err := errors.Join(revision.CheckName(repo), revision.CheckName(name)); err != nil {
 		return Branch{}, err
 	}
-	err = fs.update(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (line AuditLine, err error) {
+		with := ""
 		r, err := catalog.ReadRepo(c.tx, repo)
 		if errors.Is(err, ErrNoSuchRepo) && c.who.Unlimited() { // whose the deleted one was is not looked up for others
 			r, err = catalog.RestoreRepo(c.tx, repo)
+			with = ", and the repo"
 		}
 		if err == nil {
 			err = c.administers(r)
 		}
 		if err != nil {
-			return err
+			return line, err
 		}
 		row, err := catalog.RestoreBranch(c.tx, r, name, c.mover())
 		if err == nil {
 			b, err = row.Describe(c.tx, r, name)
 		}
-		return err
+		line = inRepo("restoreBranch", r, name)
+		line.After = strings.TrimPrefix(nameOf(b.Head)+with, ", ")
+		return line, err
 	})
 	return b, err
 }

@@ -102,7 +102,7 @@ type place struct {
 // view runs fn in a view, as long as the caller may check.
 func (k *check) view(fn func(*View) error) error {
 	return k.fs.View(k.ctx, func(v *View) error {
-		if err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Verify}); err != nil {
+		if _, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Verify}); err != nil {
 			return err
 		}
 		return fn(v)

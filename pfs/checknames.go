@@ -10,6 +10,7 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/pfs/audit"
 	"caret/pfs/catalog"
 	"caret/pfs/rows"
 	"caret/pfs/upload"
@@ -346,6 +347,12 @@ func (k *check) parts(x line, u upload.Upload) error {
 
 // otherRows checks that the rows can be read that the check does not use.
 func (k *check) otherRows() error {
+	for _, kind := range []byte{rows.Audit, rows.AuditIndex} {
+		err := k.eachRow([]byte{kind}, noRepo, func(v *View, row objstore.Row) error { return audit.Check(v.tx, row) })
+		if err != nil {
+			return err
+		}
+	}
 	for _, kind := range []byte{rows.Settings, rows.CORS, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Leftover} {
 		err := k.eachRow([]byte{kind}, noRepo, func(_ *View, row objstore.Row) error {
 			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping || kind == rows.Leftover) {

@@ -138,7 +138,9 @@ func (d *deleting) do(c *change, id CommitID, opt *WriteOptions) (done Deleted, 
 		return done, err
 	}
 	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message}
-	done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
+	if done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec); err == nil {
+		err = now.auditRemoved(c, items)
+	}
 	return done, err
 }
 

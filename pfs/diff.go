@@ -91,11 +91,11 @@ func (fs *FS) compare(ctx context.Context, a, b *Snapshot, paths []string, fn fu
 	for page := range slices.Chunk(paths, diffPage) {
 		var list []Difference
 		err := fs.View(ctx, func(v *View) error {
-			before, err := v.again(a, ActList)
+			before, err := v.again(a, ActList, "")
 			if err != nil {
 				return err
 			}
-			behind, err := v.again(b, ActList)
+			behind, err := v.again(b, ActList, "")
 			if err != nil {
 				return err
 			}
@@ -126,13 +126,38 @@ func comparePage(tx objstore.Reader, a, b *Snapshot, paths []string) ([]Differen
 	if err != nil {
 		return nil, err
 	}
+	was, err := a.shown(tx, true)
+	if err != nil {
+		return nil, err
+	}
+	is, err := b.shown(tx, true)
+	if err != nil {
+		return nil, err
+	}
 	var list []Difference
 	for i, path := range paths {
-		if !commits.SameFile(before[i], behind[i]) { // else it was changed, and changed back
+		shown, err := bothShown(path, was, before[i], is, behind[i])
+		if err != nil {
+			return nil, err
+		}
+		if shown && !commits.SameFile(before[i], behind[i]) { // else it was changed, and changed back
 			list = append(list, Difference{path, fileInfo(path, before[i]), fileInfo(path, behind[i])})
 		}
 	}
 	return list, nil
+}
+
+// bothShown says whether the two states of path, nil being no file, are shown.
+func bothShown(path string, was *present, old *commits.State, is *present, now *commits.State) (bool, error) {
+	shown := true
+	var err error
+	if old != nil {
+		shown, err = was.has(path, old.Commit)
+	}
+	if now != nil && shown && err == nil {
+		shown, err = is.has(path, now.Commit)
+	}
+	return shown, err
 }
 
 // files are the files at paths, nil where there is none.

@@ -57,6 +57,15 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 		if err != nil || from.N == 0 {
 			return err
 		}
+		if opt.Path != "" {
+			shown, err := s.shown(tx, true)
+			if err != nil {
+				return err
+			}
+			if there, err := shown.hasAny(opt.Path); err != nil || !there {
+				return err
+			}
+		}
 		return s.sys.eachCommit(tx, from, opt.Path, func(c commits.Commit) (bool, error) {
 			if err := ctx.Err(); err != nil || c.Time.Before(opt.Since) {
 				return false, err
@@ -127,7 +136,7 @@ func (s *Snapshot) olderThan(tx objstore.Reader, id commits.ID) (commits.Pos, er
 // Ancestor is the snapshot of a commit that leads to s by first parents, as it
 // is reached through the same branch. ErrNoSuchCommit if it does not.
 func (s *Snapshot) Ancestor(ctx context.Context, id CommitID) (*Snapshot, error) {
-	then := &Snapshot{sys: s.sys, v: s.v}
+	then := &Snapshot{sys: s.sys, v: s.v, sight: s.sight}
 	err := s.read(ctx, func(tx objstore.Reader) error {
 		if _, err := s.olderThan(tx, id); err != nil {
 			return err
@@ -158,9 +167,16 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 		if err != nil {
 			return err
 		}
+		shown, err := s.shown(tx, true)
+		if err != nil {
+			return err
+		}
 		return v.History(path, func(st commits.State) (bool, error) {
-			list = append(list, Info{Path: path, State: st})
-			return limit == 0 || len(list) < limit, nil
+			there, err := shown.has(path, st.Commit)
+			if there {
+				list = append(list, Info{Path: path, State: st})
+			}
+			return limit == 0 || len(list) < limit, err
 		})
 	})
 	return list, err
@@ -171,18 +187,25 @@ func (s *Snapshot) History(ctx context.Context, path string, limit int) ([]Info,
 func (fs *FS) Changes(ctx context.Context, ref Ref, after string, limit int) (list []Info, err error) {
 	err = fs.View(ctx, func(v *View) error {
 		list = nil
-		add := func(ch commits.Change) (bool, error) {
-			list = append(list, ch)
-			return limit == 0 || len(list) < limit, nil
-		}
 		s, err := v.Open(ref, ActList, "")
-		if err == nil && s.Open {
+		if err != nil {
+			return err
+		}
+		shown, err := s.shown(v.tx, true)
+		if err != nil {
+			return err
+		}
+		add := func(ch commits.Change) (bool, error) {
+			there, err := shown.has(ch.Path, ch.Commit)
+			if there {
+				list = append(list, ch)
+			}
+			return limit == 0 || len(list) < limit, err
+		}
+		if s.Open {
 			return commits.Staged(v.tx, s.ID, after, add)
 		}
-		if err == nil {
-			err = s.Finished()
-		}
-		if err != nil {
+		if err := s.Finished(); err != nil {
 			return err
 		}
 		c, err := commits.Read(v.tx, s.Pos)

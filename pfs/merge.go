@@ -202,7 +202,7 @@ func (m *merging) goOn(c *change) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.again(m.theirs, ActOwn); err != nil {
+	if _, err := c.again(m.theirs, ActOwn, ""); err != nil {
 		return err
 	}
 	merged, err := commits.MergedSince(c.tx, ours.Lineage, m.ours.N)
@@ -373,7 +373,12 @@ func (m *merging) count(p commits.MergedPath, ch *commits.Change) error {
 func (m *merging) forward(c *change, lineage commits.LineageID) error {
 	m.done.Commit = m.theirs.ID
 	_, err := catalog.MoveBranch(c.tx, m.ours.Row, m.ours.Branch, lineage, m.theirs.Pos, "merge", c.mover())
-	return err
+	if err != nil {
+		return err
+	}
+	line := inRepo("merge", m.ours.Row, m.ours.Branch) // no commit says so
+	line.Before, line.After = nameOf(m.ours.ID), nameOf(m.theirs.ID)
+	return c.audit(line)
 }
 
 // commit makes the merge commit.

@@ -37,6 +37,7 @@
 //	access     [FS.ChangeSettings] [FS.SetFileACL]
 //	           [FS.CreateUser] [FS.User] [FS.Users] [FS.DeleteUser]
 //	           [FS.CreateKey] [FS.Key] [FS.Keys] [FS.DeleteKey]
+//	trail      [FS.Audit]: of all that is under names and access, by time
 //	damage     [FS.Check]: of all that is stored, by administrators
 //
 // Conditions (the branch's head, a file's hash) are decided in the transaction
@@ -55,6 +56,7 @@ import (
 	"caret/objstore"
 	"caret/objstore/content"
 	"caret/pfs/access"
+	"caret/pfs/audit"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
 	"caret/pfs/upload"
@@ -129,6 +131,10 @@ type (
 	User = access.User
 	// Key is what requests are signed with.
 	Key = access.Key
+	// Via says how a caller's request came.
+	Via = access.Via
+	// AuditLine is a line of the trail of changes.
+	AuditLine = audit.Line
 )
 
 // Actions that a snapshot is opened for.

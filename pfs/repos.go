@@ -22,7 +22,7 @@ func (s *System) newLineage(ctx context.Context) (commits.LineageID, error) {
 
 // mover is the caller as one who moves branches.
 func (v *View) mover() catalog.Mover {
-	return catalog.Mover{Name: v.who.Name, Time: v.sys.now().UTC()}
+	return catalog.Mover{Name: v.who.Name, Time: v.moment()}
 }
 
 // repoNumbers are what a new repo needs.
@@ -58,20 +58,23 @@ func (fs *FS) CreateRepo(ctx context.Context, r Repo) (Repo, error) {
 		return Repo{}, err
 	}
 	r.Created = fs.sys.timestamp()
-	err = fs.update(ctx, objstore.Subject(r.Name), wasCreated(r.Name, n.id), func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(r.Name), wasCreated(r.Name, n.id), func(c *change) (AuditLine, error) {
 		if err := c.mayCreate(); err != nil {
-			return err
+			return AuditLine{}, err
 		}
 		r.Owner = cmp.Or(r.Owner, c.who.ID)
-		_, err := c.createRepo(r, n)
-		return err
+		row, err := c.createRepo(r, n)
+		line := inRepo("createRepo", row, "")
+		line.After = tellRepo(r)
+		return line, err
 	})
 	return r, err
 }
 
 // mayCreate says with ErrDenied why the caller may not make repos.
 func (v *View) mayCreate() error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.CreateRepo})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.CreateRepo})
+	return err
 }
 
 // createRepo makes a repo with its default branch.
@@ -135,23 +138,28 @@ type RepoUpdate struct {
 // ErrNoSuchBranch if the new default branch is not there.
 func (fs *FS) UpdateRepo(ctx context.Context, name string, u RepoUpdate) (Repo, error) {
 	var r catalog.RepoRow
-	err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) (err error) {
+	err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (line AuditLine, err error) {
 		if r, err = c.managed(name); err != nil {
-			return err
+			return line, err
 		}
+		was := tellRepo(r.Repo)
 		if u.Description != nil {
 			if err := checkText("description", *u.Description); err != nil {
-				return err
+				return line, err
 			}
 			r.Description = *u.Description
 		}
 		if u.DefaultBranch != nil {
 			if _, err := catalog.ReadBranch(c.tx, r, *u.DefaultBranch); err != nil {
-				return err
+				return line, err
 			}
 			r.DefaultBranch = *u.DefaultBranch
 		}
-		return catalog.SetRepo(c.tx, r)
+		if is := tellRepo(r.Repo); is != was {
+			line = inRepo("updateRepo", r, "")
+			line.Before, line.After = was, is
+		}
+		return line, catalog.SetRepo(c.tx, r)
 	})
 	return r.Repo, err
 }
@@ -193,9 +201,11 @@ func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (R
 	gone = Removal{}
 	for !gone.Repo {
 		var step Removal
-		err := fs.update(ctx, objstore.Subject(name), nil, func(c *change) (err error) {
+		err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (line AuditLine, err error) {
 			step, err = c.dropSome(r, opt.Force)
-			return err
+			line = inRepo("deleteRepo", r, "")
+			line.Before = step.tell()
+			return line, err
 		})
 		if err != nil && gone.Count > 0 {
 			err = fmt.Errorf("%d branches of repo %s are deleted, and can be restored; the others are not: %w", gone.Count, name, err)

@@ -3,9 +3,12 @@ package pfs
 import (
 	"context"
 	"crypto/cipher"
+	"strings"
+	"time"
 
 	"caret/objstore"
 	"caret/pfs/access"
+	"caret/pfs/audit"
 )
 
 // CheckSealed counts the users' keys in a store whose secrets sealer opens, and lists
@@ -24,13 +27,19 @@ func CheckSealed(ctx context.Context, store objstore.Store, sealer cipher.AEAD) 
 	return opens, shut, err
 }
 
-// RemoveKeys removes users' keys from a store that is not open as a System.
-func RemoveKeys(ctx context.Context, store objstore.Store, names []string) error {
+// RemoveKeys removes users' keys from a store that is not open as a System. It is the
+// server itself that does so, now, as the trail of changes says.
+func RemoveKeys(ctx context.Context, store objstore.Store, names []string, now time.Time) error {
 	for len(names) > 0 {
 		left := names
 		err := store.Rows().Update(ctx, "", func(tx objstore.Writer) (err error) {
-			left, err = access.DeleteKeys(tx, names)
-			return err
+			if left, err = access.DeleteKeys(tx, names); err != nil {
+				return err
+			}
+			gone := names[:len(names)-len(left)]
+			return audit.Write(tx, now, AuditLine{
+				Action: "deleteKey", Name: gone[0], More: len(gone) - 1, Before: "secrets that cannot be opened, of keys " + strings.Join(gone, " "),
+			})
 		})
 		if err != nil {
 			return err

@@ -9,67 +9,76 @@ import (
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
-// act with it. ErrReadOnly if to is history.
+// act with it. ErrReadOnly if to is history. A protected branch takes what gives
+// nobody more than before, and ErrDenied is what it answers to anything else.
 func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(*Settings) error) error {
-	return fs.update(ctx, about(to), nil, func(c *change) error {
+	return fs.record(ctx, about(to), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.target(to, act, "", &WriteOptions{})
 		if err != nil {
-			return err
+			return line, err
 		}
 		if s.Open {
-			return fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
-		}
-		if s.Protected {
-			return unprotectFirst(s.Branch, s.Repo)
+			return line, fmt.Errorf("%w: settings are those of branch %s", ErrReadOnly, s.Branch)
 		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
-			return err
+			return line, err
 		}
-		settings, err := set.Edit(c.tx)
-		if err == nil {
-			err = edit(settings)
+		if err := set.ReadCORS(c.tx); err != nil {
+			return line, err
 		}
-		if err != nil {
-			return err
+		was := set.Settings
+		if err := edit(set.Edit()); err != nil {
+			return line, err
 		}
-		return set.Write(c.tx)
+		if s.Protected && !set.Within(&was) {
+			return line, unprotectFirst(s.Branch, s.Repo)
+		}
+		return tellSettings(s, &was, &set.Settings), set.Write(c.tx)
 	})
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may
-// change it.
+// change it: on a protected branch one that gives nobody more than before.
 func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Grant) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return fs.update(ctx, about(ref), nil, func(c *change) error {
+	return fs.record(ctx, about(ref), nil, func(c *change) (line AuditLine, err error) {
 		s, err := c.Open(ref, ActWriteACP, path)
 		if err != nil {
-			return err
+			return line, err
 		}
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		if at, err := c.resolve(branch); err != nil {
-			return err
-		} else if err := at.CheckWritable(c.tx); err != nil {
-			return err
-		} else if at.Protected {
-			return unprotectFirst(at.Branch, at.Repo)
+		at, err := c.resolve(branch)
+		if err != nil {
+			return line, err
+		}
+		if err := at.CheckWritable(c.tx); err != nil {
+			return line, err
 		}
 		info, err := s.stat(c.tx, path)
 		if err != nil {
-			return err
+			return line, err
 		}
 		set, err := access.ReadSettings(c.tx, &s.Snapshot)
 		if err != nil {
-			return err
+			return line, err
 		}
 		old, err := set.FileACL(c.tx, path, s.lookup)
 		if err != nil {
-			return err
+			return line, err
 		}
-		return set.SetFileACL(c.tx, path, info.Commit, &ACL{Owner: old.Owner, Grants: grants})
+		a := &ACL{Owner: old.Owner, Grants: grants}
+		if at.Protected && !a.Within(&old) {
+			return line, unprotectFirst(at.Branch, at.Repo)
+		}
+		if was, is := tellACL(old), tellACL(*a); was != is {
+			line = inRepo("setFileACL", s.Row, s.Governing())
+			line.Path, line.Before, line.After = path, was, "version "+info.Commit.String()+", "+is
+		}
+		return line, set.SetFileACL(c.tx, path, info.Commit, a)
 	})
 }

@@ -22,9 +22,11 @@ import (
 // its own: what it holds is the same, and that it may be read was decided.
 type Snapshot struct {
 	catalog.Snapshot
-	sys  *System
-	v    *View
-	last struct { // what was looked up last: to decide about a file, and then to read it
+	sys *System
+	v   *View
+	// sight is how much of it is shown to whom it was opened for; see present.
+	sight access.Sight
+	last  struct { // what was looked up last: to decide about a file, and then to read it
 		path  string
 		found bool
 		state commits.State
@@ -72,7 +74,7 @@ func (s *Snapshot) Stat(ctx context.Context, path string) (Info, error) {
 	}
 	var info Info
 	err := s.read(ctx, func(tx objstore.Reader) (err error) {
-		if info, err = s.stat(tx, path); !errors.Is(err, ErrNoSuchPath) {
+		if info, err = s.stat(tx, path); !errors.Is(err, ErrNoSuchPath) || s.sight == access.Present {
 			return err
 		}
 		last, lookErr := s.newest(tx, path)
@@ -241,12 +243,16 @@ func (s *Snapshot) List(ctx context.Context, opt ListOptions) (ListPage, error) 
 		if err != nil {
 			return err
 		}
-		return page.fill(ctx, v.WalkHint(opt.Prefix, opt.Limit+1), opt)
+		shown, err := s.shown(tx, false)
+		if err != nil {
+			return err
+		}
+		return page.fill(ctx, v.WalkHint(opt.Prefix, opt.Limit+1), shown, opt)
 	})
 	return page, err
 }
 
-func (p *ListPage) fill(ctx context.Context, w *commits.Walker, opt ListOptions) error {
+func (p *ListPage) fill(ctx context.Context, w *commits.Walker, shown *present, opt ListOptions) error {
 	if opt.After >= opt.Prefix && opt.After != "" {
 		if cp := commonPrefix(opt.After, opt); cp != "" {
 			seekPast(w, cp)
@@ -257,6 +263,11 @@ func (p *ListPage) fill(ctx context.Context, w *commits.Walker, opt ListOptions)
 	for w.Next() {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if ok, err := shown.hasState(w); err != nil {
+			return err
+		} else if !ok {
+			continue
 		}
 		if len(p.Items) == opt.Limit {
 			p.Truncated = true

@@ -16,23 +16,25 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (t Tag, 
 	if err := revision.CheckName(name); err != nil {
 		return Tag{}, err
 	}
-	err = fs.update(ctx, objstore.Subject(repo), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo), nil, func(c *change) (line AuditLine, err error) {
 		r, err := c.managed(repo)
 		if err != nil {
-			return err
+			return line, err
 		}
 		if at.Repo != repo {
-			return fmt.Errorf("%w: a tag of %s cannot name a commit of %s", ErrInvalidArgument, repo, at.Repo)
+			return line, fmt.Errorf("%w: a tag of %s cannot name a commit of %s", ErrInvalidArgument, repo, at.Repo)
 		}
 		s, err := catalog.ResolveIn(c.tx, r, at)
 		if err == nil {
 			err = s.Finished()
 		}
 		if err != nil {
-			return err
+			return line, err
 		}
 		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: c.sys.timestamp()}
-		return catalog.CreateTag(c.tx, r, name, s.Pos, t.Created)
+		line = inRepo("createTag", r, name)
+		line.Time, line.After = t.Created, nameOf(t.Commit)
+		return line, catalog.CreateTag(c.tx, r, name, s.Pos, t.Created)
 	})
 	return t, err
 }
@@ -85,11 +87,13 @@ func (fs *FS) DeleteTag(ctx context.Context, repo, name string, dryRun bool) (t 
 		err = fs.View(ctx, find)
 		return t, err
 	}
-	err = fs.update(ctx, objstore.Subject(repo), nil, func(c *change) error {
+	err = fs.record(ctx, objstore.Subject(repo), nil, func(c *change) (line AuditLine, err error) {
 		if err := find(c.View); err != nil {
-			return err
+			return line, err
 		}
-		return catalog.DeleteTag(c.tx, r, name)
+		line = inRepo("deleteTag", r, name)
+		line.Before = nameOf(t.Commit)
+		return line, catalog.DeleteTag(c.tx, r, name)
 	})
 	return t, err
 }

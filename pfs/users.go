@@ -10,7 +10,8 @@ import (
 // manages says with ErrDenied that the caller may not manage users, or the keys
 // of one.
 func (v *View) manages(act Action, user string) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, User: user})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: act, User: user})
+	return err
 }
 
 // CreateUser makes a user; its ID is made up. ErrUserExists, ErrInvalidName.
@@ -26,11 +27,11 @@ func (fs *FS) CreateUser(ctx context.Context, u User) (User, error) {
 		_, err := access.ReadUserByID(tx, u.ID)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, "", happened, func(c *change) error {
+	err = fs.record(ctx, "", happened, func(c *change) (AuditLine, error) {
 		if err := c.manages(access.ManageUsers, ""); err != nil {
-			return err
+			return AuditLine{}, err
 		}
-		return access.CreateUser(c.tx, u)
+		return AuditLine{Time: u.Created, Action: "createUser", Name: u.Name, After: tellUser(u)}, access.CreateUser(c.tx, u)
 	})
 	return u, err
 }
@@ -90,11 +91,15 @@ func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys in
 	for rest := list; ; {
 		step := rest[:min(len(rest), keyStep)]
 		rest = rest[len(step):]
-		err := fs.update(ctx, "", nil, func(c *change) error {
-			if err := c.manages(access.ManageUsers, ""); err != nil {
-				return err
+		err := fs.record(ctx, "", nil, func(c *change) (AuditLine, error) {
+			line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
+			for _, k := range step {
+				line.Before += ", key " + k.AccessKey
 			}
-			return access.DeleteUser(c.tx, u, step, len(rest) == 0)
+			if err := c.manages(access.ManageUsers, ""); err != nil {
+				return line, err
+			}
+			return line, access.DeleteUser(c.tx, u, step, len(rest) == 0)
 		})
 		if err != nil || len(rest) == 0 {
 			return len(list), err
@@ -126,16 +131,16 @@ func (fs *FS) CreateKey(ctx context.Context, k Key) (Key, error) {
 		_, err := access.ReadKey(tx, k.AccessKey)
 		return err == nil, nil
 	}
-	err = fs.update(ctx, "", happened, func(c *change) error {
+	err = fs.record(ctx, "", happened, func(c *change) (line AuditLine, err error) {
 		if err := c.manages(access.ManageKeys, k.User); err != nil {
-			return err
+			return line, err
 		}
 		if k.Repo != "" {
 			if _, err := c.managed(k.Repo); err != nil {
-				return err
+				return line, err
 			}
 		}
-		return access.CreateKey(c.tx, k, sealed)
+		return AuditLine{Time: k.Created, Action: "createKey", Name: k.AccessKey, After: tellKey(k)}, access.CreateKey(c.tx, k, sealed)
 	})
 	return k, err
 }
@@ -182,11 +187,11 @@ func (fs *FS) DeleteKey(ctx context.Context, accessKey string, dryRun bool) (k K
 	if dryRun {
 		return fs.Key(ctx, accessKey)
 	}
-	err = fs.update(ctx, "", nil, func(c *change) (err error) {
+	err = fs.record(ctx, "", nil, func(c *change) (line AuditLine, err error) {
 		if k, err = c.ownKey(accessKey); err != nil {
-			return err
+			return line, err
 		}
-		return access.DeleteKey(c.tx, accessKey)
+		return AuditLine{Action: "deleteKey", Name: accessKey, Before: tellKey(k)}, access.DeleteKey(c.tx, accessKey)
 	})
 	return k, err
 }

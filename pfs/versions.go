@@ -47,13 +47,17 @@ func (s *Snapshot) Versions(ctx context.Context, opt VersionsOptions) (VersionsP
 		if err != nil {
 			return err
 		}
+		shown, err := s.shown(tx, true)
+		if err != nil {
+			return err
+		}
 		x := v.VersionsHint(opt.Prefix, opt.Limit+1)
-		return page.fill(ctx, x, opt)
+		return page.fill(ctx, x, shown, opt)
 	})
 	return page, err
 }
 
-func (p *VersionsPage) fill(ctx context.Context, x *commits.Versions, opt VersionsOptions) error {
+func (p *VersionsPage) fill(ctx context.Context, x *commits.Versions, shown *present, opt VersionsOptions) error {
 	list := ListOptions{Prefix: opt.Prefix, Delimiter: opt.Delimiter}
 	if opt.After >= opt.Prefix && opt.After != "" {
 		switch cp := commonPrefix(opt.After, list); {
@@ -72,6 +76,11 @@ func (p *VersionsPage) fill(ctx context.Context, x *commits.Versions, opt Versio
 	for x.Next() {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if ok, err := shown.has(x.Version().Path, x.Version().Commit); err != nil {
+			return err
+		} else if !ok {
+			continue
 		}
 		if len(p.Items) == opt.Limit {
 			last := p.Items[len(p.Items)-1]

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"caret/commits"
@@ -17,8 +19,9 @@ import (
 
 // FS is the versioned file system as one caller sees it.
 type FS struct {
-	sys *System
-	who Caller
+	sys  *System
+	who  Caller
+	last atomic.Pointer[Caller] // as a transaction found who it is
 }
 
 // View is a transaction that reads: what a caller sees of the store at one
@@ -28,6 +31,15 @@ type View struct {
 	ctx context.Context
 	tx  objstore.Reader // nil once it has ended
 	who Caller          // as its key says in this transaction
+	at  time.Time       // see moment
+}
+
+// moment is when what the transaction does is done, the same for all of it.
+func (v *View) moment() time.Time {
+	if v.at.IsZero() {
+		v.at = v.sys.now().UTC()
+	}
+	return v.at
 }
 
 // View runs fn in a transaction that reads. fn must not wait for anybody, such
@@ -45,7 +57,19 @@ func (fs *FS) View(ctx context.Context, fn func(*View) error) error {
 
 func (fs *FS) begin(ctx context.Context, tx objstore.Reader) (*View, error) {
 	who, err := fs.who.Current(tx)
+	if last := fs.last.Load(); err == nil && (last == nil || *last != who) {
+		fs.last.Store(&who)
+	}
 	return &View{sys: fs.sys, ctx: ctx, tx: tx, who: who}, err
+}
+
+// Caller is who the verbs are for, as the last transaction found: before the first one
+// of a Holder no more is known than its key.
+func (fs *FS) Caller() Caller {
+	if who := fs.last.Load(); who != nil {
+		return *who
+	}
+	return fs.who
 }
 
 // change is a transaction that writes, for a caller.
@@ -102,12 +126,17 @@ func (v *View) Caller() Caller { return v.who }
 
 // decide says with ErrDenied why the caller may not do something with s.
 func (v *View) decide(s *Snapshot, act Action, path string) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup})
+	sight, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: act, At: &s.Snapshot, Path: path, File: s.lookup, Present: s.present})
+	if err == nil && (act == ActRead || act == ActList || act == ActReadACP || act == ActWriteACP) {
+		s.sight = sight
+	}
+	return err
 }
 
 // administers says with ErrDenied that the caller may not administer a repo.
 func (v *View) administers(repo catalog.RepoRow) error {
-	return access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Administer, At: &catalog.Snapshot{Row: repo}})
+	return err
 }
 
 // managed reads a repo that the caller must be allowed to administer.
@@ -131,11 +160,12 @@ func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
 }
 
 // again is a snapshot that an earlier view opened, if the caller may still do
-// that with it: its branch may be gone by now, or not lead to it any more.
-func (v *View) again(s *Snapshot, act Action) (*Snapshot, error) {
+// that with it, or with the file at path there: its branch may be gone by now, or not
+// lead to it any more.
+func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	now := v.snapshot(&s.Snapshot)
 	now.Writable = now.Open
-	return now, v.decide(now, act, "")
+	return now, v.decide(now, act, path)
 }
 
 // resolve finds what ref means. That an expression leads beyond the first

@@ -65,7 +65,7 @@ func (fs *FS) Watch(ctx context.Context, ref Ref, opt WatchOptions) (*Watch, err
 		if w.at, err = commits.Find(v.tx, opt.After); err != nil {
 			return err
 		}
-		_, _, err = w.head(v)
+		_, _, _, err = w.head(v)
 		return err
 	})
 	if err != nil {
@@ -110,17 +110,28 @@ func (w *Watch) Next(ctx context.Context, idle <-chan time.Time) ([]Commit, erro
 func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) {
 	err = w.view(ctx, func(v *View) error {
 		list, more = nil, false
-		lineage, head, err := w.head(v)
+		lineage, head, s, err := w.head(v)
 		if err != nil || head.ID == w.seen {
 			return err
 		}
 		tx := v.tx
+		shown, err := s.shown(tx, true)
+		if err != nil {
+			return err
+		}
+		there, err := shown.hasAny(w.path)
+		if err != nil {
+			return err
+		}
 		to := commits.Pos{Lineage: lineage, N: min(head.N, w.at.N+watchPage)}
 		err = commits.Log(tx, to, func(c Commit) (bool, error) {
 			if c.Pos.N <= w.at.N {
 				return false, nil
 			}
 			if w.path != "" {
+				if !there {
+					return true, nil
+				}
 				if touched, err := commits.Touches(tx, c, w.path); err != nil || !touched {
 					return true, err
 				}
@@ -145,29 +156,29 @@ func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) 
 	return list, more, nil
 }
 
-// head finds the branch and its newest commit, to which the one that was
-// seen last must lead, if the caller may still list it.
-func (w *Watch) head(v *View) (commits.LineageID, commits.Head, error) {
+// head finds the branch, as a snapshot that was decided about, and its newest commit,
+// to which the one that was seen last must lead, if the caller may still list it.
+func (w *Watch) head(v *View) (commits.LineageID, commits.Head, *Snapshot, error) {
 	row, err := catalog.ReadBranch(v.tx, w.repo, w.name)
 	if err == nil && row.Home() != w.home {
 		err = fmt.Errorf("%w: %s in repo %s was deleted; there is another one of that name", ErrNoSuchBranch, w.name, w.repo.Name)
 	}
 	if err != nil {
-		return 0, commits.Head{}, err
+		return 0, commits.Head{}, nil, err
 	}
+	s := v.snapshot(&catalog.Snapshot{Repo: w.repo.Name, Row: w.repo, Branch: w.name, Lineage: row.Lineage, Home: w.home, Writable: true})
 	head, err := commits.ReadHead(v.tx, row.Lineage)
 	if err == nil {
-		at := catalog.Snapshot{Repo: w.repo.Name, Row: w.repo, Branch: w.name, Lineage: row.Lineage, Home: w.home, Writable: true}
-		err = v.decide(v.snapshot(&at), ActList, "")
+		err = v.decide(s, ActList, "")
 	}
 	if err != nil || w.at.N == 0 || head.ID == w.seen {
-		return row.Lineage, head, err
+		return row.Lineage, head, s, err
 	}
 	same, err := commits.Owner(v.tx, commits.Pos{Lineage: row.Lineage, N: min(w.at.N, head.N)})
 	if err == nil && same != w.at {
 		err = fmt.Errorf("%w: %s on branch %s; the branch was reset, or the commit is of another one", ErrDiverged, w.seen, w.name)
 	}
-	return row.Lineage, head, err
+	return row.Lineage, head, s, err
 }
 
 // view reads until EndWatches.

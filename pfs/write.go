@@ -27,6 +27,9 @@ type WriteOptions struct {
 	// owns the branch nor is an administrator owns what it writes, and otherwise
 	// the branch's owner does.
 	ACL *ACL
+	// Source is, in a copy, where the file was found: that it may be read is decided
+	// again with the write. nil if it was not looked up by a name.
+	Source *Snapshot
 }
 
 // Condition is decided against the file at the path in the transaction that
@@ -97,7 +100,13 @@ func (fs *FS) Copy(ctx context.Context, from Info, to Ref, path string, attrs *A
 	if attrs != nil {
 		entry.Attrs = *attrs
 	}
-	return fs.put(ctx, to, path, entry, opt, nil)
+	return fs.put(ctx, to, path, entry, opt, func(c *change, _ *Snapshot) (func(CommitID) error, error) {
+		if opt.Source == nil {
+			return nil, nil
+		}
+		_, err := c.again(opt.Source, ActRead, from.Path)
+		return nil, err
+	})
 }
 
 // put makes entry the state of path. first, if not nil, runs before it in the
@@ -157,7 +166,7 @@ func (c *change) write(s *Snapshot, id CommitID, changes []commits.Change, opt *
 	for i := range changes {
 		changes[i].Writer = writer
 	}
-	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: wroteFiles(opt.ACL)}
+	spec := changeset.Spec{Author: c.who.Name, Message: opt.Message, User: c.who.ID, Wrote: c.sys.wroteFiles(opt.ACL, c.who)}
 	return c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec)
 }
 
@@ -174,8 +183,8 @@ func (v *View) writer(s *Snapshot, a *ACL) (commits.Writer, error) {
 	return set.Writer(v.who), nil
 }
 
-// wroteFiles gives files that were written their ACL, nil the default one.
-func wroteFiles(a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
+// wroteFiles gives files that were written by a caller their ACL, nil the default one.
+func (s *System) wroteFiles(a *ACL, by Caller) func(objstore.Writer, *catalog.Snapshot, []commits.Change) error {
 	return func(tx objstore.Writer, at *catalog.Snapshot, changes []commits.Change) error {
 		if a == nil && !at.Open {
 			return nil // a version that is new has none
@@ -192,6 +201,9 @@ func wroteFiles(a *ACL) func(objstore.Writer, *catalog.Snapshot, []commits.Chang
 			if err := set.SetFileACL(tx, ch.Path, ch.Commit, a); err != nil {
 				return err
 			}
+		}
+		if opensToOthers(a) {
+			return s.auditWritten(tx, by, at, changes, a)
 		}
 		return nil
 	}

@@ -12,12 +12,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,11 +49,18 @@ func New(endpoint, accessKey, secretKey string) *Client {
 	return &Client{
 		endpoint: strings.TrimRight(endpoint, "/"), accessKey: accessKey, secretKey: secretKey,
 		http: &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
+			DialContext: (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
+			Proxy:       http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: 5 * time.Second,
 		}},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
+}
+
+// Trust makes the client trust servers whose certificates lead to roots, instead of those
+// that the system trusts. It is called before the client is used.
+func (c *Client) Trust(roots *x509.CertPool) {
+	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} //nolint:forcetypeassert // New made it
 }
 
 // Error is an answer of the server that is not a success.
@@ -84,6 +94,9 @@ type request struct {
 	length int64  // of the body in bytes, -1 if it is not known
 	hash   string // SHA-256 of the body in hex; "" leaves it unsigned
 	header http.Header
+	// patient is that the server may be silent for long, because it works on
+	// what it was asked for; who asks deals with that.
+	patient bool
 }
 
 // expectAbove is the length in bytes of a body that is worth a question.
@@ -99,6 +112,23 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if len(r.query) > 0 {
 		target += "?" + strings.ReplaceAll(r.query.Encode(), "+", "%20")
 	}
+	if r.patient || r.method != http.MethodGet && r.method != http.MethodPut {
+		return c.send(ctx, r, target, nil)
+	}
+	g := newGuard(ctx)
+	resp, err := c.send(g.ctx, r, target, g)
+	if err != nil {
+		err = g.explain(err)
+		g.end()
+		return nil, err
+	}
+	g.timer.Stop()
+	resp.Body = guardedAnswer{resp.Body, g}
+	return resp, nil
+}
+
+// send sends a request to target under a guard, nil if it has none.
+func (c *Client) send(ctx context.Context, r request, target string, g *guard) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, target, r.body)
 	if err != nil {
 		return nil, err
@@ -106,6 +136,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if r.body != nil {
 		req.ContentLength = r.length
 	}
+	g.watch(req)
 	for k, v := range r.header {
 		req.Header[k] = v
 	}
@@ -160,7 +191,7 @@ func (c *Client) call(ctx context.Context, method string, in, out any, query url
 	if out == nil {
 		return nil
 	}
-	return json.NewDecoder(resp.Body).Decode(out)
+	return json.NewDecoder(&limited{resp.Body, maxAnswer}).Decode(out)
 }
 
 func get[T any](ctx context.Context, c *Client, query url.Values, path ...string) (T, error) {
@@ -422,7 +453,7 @@ func (c *Client) Put(ctx context.Context, repo, ref, path, contentType, message 
 		return out, err
 	}
 	defer resp.Body.Close()
-	return out, json.NewDecoder(resp.Body).Decode(&out)
+	return out, json.NewDecoder(&limited{resp.Body, maxAnswer}).Decode(&out)
 }
 
 // Delete removes files in one commit, or only says which it would remove.

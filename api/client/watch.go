@@ -44,6 +44,7 @@ func (c *Client) Watch(ctx context.Context, repo, branch, path, after string) it
 			request: request{
 				method: http.MethodGet, path: []string{"repos", repo, "branches", branch, "events"},
 				query: url.Values{"path": {path}, "after": {after}}, header: http.Header{"Accept": {"text/event-stream"}},
+				patient: true,
 			},
 		}
 		for {

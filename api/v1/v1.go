@@ -96,6 +96,26 @@ type Move struct {
 	To     string    `json:"to,omitempty"`   // the head after
 }
 
+// AuditLine is one change of users, keys, grants, settings, branches or tags,
+// or versions of files that were removed.
+type AuditLine struct {
+	Time    time.Time `json:"time"`              // no two lines have the same
+	User    string    `json:"user,omitempty"`    // who made it; absent if nobody signed, or it was the server itself
+	UserID  string    `json:"user_id,omitempty"` // names may be given to others, ids are not
+	Key     string    `json:"key,omitempty"`     // the access key that it was signed with
+	Address string    `json:"address,omitempty"` // where the request came from
+	Request string    `json:"request,omitempty"` // id of the request, the answer's x-amz-request-id
+	Action  string    `json:"action"`            // such as createKey
+	Repo    string    `json:"repo,omitempty"`
+	RepoID  uint64    `json:"repo_id,omitempty"` // names may be given to others, ids are not
+	Ref     string    `json:"ref,omitempty"`     // branch, tag or open commit
+	Path    string    `json:"path,omitempty"`    // of the file, or of the first one
+	More    int       `json:"more,omitempty"`    // how many there are besides that one
+	Name    string    `json:"name,omitempty"`    // of the user, or the access key, that was changed
+	Before  string    `json:"before,omitempty"`  // what is no more, in short
+	After   string    `json:"after,omitempty"`   // what is now, in short
+}
+
 // DeletedBranch is a branch that can be restored, unless there is another one
 // of its name.
 type DeletedBranch struct {

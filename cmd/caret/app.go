@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strconv"
@@ -44,7 +46,7 @@ func newApp(p process) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			serveCommand(p), rebuildCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
-			userCommand(p), keyCommand(p), fsckCommand(p),
+			userCommand(p), keyCommand(p), auditCommand(p), fsckCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),
 		},
@@ -89,7 +91,9 @@ func readEnv(p process, f *cli.StringFlag) {
 	if len(f.EnvVars) == 0 {
 		return
 	}
-	f.DefaultText = strconv.Quote(f.Value)
+	if f.Value != "" {
+		f.DefaultText = strconv.Quote(f.Value)
+	}
 	for _, name := range f.EnvVars {
 		if v := p.getenv(name); v != "" {
 			f.Value = v
@@ -114,18 +118,24 @@ func endpointFlag() *cli.StringFlag {
 	return &cli.StringFlag{Name: "endpoint", Usage: "`URL` of the server", EnvVars: []string{"CARET_ENDPOINT"}, Value: defaultEndpoint}
 }
 
+// caFlag is what a certificate must lead to, as AWS's clients have it.
+func caFlag() *cli.StringFlag {
+	return &cli.StringFlag{Name: "ca-file", Usage: "PEM `FILE` of the certificates that an https server's must lead to, instead of the system's", EnvVars: []string{"AWS_CA_BUNDLE"}}
+}
+
 // clientFlags are those of every command that talks to a server.
 func clientFlags(more ...cli.Flag) []cli.Flag {
-	return append(more, endpointFlag(), dataFlag("`DIR` whose root key signs, if the environment has no key"))
+	return append(more, endpointFlag(), dataFlag("`DIR` whose root key signs, if the environment has no key"), caFlag())
 }
 
 // connect makes the client that the flags and the environment ask for.
 func connect(c *cli.Context, p process) (*client.Client, error) {
-	return dial(p, c.String("endpoint"), c.String("data"))
+	return dial(p, c.String("endpoint"), c.String("data"), c.String("ca-file"))
 }
 
-// dial makes a client of the server at endpoint.
-func dial(p process, endpoint, data string) (*client.Client, error) {
+// dial makes a client of the server at endpoint, whose certificate must lead to one in
+// caFile, if that is not "".
+func dial(p process, endpoint, data, caFile string) (*client.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is not like %s", endpoint, defaultEndpoint)
@@ -134,7 +144,20 @@ func dial(p process, endpoint, data string) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(endpoint, k.AccessKey, k.SecretKey), nil
+	cl := client.New(endpoint, k.AccessKey, k.SecretKey)
+	if caFile == "" || u.Scheme != "https" {
+		return cl, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("read --ca-file or AWS_CA_BUNDLE: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, usagef("--ca-file or AWS_CA_BUNDLE: there is no certificate in %s", caFile)
+	}
+	cl.Trust(roots)
+	return cl, nil
 }
 
 // keyVariables are where keys are looked for, in this order.

@@ -1,14 +1,22 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
 
 // bar is a progress bar, on a terminal only.
-type bar struct{ bar *progressbar.ProgressBar }
+type bar struct {
+	bar *progressbar.ProgressBar
+
+	mu          sync.Mutex
+	what        string
+	done, files int // files that are transferred, and are to be
+}
 
 // newBar shows how far a transfer is. total is in bytes, -1 if it is not known.
 func newBar(p process, total int64, what string) *bar {
@@ -23,7 +31,34 @@ func newBar(p process, total int64, what string) *bar {
 	if total < 0 { // there is no percentage to tell how far it is
 		options = append(options, progressbar.OptionShowCount())
 	}
-	return &bar{progressbar.NewOptions64(total, options...)}
+	return &bar{bar: progressbar.NewOptions64(total, options...)}
+}
+
+// newTransfer shows how many files and bytes of a transfer are done. No files is that
+// bytes alone are counted.
+func newTransfer(p process, what string, files int, bytes int64) *bar {
+	b := newBar(p, bytes, what)
+	b.what, b.files = what, files
+	if b.bar != nil && files > 0 {
+		progressbar.OptionShowCount()(b.bar)
+		b.describe()
+	}
+	return b
+}
+
+// file counts a file that is done.
+func (b *bar) file() {
+	if b.bar == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done++
+	b.describe()
+}
+
+func (b *bar) describe() {
+	b.bar.Describe(fmt.Sprintf("%s %d/%s", b.what, b.done, count(b.files, "file")))
 }
 
 // newCounter shows how many things are done of how many.
@@ -31,7 +66,7 @@ func newCounter(p process, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
-	return &bar{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
+	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())}
 }
 

@@ -13,6 +13,7 @@ import (
 
 func cpCommand(p process) *cli.Command {
 	var in v1.Copy
+	var force bool
 	return &cli.Command{
 		Name: "cp", Usage: "copy files within the store, which moves no content", ArgsUsage: "REPO[@EXPR]:PATH REPO[@BRANCH]:PATH",
 		Description: "If the second PATH is empty or ends in a slash, the name of the file is added\n" +
@@ -21,13 +22,14 @@ func cpCommand(p process) *cli.Command {
 			"EXAMPLES:\n   caret cp sales@v1:a.csv sales@dev:b.csv\n   caret cp sales@HEAD^:june/a.csv sales:old/\n   caret cp -r sales:june/ archive:sales/june/ -m \"june is done\"",
 		Flags: clientFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under the folder PATH", Destination: &in.Recursive},
+			&cli.BoolFlag{Name: "force", Usage: "copy to a PATH that no folder can hold, too", Destination: &force},
 			messageFlag(&in.Message),
 		),
-		Action: onLine(p, func(c *call) error { return cp(c, in) }),
+		Action: onLine(p, func(c *call) error { return cp(c, in, force) }),
 	}
 }
 
-func cp(c *call, in v1.Copy) error {
+func cp(c *call, in v1.Copy, force bool) error {
 	args, err := arguments(c.line, "REPO[@EXPR]:PATH", "REPO[@BRANCH]:PATH")
 	if err != nil {
 		return err
@@ -51,6 +53,9 @@ func cp(c *call, in v1.Copy) error {
 		if asFolder(to.Path) == to.Path {
 			to.Path += path.Base(from.Path)
 		}
+	}
+	if err := fitting(to.Path, force); err != nil {
+		return err
 	}
 	if err := c.connect(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -14,19 +15,19 @@ func envCommand(p process) *cli.Command {
 		Name: "env", Usage: "print the variables that let S3 clients here use the server",
 		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
 		Flags: []cli.Flag{
-			dataFlag("`DIR` of the server, with its root key"), endpointFlag(),
+			dataFlag("`DIR` of the server, with its root key"), endpointFlag(), caFlag(),
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			return env(p, c.String("data"), c.String("endpoint"), c.String("region"))
+			return env(p, c.String("data"), c.String("endpoint"), c.String("region"), c.String("ca-file"))
 		},
 	}
 }
 
-func env(p process, data, endpoint, region string) error {
+func env(p process, data, endpoint, region, caFile string) error {
 	k := rootKey{p.getenv("CARET_ROOT_ACCESS_KEY"), p.getenv("CARET_ROOT_SECRET_KEY")}
 	if k.AccessKey == "" {
 		var err error
@@ -41,6 +42,13 @@ func env(p process, data, endpoint, region string) error {
 		{"AWS_ENDPOINT_URL", endpoint}, {"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}, {"CARET_ENDPOINT", endpoint},
 	} {
 		fmt.Fprintf(p.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
+	}
+	if caFile != "" {
+		path, err := filepath.Abs(caFile)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stdout, "export AWS_CA_BUNDLE=%s\n", shellQuote(path))
 	}
 	return nil
 }

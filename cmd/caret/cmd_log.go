@@ -50,23 +50,28 @@ func logCommand(p process) *cli.Command {
 // filter is what the server is asked for.
 func (o logOptions) filter(t target) (client.LogFilter, error) {
 	f := client.LogFilter{Path: t.Path, Author: o.author, Message: o.message}
+	return f, parseSpan(o.since, o.until, &f.Since, &f.Until, time.Now())
+}
+
+// parseSpan reads the flags since and until; what is empty stays as it is.
+func parseSpan(since, until string, from, to *time.Time, now time.Time) error {
 	for _, limit := range []struct {
 		flag, text string
 		to         *time.Time
-	}{{"since", o.since, &f.Since}, {"until", o.until, &f.Until}} {
+	}{{"since", since, from}, {"until", until, to}} {
 		if limit.text == "" {
 			continue
 		}
-		at, err := parseTime(limit.text, time.Now())
+		at, err := parseTime(limit.text, now)
 		if day, dayErr := time.Parse(time.DateOnly, limit.text); dayErr == nil && limit.flag == "until" {
 			at = day.AddDate(0, 0, 1).Add(-time.Millisecond) // all of it
 		}
 		if err != nil {
-			return f, usagef("--%s %q: it is a time such as 2026-11-20T12:00:00Z, a day as 2026-11-20, or how long ago, as 90m, 24h, 7d", limit.flag, limit.text)
+			return usagef("--%s %q: it is a time such as 2026-11-20T12:00:00Z, a day as 2026-11-20, or how long ago, as 90m, 24h, 7d", limit.flag, limit.text)
 		}
 		*limit.to = at
 	}
-	return f, nil
+	return nil
 }
 
 // parseTime reads a time, a day (UTC), or how long before now.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,18 +23,21 @@ func putCommand(p process) *cli.Command {
 		Description: "SOURCE is a file, or - for standard input; with -r a folder, of which only\n" +
 			"what has changed is stored, or - for a tar, plain or in gzip or zstd. If PATH\n" +
 			"is empty or ends in a slash, the names of the files are added to it. With -r\n" +
-			"nothing is printed if nothing has changed, as then no commit is made.\n\n" +
+			"nothing is printed if nothing has changed, as then no commit is made." + filterHelp + "\n\n" +
 			"EXAMPLES:\n   caret put sales@master:a.csv a.csv -m \"first figures\"\n   caret put sales@master:june/ -r ./out -m june\n" +
-			"   caret put sales@master:june/ -r ./out --delete --dry-run\n   date | caret put sales:now -\n" +
+			"   caret put sales@master:june/ -r ./out --delete --dry-run\n   caret put sales: -r . --exclude .git/ --exclude '*.tmp'\n   date | caret put sales:now -\n" +
 			"   tar c -C out . | caret put sales:june/ -r -",
-		Flags: clientFlags(outputFlags(
+		Flags: clientFlags(outputFlags(append(
+			filterFlags(&u.filter),
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "SOURCE is a folder, or a tar on standard input", Destination: &u.recursive},
 			&cli.BoolFlag{Name: "delete", Usage: "also delete, in the same commit, what is under PATH but not in the folder", Destination: &u.del},
 			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be stored and deleted, and change nothing", Destination: &u.dryRun},
 			yesFlag(),
+			&cli.StringFlag{Name: "links", Usage: "what to do with symbolic links in the folder, `HOW`: follow, skip or fail", Value: linksFail, Destination: &u.links},
+			&cli.BoolFlag{Name: "force", Usage: "store under a PATH that no folder can hold, too", Destination: &u.force},
 			messageFlag(&u.message),
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16, Destination: &u.parallel},
-		)...),
+		)...)...),
 		Action: onLine(p, func(c *call) error { return put(c, u) }),
 	}
 }
@@ -48,17 +52,8 @@ func put(c *call, u upload) error {
 		return err
 	}
 	u.p, u.pr, u.to, u.source, u.yes = c.process, c.pr, t, args[1], c.line.Bool("yes")
-	switch {
-	case strings.HasPrefix(t.Path, "/"):
-		return rooted(t)
-	case u.parallel < 1:
-		return usagef("--parallel %d: it is at least 1", u.parallel)
-	case (u.del || u.dryRun) && (!u.recursive || u.source == "-"):
-		return usagef("--delete and --dry-run are for a folder, with -r")
-	case u.del && !u.dryRun:
-		if err := canConfirm(c.process, u.yes, "--delete"); err != nil {
-			return err
-		}
+	if err := u.check(); err != nil {
+		return err
 	}
 	if err := c.connect(); err != nil {
 		return err
@@ -66,11 +61,37 @@ func put(c *call, u upload) error {
 	u.cl = c.cl
 	switch {
 	case !u.recursive:
-		return u.single(c.ctx)
+		err = u.single(c.ctx)
 	case u.source == "-":
-		return u.tar(c.ctx)
+		err = u.tar(c.ctx)
+	default:
+		err = u.folder(c.ctx)
 	}
-	return u.folder(c.ctx)
+	return leaves(c.ctx, err, "nothing was committed")
+}
+
+// check says why the options make no sense.
+func (u *upload) check() error {
+	folder := u.recursive && u.source != "-"
+	switch {
+	case strings.HasPrefix(u.to.Path, "/"):
+		return rooted(u.to)
+	case u.parallel < 1:
+		return usagef("--parallel %d: it is at least 1", u.parallel)
+	case (u.del || u.dryRun) && !folder:
+		return usagef("--delete and --dry-run are for a folder, with -r")
+	case len(u.filter) > 0 && !u.recursive:
+		return usagef("--exclude and --include are for many files, with -r")
+	case u.links != linksFail && u.links != linksSkip && u.links != linksFollow:
+		return usagef("--links %q: it is follow, skip or fail", u.links)
+	case u.links != linksFail && !folder:
+		return usagef("--links is for a folder, with -r")
+	case u.del && !u.dryRun:
+		if err := canConfirm(u.p, u.yes, "--delete"); err != nil {
+			return err
+		}
+	}
+	return fitting(u.to.Path, u.force)
 }
 
 // rooted is the error that a path begins with a slash, which would be part of
@@ -90,6 +111,9 @@ type upload struct {
 	source   string
 	message  string
 	parallel int
+	links    string // what to do with symbolic ones
+	filter   filter
+	force    bool     // store what no folder can hold
 	dir      *os.Root // the folder
 	del      bool     // what the folder does not have
 	dryRun   bool
@@ -121,6 +145,9 @@ func (u *upload) single(ctx context.Context) error {
 	}
 	if name == "" || strings.HasSuffix(name, "/") {
 		name += filepath.Base(u.source)
+		if err := fitting(name, u.force); err != nil {
+			return err
+		}
 	}
 	size := info.Size()
 	if !info.Mode().IsRegular() {
@@ -131,13 +158,33 @@ func (u *upload) single(ctx context.Context) error {
 
 func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64) error {
 	bar := newBar(u.p, size, "storing")
-	out, err := u.cl.Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, bar.reader(r), size)
+	body := &ending{Reader: bar.reader(r), left: size}
+	body.ended.Store(size == 0)
+	out, err := u.cl.Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, body, size)
 	bar.finish()
+	if body.ended.Load() {
+		err = leaves(ctx, err, "all was sent, so it may have been committed; `caret log` tells")
+	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(u.p.stdout, out.Commit)
 	return nil
+}
+
+// ending knows whether all of a body was read: then the server may act on it.
+type ending struct {
+	io.Reader
+	left  int64 // bytes, less than none if it is not known
+	ended atomic.Bool
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if e.left -= int64(n); e.left == 0 || err == io.EOF {
+		e.ended.Store(true)
+	}
+	return n, err
 }
 
 func contentType(name string) string { return mime.TypeByExtension(path.Ext(name)) }

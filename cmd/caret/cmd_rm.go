@@ -241,13 +241,14 @@ func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message s
 		return "", err
 	} else if at.Open { // it is one commit already, which somebody else finishes
 		if err := write(at.ID); err != nil {
-			return "", fmt.Errorf("%w; what went before that stays staged in open commit %s", err, at.ID)
+			err = fmt.Errorf("%w; what went before that stays staged in open commit %s", err, at.ID)
+			return "", leaves(ctx, err, "what went before that stays staged in open commit %s", at.ID)
 		}
 		return at.ID, nil
 	}
 	open, err := cl.StartCommit(ctx, repo, branch, message)
 	if err != nil {
-		return "", err
+		return "", leaves(ctx, err, "nothing was committed")
 	}
 	if err = write(open.ID); err == nil {
 		// As with a plain write, what comes last wins.
@@ -256,10 +257,24 @@ func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message s
 	if err == nil {
 		return open.ID, nil
 	}
+	return "", dropOpen(ctx, cl, repo, open.ID, err)
+}
+
+// dropOpen aborts an open commit because of err, and returns that with what has
+// become of it: an interrupt may have come when it was being finished.
+func dropOpen(ctx context.Context, cl *client.Client, repo, id string, err error) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWithin)
 	defer cancel()
-	if abort := cl.AbortCommit(last, repo, open.ID); abort != nil && client.Code(abort) != "no_such_commit" {
-		err = errors.Join(err, fmt.Errorf("open commit %s could not be dropped; do it later by `caret commit abort %s@%s`", open.ID, repo, open.ID))
+	abort := cl.AbortCommit(last, repo, id)
+	if abort == nil {
+		return leaves(ctx, err, "nothing was committed")
 	}
-	return "", err
+	if x, failed := cl.Commit(last, repo, id); failed == nil && !x.Open {
+		return leaves(ctx, err, "commit %s was made", id)
+	}
+	if client.Code(abort) == "no_such_commit" {
+		return leaves(ctx, err, "nothing was committed")
+	}
+	text := fmt.Sprintf("open commit %s could not be dropped; do it later by `caret commit abort %s@%s`", id, repo, id)
+	return leaves(ctx, errors.Join(err, errors.New(text)), "%s", text)
 }

@@ -31,8 +31,8 @@ const (
 var choices = map[string][]string{
 	"output":    {"table", "json"},
 	"strategy":  {"ours", "theirs"},
-	"log-level": {"debug", "info", "warn", "error"},
-	"etag":      {"blake3", "md5"},
+	"log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
+	"etag": {"blake3", "md5"},
 }
 
 // complete finds what the last of words, a command line, may become. What an
@@ -303,7 +303,7 @@ func ended(found []candidate, typed string, ends []string) []candidate {
 
 // client is one for the server that the line names, nil if there can be none.
 func (q *query) client() *client.Client {
-	cl, err := dial(q.p, q.flag("endpoint"), q.flag("data"))
+	cl, err := dial(q.p, q.flag("endpoint"), q.flag("data"), q.flag("ca-file"))
 	if err != nil {
 		return nil
 	}

@@ -120,7 +120,7 @@ func TestCompleteInTime(t *testing.T) {
 // muteServer is the address of one that takes connections and says nothing.
 func muteServer(t *testing.T) string {
 	t.Helper()
-	ln, err := listen(serveOptions{listen: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	ln, err := listen(serveOptions{listen: "127.0.0.1:0"}, &files{}, new(reloads), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

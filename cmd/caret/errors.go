@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,24 @@ type hinted struct {
 
 func (e *hinted) Unwrap() error { return e.error }
 
+// aftermath is an error with what an interrupted command leaves behind.
+type aftermath struct {
+	error
+	text string
+}
+
+func (e *aftermath) Unwrap() error { return e.error }
+
+// leaves is err, with what is left behind if it comes from an interrupt. Whatever
+// fails in an interrupted command fails because of that.
+func leaves(ctx context.Context, err error, format string, args ...any) error {
+	var known *aftermath
+	if err == nil || ctx.Err() == nil || errors.As(err, &known) {
+		return err
+	}
+	return &aftermath{err, fmt.Sprintf(format, args...)}
+}
+
 // missing is that there is no such thing, as is seen from what the server lists.
 type missing struct{ text, hint string }
 
@@ -65,6 +84,11 @@ func report(ctx context.Context, p process, err error) int {
 	w := p.stderr
 	color := p.colours(w)
 	name := paint(color, red, "caret:") + " "
+	var left *aftermath
+	if ctx.Err() != nil && errors.As(err, &left) {
+		fmt.Fprintln(w, name+"interrupted: "+left.text)
+		return exitInterrupted
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, name+"interrupted")
 		return exitInterrupted
@@ -149,6 +173,7 @@ func hintFor(err error) string {
 	var gone *missing
 	var h *hinted
 	var op *net.OpError
+	var stranger *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &gone):
 		return gone.hint
@@ -166,6 +191,8 @@ func hintFor(err error) string {
 		return "another caret serves this directory; stop it, or choose another one with --data"
 	case errors.Is(err, objstore.ErrNewerFormat):
 		return "serve this directory with the newer caret that wrote it"
+	case errors.As(err, &stranger):
+		return "if that is the right server, name the certificate that its own leads to with --ca-file or AWS_CA_BUNDLE"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "is the endpoint right?"
 	case errors.Is(err, syscall.ENOSPC):

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
+	"path"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,33 +30,34 @@ type fetch struct {
 	root *os.Root
 	bar  *bar
 
+	placing      sync.Mutex   // held by who looks at a name and then takes it
 	files, bytes atomic.Int64 // fetched
 }
 
 // errDiffers is content that is not what was listed.
 var errDiffers = errors.New("what came is not the file that was listed")
 
-// file makes name what f is, unless it is that already. The bytes come under
-// a temporary name; if they are many they stay there when the rest is cut
-// off, and the next try goes on behind them.
-func (d *fetch) file(ctx context.Context, f v1.File, name string) error {
+// errTaken is a name that others have changed meanwhile.
+var errTaken = errors.New("it has changed while it was fetched")
+
+// file makes name what f is. was is what has been found there, nil if nothing was:
+// anything else is left as it is, unless it is f by now. The bytes come under a
+// temporary name; if they are many they stay there when the rest is cut off, and
+// the next try goes on behind them.
+func (d *fetch) file(ctx context.Context, f v1.File, name string, was fs.FileInfo) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if d.has(ctx, f, name) {
-		d.bar.add(f.Size)
-		return nil
-	}
-	temp := filepath.Join(filepath.Dir(name), partPrefix(name)+f.Hash)
+	temp := partName(name, f.Hash)
 	if info, err := d.root.Lstat(temp); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is in the way", temp)
+		return fmt.Errorf("%q is in the way", temp)
 	}
 	held, err := d.claim(ctx, temp)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	if d.has(ctx, f, name) {
+	if !d.still(name, was) && d.has(ctx, f, name) { // somebody else has fetched it
 		d.bar.add(f.Size)
 		return d.root.Remove(temp)
 	}
@@ -64,18 +67,70 @@ func (d *fetch) file(ctx context.Context, f v1.File, name string) error {
 	}
 	err = errors.Join(d.fill(ctx, f, out), out.Close())
 	if err == nil {
-		err = d.root.Rename(temp, name)
+		err = d.place(temp, name, was)
 	}
 	if err == nil {
 		d.files.Add(1)
 		d.bytes.Add(f.Size)
 		return nil
 	}
-	if info, statErr := d.root.Stat(temp); statErr != nil || info.Size() < worthKeeping || errors.Is(err, errDiffers) {
+	if info, statErr := d.root.Stat(temp); statErr != nil || info.Size() < worthKeeping || errors.Is(err, errDiffers) || errors.Is(err, errTaken) {
 		d.root.Remove(temp) //nolint:errcheck // the first error tells more
 		return err
 	}
 	return &hinted{err, "what came of it is kept; run the same again to fetch the rest"}
+}
+
+// place moves what was fetched to its name, if was is still what is there. It
+// keeps the permissions of a file that it replaces, and takes away an empty
+// folder.
+func (d *fetch) place(temp, name string, was fs.FileInfo) error {
+	d.placing.Lock()
+	defer d.placing.Unlock()
+	if !d.still(name, was) {
+		return errTaken
+	}
+	var err error
+	switch {
+	case was == nil:
+	case was.IsDir():
+		err = removeFolders(d.root, name)
+	case was.Mode().IsRegular():
+		err = d.root.Chmod(temp, was.Mode().Perm())
+	}
+	if err != nil {
+		return err
+	}
+	return d.root.Rename(temp, name)
+}
+
+// removeFolders removes a folder in which nothing but folders is.
+func removeFolders(root *os.Root, name string) error {
+	var dirs []string
+	err := fs.WalkDir(root.FS(), name, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, name)
+		}
+		return err
+	})
+	for _, dir := range slices.Backward(dirs) {
+		if err == nil {
+			err = root.Remove(dir) // which refuses what is not empty
+		}
+	}
+	return err
+}
+
+// still says whether was is what name is, or that it is nothing.
+func (d *fetch) still(name string, was fs.FileInfo) bool {
+	now, err := d.root.Lstat(name)
+	if err != nil || was == nil {
+		return was == nil && errors.Is(err, fs.ErrNotExist)
+	}
+	if now.IsDir() && was.IsDir() {
+		return true
+	}
+	return os.SameFile(now, was) && now.Mode() == was.Mode() && now.Size() == was.Size() && now.ModTime().Equal(was.ModTime())
 }
 
 // claim makes sure that there is a temporary file, to which no other process
@@ -126,13 +181,19 @@ func (d *fetch) has(ctx context.Context, f v1.File, name string) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
 		return false
 	}
-	in, err := d.root.Open(name)
+	sum, err := hashIn(ctx, d.root, name)
+	return err == nil && sum == f.Hash
+}
+
+// hashIn is the BLAKE3 hash of a file in a folder, which is not waited for if
+// it is no file any more.
+func hashIn(ctx context.Context, root *os.Root, name string) (string, error) {
+	in, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return false
+		return "", err
 	}
 	defer in.Close()
-	sum, err := hashOf(until{ctx, in})
-	return err == nil && sum == f.Hash
+	return hashOf(until{ctx, in})
 }
 
 // fill completes out, which may have the beginning of f.
@@ -167,23 +228,47 @@ func (d *fetch) rest(ctx context.Context, f v1.File, out io.Writer, sum *blake3.
 		}
 		defer body.Close()
 		if size != f.Size-off {
-			return fmt.Errorf("%s: %w: %d bytes are offered, not %d", f.Path, errDiffers, size, f.Size-off)
+			return fmt.Errorf("%s: %w: %d bytes are offered, not %d", oneLine(f.Path), errDiffers, size, f.Size-off)
 		}
-		n, err := io.Copy(io.MultiWriter(out, sum), d.bar.reader(body))
+		to := &sink{to: out}
+		n, err := io.Copy(io.MultiWriter(to, sum), d.bar.reader(body))
 		if err == nil && n != size {
 			err = io.ErrUnexpectedEOF
 		}
+		if to.err != nil {
+			return to.err
+		}
 		if err != nil {
-			return fmt.Errorf("%s ended early: %w", f.Path, err)
+			return fmt.Errorf("%s %w: %w", oneLine(f.Path), errEarly, err)
 		}
 	}
 	return checkSum(f, sum)
 }
 
+// stream writes f to w, and says in the end if it was not that.
+func (d *fetch) stream(ctx context.Context, f v1.File, w io.Writer) error {
+	return d.rest(ctx, f, w, blake3.New(), 0)
+}
+
+// errEarly is content that was cut off on its way.
+var errEarly = errors.New("ended early")
+
+// sink remembers what was wrong with writing, which is not the sender's fault.
+type sink struct {
+	to  io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	s.err = err
+	return n, err
+}
+
 // checkSum says that the bytes in sum are not those of f.
 func checkSum(f v1.File, sum *blake3.Hasher) error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.Hash {
-		return fmt.Errorf("%s: %w: its BLAKE3 hash is %s, not %s", f.Path, errDiffers, got, f.Hash)
+		return fmt.Errorf("%s: %w: its BLAKE3 hash is %s, not %s", oneLine(f.Path), errDiffers, got, f.Hash)
 	}
 	return nil
 }
@@ -191,18 +276,11 @@ func checkSum(f v1.File, sum *blake3.Hasher) error {
 // worthKeeping is how many bytes of a file are kept to go on from.
 const worthKeeping = 1 << 20
 
-// partPrefix begins the names of what is fetched of the file called name; the
-// hash of the content follows.
-func partPrefix(name string) string {
-	sum := blake3.Sum256([]byte(filepath.Base(name)))
-	return ".caret-part-" + hex.EncodeToString(sum[:8]) + "-"
-}
-
 // tidy removes what earlier tries to fetch files called names have left.
 func (d *fetch) tidy(names []string) {
 	folders := make(map[string]map[string]bool)
 	for _, name := range names {
-		dir := filepath.Dir(name)
+		dir := path.Dir(name)
 		if folders[dir] == nil {
 			folders[dir] = make(map[string]bool)
 		}
@@ -216,8 +294,8 @@ func (d *fetch) tidy(names []string) {
 		list, _ := f.Readdirnames(-1) // a leftover does no harm
 		f.Close()
 		for _, name := range list {
-			if i := strings.LastIndexByte(name, '-'); i > 0 && prefixes[name[:i+1]] {
-				d.drop(filepath.Join(dir, name))
+			if isPart(name) && len(name) > partEnd && prefixes[name[:len(name)-partEnd]] {
+				d.drop(path.Join(dir, name))
 			}
 		}
 	}

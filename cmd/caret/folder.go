@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"maps"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,6 +26,7 @@ type localFile struct {
 	file, path string
 	name       string // in the folder
 	size       int64
+	linked     bool     // links on the way to it are followed
 	old        *v1.File // what is stored at path, nil if nothing is
 	same       bool     // its content is that of old
 }
@@ -44,18 +42,22 @@ type changes struct {
 // folder stores, in one commit, what of a folder is not stored like that
 // already.
 func (u *upload) folder(ctx context.Context) error {
-	files, err := u.find()
+	found, err := u.find()
 	if err != nil {
 		return err
 	}
+	found.remarks(u.p)
 	if u.dir, err = os.OpenRoot(u.source); err != nil {
 		return err
 	}
 	defer u.dir.Close() //nolint:errcheck // it was read
-	if len(files) == 0 && !u.del {
+	switch {
+	case len(found.files) == 0 && len(u.filter) > 0:
+		return noneMeant(u.source)
+	case len(found.files) == 0 && !u.del:
 		return fmt.Errorf("%s holds no files", u.source)
 	}
-	ch, err := u.compare(ctx, files)
+	ch, err := u.compare(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (u *upload) folder(ctx context.Context) error {
 			return err
 		}
 	}
-	bar := newBar(u.p, ch.bytes, "storing "+count(len(ch.store), "file"))
+	bar := newTransfer(u.p, "storing", len(ch.store), ch.bytes)
 	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error { return u.apply(ctx, id, ch, bar) })
 	bar.finish()
 	if err != nil {
@@ -115,21 +117,27 @@ func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) e
 		return err
 	}
 	defer f.Close()
-	if _, err := u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(f), lf.size); err != nil {
+	_, err = u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(f), lf.size)
+	if err != nil {
 		if changed := lf.check(f); changed != nil { // no fault of the server
 			return changed
 		}
-		return fmt.Errorf("%s: %w", lf.file, err)
+		return fmt.Errorf("%s: %w", oneLine(lf.file), err)
 	}
+	bar.file()
 	return nil
 }
 
 // open opens a file of the folder, which may be another by now: what is
 // elsewhere is not stored by way of a link, nor is a fifo waited for.
 func (u *upload) open(lf localFile) (*os.File, error) {
-	f, err := u.dir.OpenFile(lf.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	open, name := u.dir.OpenFile, lf.name
+	if lf.linked {
+		open, name = os.OpenFile, lf.file
+	}
+	f, err := open(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", lf.file, err)
+		return nil, fmt.Errorf("%s: %w", oneLine(lf.file), err)
 	}
 	if err := lf.check(f); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -141,7 +149,7 @@ func (u *upload) open(lf localFile) (*os.File, error) {
 func (lf *localFile) check(f *os.File) error {
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Size() != lf.size) {
-		err = &hinted{fmt.Errorf("%s has changed since the folder was listed", lf.file), "run the same again"}
+		err = &hinted{fmt.Errorf("%s has changed since the folder was listed", oneLine(lf.file)), "run the same again"}
 	}
 	return err
 }
@@ -162,7 +170,8 @@ func (ch *changes) all() []v1.Difference {
 
 // compare finds out what of files is to be stored. It goes by content alone:
 // what type a name has differs from machine to machine.
-func (u *upload) compare(ctx context.Context, files []localFile) (changes, error) {
+func (u *upload) compare(ctx context.Context, found *walk) (changes, error) {
+	files := found.files
 	at, err := u.cl.Resolve(ctx, u.to.Repo, u.to.Expr)
 	if err != nil {
 		return changes{}, err
@@ -199,7 +208,11 @@ func (u *upload) compare(ctx context.Context, files []localFile) (changes, error
 		ch.bytes += f.size
 	}
 	if u.del {
-		ch.gone = slices.Collect(maps.Values(have))
+		for path, f := range have {
+			if !found.spares(strings.TrimPrefix(path, found.prefix)) {
+				ch.gone = append(ch.gone, f)
+			}
+		}
 	}
 	return ch, nil
 }
@@ -234,7 +247,7 @@ func (u *upload) stored(ctx context.Context, ref string, files []localFile) (map
 
 // hash finds out which of the files that may be the same as stored are.
 func (u *upload) hash(ctx context.Context, files []localFile, total int64) error {
-	bar := newBar(u.p, total, "comparing")
+	bar := newTransfer(u.p, "comparing", 0, total)
 	defer bar.finish()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(u.parallel, runtime.GOMAXPROCS(0)))
@@ -296,74 +309,4 @@ func pinned(at v1.Snapshot, expr string) string {
 		return at.ID
 	}
 	return fmt.Sprintf("%s.%d", at.Branch, at.N)
-}
-
-// find lists the files of the folder. What cannot be stored as it is is an
-// error, so that nothing is left out in silence.
-func (u *upload) find() (files []localFile, err error) {
-	info, err := os.Stat(u.source)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return nil, usagef("%s is not a folder; leave -r out", u.source)
-	}
-	root, err := filepath.EvalSymlinks(u.source)
-	if err != nil {
-		return nil, err
-	}
-	prefix := asFolder(u.to.Path)
-	var bad []error
-	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			return nil
-		}
-		var lf localFile
-		if err == nil {
-			lf, err = storable(root, name, prefix, d)
-		}
-		if err != nil {
-			bad = append(bad, err)
-			return nil
-		}
-		files = append(files, lf)
-		return nil
-	})
-	if err == nil && len(bad) > 0 {
-		err = fmt.Errorf("nothing was stored, because of %s that cannot be:\n%w", count(len(bad), "file"), some(bad))
-	}
-	return files, err
-}
-
-// storable says what a file is stored as, or why it cannot be.
-func storable(root, name, prefix string, d fs.DirEntry) (localFile, error) {
-	rel, err := filepath.Rel(root, name)
-	if err != nil {
-		return localFile{}, err
-	}
-	switch {
-	case d.Type()&fs.ModeSymlink != 0:
-		return localFile{}, fmt.Errorf("%q is a symbolic link", name)
-	case !d.Type().IsRegular():
-		return localFile{}, fmt.Errorf("%q is not a regular file", name)
-	case !utf8.ValidString(rel):
-		return localFile{}, fmt.Errorf("%q has a name that is not UTF-8", name)
-	}
-	info, err := d.Info()
-	if err == nil {
-		err = unix.Access(name, unix.R_OK)
-	}
-	if err != nil {
-		return localFile{}, fmt.Errorf("%q: %w", name, err)
-	}
-	return localFile{file: name, name: rel, path: prefix + filepath.ToSlash(rel), size: info.Size()}, nil
-}
-
-// some is the first few of many errors, a line each.
-func some(errs []error) error {
-	const few = 10
-	if len(errs) <= few {
-		return errors.Join(errs...)
-	}
-	return errors.Join(errors.Join(errs[:few]...), fmt.Errorf("and %d more", len(errs)-few))
 }

@@ -43,8 +43,8 @@ func TestKeysOnFullDisk(t *testing.T) {
 		}
 	}
 	fill()
-	_, _, err := findRootKey(none, dir)
-	_, masterErr := findMasterKey(t.Context(), dir, store, false, slog.New(slog.DiscardHandler))
+	_, _, err := findRootKey(none, dir, storeID{})
+	_, masterErr := findMasterKey(t.Context(), dir, storeID{}, store, false, slog.New(slog.DiscardHandler))
 	for what, err := range map[string]error{"root key": err, "master key": masterErr} {
 		if !errors.Is(err, syscall.ENOSPC) || hintFor(err) != "make room on that disk" {
 			t.Errorf("%s on a full disk: %v, hint %q", what, err, hintFor(err))
@@ -56,18 +56,18 @@ func TestKeysOnFullDisk(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}
-	key, made, err := findRootKey(none, dir)
+	key, made, err := findRootKey(none, dir, storeID{})
 	if err != nil || !made {
 		t.Fatal(err)
 	}
-	if _, err := findMasterKey(t.Context(), dir, store, false, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := findMasterKey(t.Context(), dir, storeID{}, store, false, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	fill()
-	if again, made, err := findRootKey(none, dir); err != nil || made || again != key {
+	if again, made, err := findRootKey(none, dir, storeID{}); err != nil || made || again != key {
 		t.Errorf("read again: %v, %v", made, err)
 	}
-	if _, err := findMasterKey(t.Context(), dir, store, false, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := findMasterKey(t.Context(), dir, storeID{}, store, false, slog.New(slog.DiscardHandler)); err != nil {
 		t.Error(err)
 	}
 }
@@ -120,7 +120,7 @@ func TestReadOnlyServer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		srv := httptest.NewServer(handler(system, store, rootKey{"root", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, slog.New(slog.DiscardHandler)))
+		srv := httptest.NewServer(handler(system, store, rootKey{"root", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, nil, slog.New(slog.DiscardHandler)))
 		defer srv.Close()
 		use(srv.URL)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"caret/accesslog"
 	"caret/objstore/local"
-	"caret/pfs"
 )
 
 // metrics are what a server counts.
@@ -62,6 +60,16 @@ func newMetrics(store *local.Store) *metrics {
 	return m
 }
 
+// watchAccessLog counts what the access log, if there is one, has not taken.
+func (m *metrics) watchAccessLog(l *accesslog.Log) {
+	if l == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "caret_access_log_dropped_total", Help: "Lines of the access log that its file did not take, or not fast enough.",
+	}, func() float64 { return float64(l.Dropped()) }))
+}
+
 // observe counts one request.
 func (m *metrics) observe(op string, status int, took time.Duration, received, sent int64) {
 	m.requests.WithLabelValues(op, strconv.Itoa(status)).Observe(took.Seconds())
@@ -71,25 +79,10 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 
 // pages serves what machines ask for; it needs no signature and tells no
 // names or content.
-func (m *metrics) pages(system *pfs.System) http.Handler {
+func (m *metrics) pages(h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) {
-		if err := system.Ready(r.Context()); err != nil {
-			http.Error(w, "the store cannot be read", http.StatusServiceUnavailable)
-			return
-		}
-		// Reads go on without room for writes, and a server that is asked for
-		// them must not be taken away.
-		switch err := system.Writable(r.Context()); {
-		case errors.Is(err, pfs.ErrNoSpace):
-			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrNoSpace.Error())
-		case errors.Is(err, pfs.ErrFailed):
-			fmt.Fprintln(w, "ok, read-only: "+pfs.ErrFailed.Error())
-		default:
-			fmt.Fprintln(w, "ok")
-		}
-	})
+	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { h.live().write(w) })
+	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) { h.ready(r.Context()).write(w) })
 	mux.Handle("GET /_caret/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux
 }

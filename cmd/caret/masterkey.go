@@ -5,12 +5,15 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"caret/objstore"
 	"caret/pfs"
@@ -20,13 +23,19 @@ import (
 // with in the store.
 func masterKeyPath(dir string) string { return filepath.Join(dir, "master-key") }
 
-// masterKeySize is that of a key of AES-256.
+// masterKeySize is that of a key of AES-256. The id of the store that it was made for
+// stands behind it in its file, but for those of an earlier caret.
 const masterKeySize = 32
 
-// errNoMasterKey: the file is missing, or not one that can be a key.
+// storeID is what the parts of a data directory know their store by.
+type storeID [8]byte
+
+func (id storeID) String() string { return hex.EncodeToString(id[:]) }
+
+// errNoMasterKey: the file is missing, or not one that can be the key.
 var errNoMasterKey = errors.New("no master key")
 
-func readMasterKey(path string) (cipher.AEAD, error) {
+func readMasterKey(path string, id storeID) (cipher.AEAD, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", errNoMasterKey, err)
@@ -34,10 +43,16 @@ func readMasterKey(path string) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) != masterKeySize {
-		return nil, fmt.Errorf("%w: %s is damaged, it has %d bytes and not %d", errNoMasterKey, path, len(raw), masterKeySize)
+	switch len(raw) {
+	case masterKeySize:
+	case masterKeySize + len(id):
+		if made := storeID(raw[masterKeySize:]); made != id {
+			return nil, fmt.Errorf("%w: %s is of another store, %s, and this is %s", errNoMasterKey, path, made, id)
+		}
+	default:
+		return nil, fmt.Errorf("%w: %s is damaged, it has %d bytes and not %d", errNoMasterKey, path, len(raw), masterKeySize+len(id))
 	}
-	return newSealer(raw)
+	return newSealer(raw[:masterKeySize])
 }
 
 func newSealer(raw []byte) (cipher.AEAD, error) {
@@ -48,10 +63,10 @@ func newSealer(raw []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func makeMasterKey(path string) (cipher.AEAD, error) {
+func makeMasterKey(path string, id storeID) (cipher.AEAD, error) {
 	raw := make([]byte, masterKeySize)
 	rand.Read(raw) // never fails, by its documentation
-	if err := writeSecret(path, raw); err != nil {
+	if err := writeSecret(path, append(slices.Clone(raw), id[:]...)); err != nil {
 		return nil, err
 	}
 	return newSealer(raw)
@@ -61,9 +76,9 @@ func makeMasterKey(path string) (cipher.AEAD, error) {
 // one would be needed for. If it opens none of the secrets there are that is an error:
 // no user could sign a request, and what was wrong would be seen too late to restore it.
 // With renew those keys are removed instead, and a master key made.
-func findMasterKey(ctx context.Context, dir string, store objstore.Store, renew bool, log *slog.Logger) (cipher.AEAD, error) {
+func findMasterKey(ctx context.Context, dir string, id storeID, store objstore.Store, renew bool, log *slog.Logger) (cipher.AEAD, error) {
 	path := masterKeyPath(dir)
-	sealer, err := readMasterKey(path)
+	sealer, err := readMasterKey(path, id)
 	if err != nil && !errors.Is(err, errNoMasterKey) {
 		return nil, err
 	}
@@ -91,7 +106,7 @@ func findMasterKey(ctx context.Context, dir string, store objstore.Store, renew 
 		}
 	}
 	// The keys go first: if this is cut short the next start makes the master key.
-	if err := pfs.RemoveKeys(ctx, store, shut); err != nil {
+	if err := pfs.RemoveKeys(ctx, store, shut, time.Now()); err != nil {
 		return nil, err
 	}
 	if len(shut) > 0 {
@@ -100,5 +115,5 @@ func findMasterKey(ctx context.Context, dir string, store objstore.Store, renew 
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return makeMasterKey(path)
+	return makeMasterKey(path, id)
 }

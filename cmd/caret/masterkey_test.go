@@ -34,7 +34,7 @@ func newKeyed(t *testing.T) *keyed {
 // start is what serve does with the master key.
 func (k *keyed) start(renew bool) (*pfs.System, error) {
 	k.Helper()
-	sealer, err := findMasterKey(k.Context(), k.dir, k.store, renew, slog.New(slog.DiscardHandler))
+	sealer, err := findMasterKey(k.Context(), k.dir, k.store.ID(), k.store, renew, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,10 @@ func TestMasterKeyLost(t *testing.T) {
 		"empty":       func(k *keyed) { k.write(nil) },
 		"a bit":       func(k *keyed) { k.flip() },
 		"another one": func(k *keyed) { k.write(make([]byte, masterKeySize)) },
+		"one of another store": func(k *keyed) {
+			k.write(make([]byte, masterKeySize+8))
+			k.refused(false, "is of another store, 0000000000000000, and this is "+storeID(k.store.ID()).String())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +162,7 @@ func TestMasterKeyOfSomeKeys(t *testing.T) {
 	if err := os.Remove(masterKeyPath(k.dir)); err != nil {
 		t.Fatal(err)
 	}
-	other, err := makeMasterKey(masterKeyPath(k.dir)) // as an earlier caret did
+	other, err := makeMasterKey(masterKeyPath(k.dir), k.store.ID()) // as an earlier caret did
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +188,7 @@ func TestMasterKeyWithoutKeys(t *testing.T) {
 	k := newKeyed(t)
 	k.must(false)
 	info, err := os.Stat(masterKeyPath(k.dir))
-	if err != nil || info.Mode() != 0o600 || info.Size() != masterKeySize {
+	if err != nil || info.Mode() != 0o600 || info.Size() != masterKeySize+8 {
 		t.Errorf("%v, %v", info, err)
 	}
 	k.write([]byte("short"))
@@ -248,5 +252,49 @@ func TestWriteSecret(t *testing.T) {
 	info, err := entries[0].Info()
 	if b, readErr := os.ReadFile(path); string(b) != "secret" || err != nil || readErr != nil || info.Mode() != 0o600 {
 		t.Errorf("%q with mode %v, %v, %v", b, info.Mode(), err, readErr)
+	}
+}
+
+// TestMasterKeyOfEarlier: one that does not say whose it is, as an earlier caret made it, is
+// taken if it opens the users' keys.
+func TestMasterKeyOfEarlier(t *testing.T) {
+	t.Parallel()
+	k := newKeyed(t)
+	key := k.key(k.must(false), "alice")
+	raw, err := os.ReadFile(masterKeyPath(k.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.write(raw[:masterKeySize])
+	if got, err := k.must(false).Secret(t.Context(), key.AccessKey); err != nil || got != key.Secret {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestRootKeyOfAnother: a root key of another store is refused; one that does not say
+// whose it is, is not.
+func TestRootKeyOfAnother(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	none := process{getenv: func(string) string { return "" }}
+	key, made, err := findRootKey(none, dir, storeID{1})
+	if err != nil || !made {
+		t.Fatal(made, err)
+	}
+	if again, made, err := findRootKey(none, dir, storeID{1}); again != key || made || err != nil {
+		t.Errorf("%v, %v, %v", again, made, err)
+	}
+	if _, _, err := findRootKey(none, dir, storeID{2}); err == nil || !strings.Contains(err.Error(), "is of another store, 0100000000000000, and this is 0200000000000000") || !strings.Contains(hintFor(err), "remove") {
+		t.Errorf("taken: %v", err)
+	}
+	if got, err := readRootKey(dir); got != key || err != nil {
+		t.Errorf("a client reads %v, %v", got, err)
+	}
+	text := `{"access_key": "` + key.AccessKey + `", "secret_key": "` + key.SecretKey + `"}`
+	if err := os.WriteFile(rootKeyPath(dir), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, made, err := findRootKey(none, dir, storeID{2}); again != key || made || err != nil {
+		t.Errorf("an earlier one: %v, %v, %v", again, made, err)
 	}
 }

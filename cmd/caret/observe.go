@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
+	"caret/accesslog"
 	"caret/api/v1"
 	"caret/gateway/sigv4"
 )
@@ -26,15 +28,18 @@ type observer struct {
 	next    http.Handler
 	metrics *metrics
 	log     *slog.Logger
+	access  *accesslog.Log // nil for none
 	stall   time.Duration
 }
 
 func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	x := &exchange{ResponseWriter: w, ctl: http.NewResponseController(w), stall: o.stall}
-	body := &guardedBody{x: x, ReadCloser: r.Body}
+	x := &exchange{ResponseWriter: w, ctl: http.NewResponseController(w), stall: o.stall, entry: accesslog.New(w, r)}
+	body := &guardedBody{x: x, ReadCloser: r.Body, least: leastRead(r)}
 	if r.ContentLength != 0 {
 		x.extendWrite(began) // 100 Continue may be written before anything else
+		// Before it answers the server reads what is left of a body, though nobody else does.
+		x.ctl.SetReadDeadline(began.Add(o.stall)) //nolint:errcheck // the next read tells
 		r.Body = body
 	}
 	o.metrics.inFlight.Inc()
@@ -44,6 +49,7 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			o.recovered(x, r, p)
 		}
 		x.extendWrite(time.Now()) // what is still in buffers
+		body.end(r)
 		o.count(r, x, body.n, time.Since(began))
 		if x.aborted {
 			panic(http.ErrAbortHandler)
@@ -71,13 +77,24 @@ func (o *observer) recovered(x *exchange, r *http.Request, p any) {
 func (o *observer) count(r *http.Request, x *exchange, received int64, took time.Duration) {
 	op := operation(r)
 	status := x.status
-	if status == 0 {
+	if status == 0 && r.Context().Err() != nil {
+		status = accesslog.StatusGone
+	} else if status == 0 {
 		status = http.StatusOK
 	}
 	o.metrics.observe(op, status, took, received, x.sent)
+	e := x.entry
+	if e.Operation == "" && r.Pattern != "/" {
+		e.Operation = r.Pattern // a page for machines
+	}
+	if o.access != nil {
+		e.Status, e.Received, e.Sent, e.Seconds = status, received, x.sent, took.Seconds()
+		e.Cut = e.Cut || x.aborted || x.cut || r.Context().Err() != nil && !x.whole(r)
+		o.access.Add(e)
+	}
 	if o.log.Enabled(r.Context(), slog.LevelDebug) {
-		o.log.Debug("request", "method", r.Method, "path", r.URL.Path, "operation", op, "status", status,
-			"received", received, "sent", x.sent, "took", took, "aborted", x.aborted)
+		o.log.Debug("request", "id", e.ID, "user", e.User, "key", e.Key, "address", e.Address, "operation", e.Operation, "method", r.Method, "path", r.URL.Path,
+			"status", status, "error", e.Error, "received", received, "sent", x.sent, "took", took, "aborted", x.aborted)
 	}
 }
 
@@ -125,7 +142,22 @@ type exchange struct {
 	status  int
 	sent    int64
 	aborted bool
+	cut     bool // a write failed
+	entry   *accesslog.Entry
 }
+
+// whole says whether all of the answer was sent, as far as can be told: a client that has
+// it may go at once.
+func (x *exchange) whole(r *http.Request) bool {
+	if x.status != 0 && r.Method == http.MethodHead {
+		return true
+	}
+	n, err := strconv.ParseInt(x.Header().Get("Content-Length"), 10, 64)
+	return err == nil && n == x.sent
+}
+
+// AccessEntry is where whoever serves the request says what it is.
+func (x *exchange) AccessEntry() *accesslog.Entry { return x.entry }
 
 // Unwrap lets http.ResponseController reach the writer.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
@@ -156,6 +188,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		n, err := x.ResponseWriter.Write(piece)
 		written += n
 		x.sent += int64(n)
+		x.cut = x.cut || err != nil
 		if err != nil || written == len(p) {
 			return written, err
 		}
@@ -175,37 +208,82 @@ type guardedBody struct {
 	x     *exchange
 	until time.Time // when the deadline has to be moved on
 	n     int64
+	ended bool // there is nothing more to read
+	late  bool // the client was too slow
+
+	// least is how many bytes have to come in the stall time; lately how many came, and
+	// quiet how long they were waited for, since it was that many.
+	least, lately int64
+	quiet         time.Duration
 }
 
-// maxDrain is how much of a body is read that nobody wants: as much as a part of an
-// upload mostly has.
-const maxDrain = 16 << 20
+const (
+	// maxDrain is how much of a body is read that nobody wants: as much as a part of an
+	// upload mostly has; and drainWithin how long that may take.
+	maxDrain    = 16 << 20
+	drainWithin = 30 * time.Second
+	// endWithin is how long the server may take to read what little is left of a body.
+	endWithin = 5 * time.Second
+	// leastUnsigned is how many bytes of an unsigned body have to come in the stall time.
+	leastUnsigned = 16 << 10
+)
+
+// leastRead is how many bytes of the body of a request have to come in the stall time.
+// Who signs may be as slow as whatever it pipes, but who does not, as a form has its
+// signature in its body, could hold connections for ever with a byte now and then.
+func leastRead(r *http.Request) int64 {
+	q := r.URL.RawQuery
+	signed := r.Header.Get("Authorization") != "" || strings.Contains(q, "Signature=")
+	if signed && !strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "multipart/form-data") {
+		return 1
+	}
+	return leastUnsigned
+}
+
+// end lets the server read what is left of the body, but not wait for it for ever.
+func (g *guardedBody) end(r *http.Request) {
+	if r.ContentLength != 0 && !g.ended {
+		g.x.ctl.SetReadDeadline(time.Now().Add(endWithin)) //nolint:errcheck // there is a limit on what is read then
+	}
+}
 
 // drain reads what is left of a body that was refused in its midst, as on a full disk.
 // Most clients look at the answer only when they have sent all, and if the connection
 // is cut before that they learn no reason. A body of which nothing was read is left
 // alone: its client may wait to be asked for it.
 func (g *guardedBody) drain() {
-	if g.n > 0 {
-		io.CopyN(io.Discard, g, maxDrain) //nolint:errcheck // the answer is made, whatever comes
+	if g.n > 0 && !g.ended && !g.late {
+		g.x.ctl.SetReadDeadline(time.Now().Add(drainWithin)) //nolint:errcheck // there is a limit on what is read
+		n, _ := io.CopyN(io.Discard, g.ReadCloser, maxDrain) // the answer is made, whatever comes
+		g.n += n
 	}
 }
 
 // Read implements io.Reader.
 func (g *guardedBody) Read(p []byte) (int, error) {
-	if now := time.Now(); now.After(g.until) {
-		g.until = now.Add(g.x.stall / 8)
-		g.x.ctl.SetReadDeadline(now.Add(g.x.stall)) //nolint:errcheck // this read tells
+	began := time.Now()
+	if g.quiet > 0 || began.After(g.until) {
+		g.until = began.Add(g.x.stall / 8)
+		g.x.ctl.SetReadDeadline(began.Add(g.x.stall - g.quiet)) //nolint:errcheck // this read tells
 	}
 	n, err := g.ReadCloser.Read(p)
 	g.n += int64(n)
-	if err != nil {
-		// At its end: the server now waits for the client to go away, for as
-		// long as the answer takes.
+	if g.lately += int64(n); g.lately < g.least {
+		g.quiet += time.Since(began)
+	} else if g.lately = 0; g.quiet > 0 {
+		g.quiet, g.until = 0, time.Time{}
+	}
+	g.late = errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case errors.Is(err, io.EOF):
+		// The server now waits for the client to go away, for as long as the answer
+		// takes.
 		g.x.ctl.SetReadDeadline(time.Time{}) //nolint:errcheck // there is nothing to read
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = fmt.Errorf("%w: nothing came for %s", sigv4.ErrIncomplete, g.x.stall)
-		}
+		g.ended = true
+	case g.late && g.lately > 0:
+		err = fmt.Errorf("%w: only %d bytes came in %s", sigv4.ErrIncomplete, g.lately, g.x.stall)
+	case g.late:
+		err = fmt.Errorf("%w: nothing came for %s", sigv4.ErrIncomplete, g.x.stall)
 	}
 	return n, err
 }

@@ -17,10 +17,21 @@ type rootKey struct {
 	SecretKey string `json:"secret_key"`
 }
 
+// rootKeyFile is what root-key.json says.
+type rootKeyFile struct {
+	rootKey
+	Store string `json:"store,omitempty"` // the id of the store that it was made for; an earlier caret left it out
+}
+
 func rootKeyPath(dir string) string { return filepath.Join(dir, "root-key.json") }
 
 func readRootKey(dir string) (rootKey, error) {
-	var k rootKey
+	k, err := readRootKeyFile(dir)
+	return k.rootKey, err
+}
+
+func readRootKeyFile(dir string) (rootKeyFile, error) {
+	var k rootKeyFile
 	b, err := os.ReadFile(rootKeyPath(dir))
 	if err != nil {
 		return k, err
@@ -32,8 +43,8 @@ func readRootKey(dir string) (rootKey, error) {
 }
 
 // findRootKey takes the key from the environment, or from the data
-// directory, or makes one there. made says that it is new.
-func findRootKey(p process, dir string) (k rootKey, made bool, err error) {
+// directory of the store id, or makes one there. made says that it is new.
+func findRootKey(p process, dir string, id storeID) (k rootKey, made bool, err error) {
 	k = rootKey{p.getenv("CARET_ROOT_ACCESS_KEY"), p.getenv("CARET_ROOT_SECRET_KEY")}
 	switch {
 	case k.AccessKey != "" && k.SecretKey != "":
@@ -41,12 +52,18 @@ func findRootKey(p process, dir string) (k rootKey, made bool, err error) {
 	case k.AccessKey != "" || k.SecretKey != "":
 		return k, false, usagef("set both CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY, or neither")
 	}
-	k, err = readRootKey(dir)
+	file, err := readRootKeyFile(dir)
+	if err == nil && file.Store != "" && file.Store != id.String() {
+		return k, false, &hinted{
+			fmt.Errorf("%s is of another store, %s, and this is %s", rootKeyPath(dir), file.Store, id),
+			"restore the one of this store, or remove it to have a new key made; to go on with the key that is in it, remove \"store\" from it",
+		}
+	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return k, false, err
+		return file.rootKey, false, err
 	}
 	k = newRootKey()
-	if err := writeRootKey(dir, k); err != nil {
+	if err := writeRootKey(dir, k, id); err != nil {
 		return k, false, fmt.Errorf("make a root key, as there is none yet: %w", err)
 	}
 	return k, true, nil
@@ -61,8 +78,8 @@ func newRootKey() rootKey {
 	}
 }
 
-func writeRootKey(dir string, k rootKey) error {
-	b, err := json.MarshalIndent(k, "", "  ")
+func writeRootKey(dir string, k rootKey, id storeID) error {
+	b, err := json.MarshalIndent(rootKeyFile{k, id.String()}, "", "  ")
 	if err != nil {
 		return err
 	}

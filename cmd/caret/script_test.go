@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			// Of the surroundings nothing may be seen.
-			for _, name := range []string{"CARET_ENDPOINT", "CARET_DATA", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CARET_ACCESS_KEY", "CARET_SECRET_KEY"} {
+			for _, name := range []string{"CARET_ENDPOINT", "CARET_DATA", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CARET_ACCESS_KEY", "CARET_SECRET_KEY", "AWS_CA_BUNDLE"} {
 				e.Setenv(name, "")
 			}
 			return nil

@@ -13,10 +13,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"caret/accesslog"
 	"caret/api"
 	"caret/api/v1"
 	"caret/gateway"
 	"caret/gateway/sigv4"
+	"caret/objstore"
 	"caret/objstore/local"
 	"caret/pfs"
 )
@@ -28,7 +30,7 @@ type serveOptions struct {
 	data, listen, region string
 	domain, etag         string
 	tlsCert, tlsKey      string
-	logLevel             string
+	logs                 logFlags
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
@@ -54,7 +56,9 @@ func serveCommand(p process) *cli.Command {
 			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
 			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
 			&cli.BoolFlag{Name: "new-master-key", Usage: "go on without the DIR/master-key that users' keys were made with: remove these keys, and make another one", Destination: &o.newMasterKey},
-			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logLevel},
+			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logs.level},
+			&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text or json", Value: "text", Destination: &o.logs.format},
+			&cli.StringFlag{Name: "access-log", Usage: "`FILE` that gets a line of JSON for each request, - for standard output; opened again at SIGHUP", Destination: &o.logs.access},
 			&cli.DurationFlag{Name: "grace", Usage: "`TIME` that requests under way may take to finish at shutdown, such as 30s", Value: 30 * time.Second, Destination: &o.grace},
 		},
 		Action: func(c *cli.Context) error {
@@ -82,33 +86,44 @@ func (o *serveOptions) check() error {
 
 // serve runs a server until ctx ends.
 func serve(ctx context.Context, p process, o serveOptions) (err error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return usagef("--log-level %q: it is debug, info, warn or error", o.logLevel)
+	log, err := newLog(p.stderr, o.logs)
+	if err == nil {
+		err = o.check()
 	}
-	if err := o.check(); err != nil {
+	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	var onHUP reloads
+	onHUP.watch(ctx, log)
 	// Listening first makes a taken port the first thing that is said.
-	ln, err := listen(o, log)
+	fds := &files{limit: openFiles()}
+	ln, err := listen(o, fds, &onHUP, log)
 	if err != nil {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
+	access, err := openAccessLog(p, o.logs, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
+	if access != nil {
+		onHUP.add("the access log", access.Reopen)
+	}
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = closeStore(store, err, log) }()
+	fds.keepFor(store.Files, log)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
-	key, made, err := findRootKey(p, o.data)
+	key, made, err := findRootKey(p, o.data, store.ID())
 	if err != nil {
 		return err
 	}
-	sealer, err := findMasterKey(ctx, o.data, store, o.newMasterKey, log)
+	sealer, err := findMasterKey(ctx, o.data, store.ID(), store, o.newMasterKey, log)
 	if err != nil {
 		return err
 	}
@@ -121,28 +136,36 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
 	srv := &http.Server{
-		Handler:           handler(system, store, key, o, log),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		Handler:           handler(system, store, key, o, access, log),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ConnState:         ln.track,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
-	greet(p, ln, o, made)
-	return serveUntilDone(ctx, srv, ln, o.grace, log)
+	greet(p, ln, o, made, log)
+	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 
-func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
+// endpoint is where connections come from, by TLS or not.
+type endpoint struct {
+	net.Listener
+	conns *connections
+}
+
+func (e *endpoint) track(c net.Conn, state http.ConnState) { e.conns.track(c, state) }
+
+func listen(o serveOptions, fds *files, onHUP *reloads, log *slog.Logger) (*endpoint, error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return nil, usagef("--tls-cert and --tls-key are given together")
 	}
-	var conf *tls.Config
+	cert := &certificate{certFile: o.tlsCert, keyFile: o.tlsKey}
 	if o.tlsCert != "" {
-		cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
-		if err != nil {
-			return nil, fmt.Errorf("load the TLS certificate: %w", err)
+		if err := cert.load(); err != nil {
+			return nil, err
 		}
-		conf = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		onHUP.add("the TLS certificate", cert.load)
 	}
 	if !strings.Contains(o.listen, ":") {
 		return nil, usagef("--listen %q: it is HOST:PORT, such as 127.0.0.1:30600 or :30600", o.listen)
@@ -151,15 +174,15 @@ func listen(o serveOptions, log *slog.Logger) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s: %w", o.listen, err)
 	}
-	ln = limit(ln, maxConnections(), log)
-	if conf != nil {
-		ln = tls.NewListener(ln, conf)
+	conns := limit(ln, fds.connections, log)
+	if o.tlsCert != "" {
+		return &endpoint{tls.NewListener(conns, cert.config()), conns}, nil
 	}
-	return ln, nil
+	return &endpoint{conns, conns}, nil
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, log *slog.Logger) http.Handler {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, access *accesslog.Log, log *slog.Logger) http.Handler {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
@@ -173,7 +196,9 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 	verifier := sigv4.New(sigv4.Options{Region: o.region, Secrets: secrets})
 	caller := func(accessKey string) pfs.Caller {
 		if accessKey == key.AccessKey {
-			return pfs.Root
+			who := pfs.Root
+			who.Via.Key = accessKey
+			return who
 		}
 		return pfs.Holder(accessKey)
 	}
@@ -195,7 +220,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages(system)
+	machines := m.pages(&health{system: system, store: store})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path+"/", v1.Prefix):
@@ -206,16 +231,21 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 			s3.ServeHTTP(w, r)
 		}
 	})
-	return &observer{next: next, metrics: m, log: log, stall: o.stall}
+	m.watchAccessLog(access)
+	return &observer{next: next, metrics: m, log: log, access: access, stall: o.stall}
 }
 
 // greet says where the server is and how to use it.
-func greet(p process, ln net.Listener, o serveOptions, made bool) {
+func greet(p process, ln net.Listener, o serveOptions, made bool, log *slog.Logger) {
 	scheme := "http"
 	if o.tlsCert != "" {
 		scheme = "https"
 	}
 	endpoint := scheme + "://" + reachable(ln.Addr())
+	if o.logs.format == "json" { // whoever reads it takes nothing else
+		log.Info("serving", "version", version, "data", o.data, "endpoint", endpoint, "made_root_key", made)
+		return
+	}
 	fmt.Fprintf(p.stderr, "caret %s serves %s at %s\n", version, o.data, endpoint)
 	if p.getenv("CARET_ROOT_ACCESS_KEY") != "" {
 		fmt.Fprintln(p.stderr, "The root key is the one in CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY.\n"+
@@ -247,21 +277,58 @@ func reachable(a net.Addr) string {
 	return a.String()
 }
 
-// serveUntilDone serves, and when ctx ends lets requests under way finish.
-func serveUntilDone(ctx context.Context, srv *http.Server, ln net.Listener, grace time.Duration, log *slog.Logger) error {
+// brokenGrace is how long requests under way may go on, mostly reads, when the store is
+// broken, and brokenClose how long closing it may take then.
+const (
+	brokenGrace = 5 * time.Second
+	brokenClose = 5 * time.Second
+)
+
+// serveUntilDone serves, and when ctx ends lets requests under way finish. If the store is
+// broken that is the end too, and the error: whoever watches over the process starts
+// another, which finds out what can be mended.
+func serveUntilDone(ctx context.Context, srv *http.Server, ln net.Listener, store objstore.Store, grace time.Duration, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
+	var broken error
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
+	case <-store.Failed():
+		broken = store.Failure()
+		grace = min(grace, brokenGrace)
+		log.Error("the store is broken, the server ends", "err", broken)
 	}
 	log.Info("shutting down", "grace", grace)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := srv.Shutdown(limit); err != nil {
 		log.Warn("requests were cut off", "err", err)
-		return srv.Close()
+		return errors.Join(broken, srv.Close())
 	}
-	return nil
+	return broken
+}
+
+// closeStore closes the store of a server that ended with err, and returns what it says.
+// A broken one is not waited for: what it has is on disk, or never will be.
+func closeStore(store objstore.Store, err error, log *slog.Logger) error {
+	closed := make(chan error, 1)
+	go func() { closed <- store.Close() }()
+	late := make(<-chan time.Time)
+	if store.Failure() != nil {
+		late = time.After(brokenClose)
+	}
+	select {
+	case closeErr := <-closed:
+		if store.Failure() == nil {
+			return errors.Join(err, closeErr)
+		}
+	case <-late:
+		log.Warn("the store could not be closed")
+	}
+	if err == nil {
+		err = store.Failure() // found on the way
+	}
+	return err
 }

@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/zeebo/blake3"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -32,6 +33,7 @@ type tarUpload struct {
 	slots *semaphore.Weighted // for small files under way
 	seen  map[string]bool
 	bytes int64
+	left  int // files of a checkout's own that are left out
 }
 
 // tar stores all files of a tar on standard input in one commit.
@@ -65,7 +67,11 @@ func (u *upload) tar(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(u.p.stdout, id)
-	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit\n", count(len(t.seen), "file"), humanize.IBytes(uint64(t.bytes)))
+	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(t.seen), "file"), humanize.IBytes(uint64(t.bytes)))
+	if t.left > 0 {
+		fmt.Fprintf(u.p.stderr, "; left out %s that get keeps for itself", count(t.left, "file"))
+	}
+	fmt.Fprintln(u.p.stderr)
 	return nil
 }
 
@@ -76,9 +82,14 @@ func (t *tarUpload) members(ctx context.Context, members *archive.Reader) error 
 		m, err := members.Next()
 		switch {
 		case err == nil:
-			if err = t.member(gctx, g, m); err == nil {
+			if err = t.meant(m); err == nil {
+				err = t.member(gctx, g, m)
+			}
+			if err == nil || errors.Is(err, errLeft) {
 				continue
 			}
+		case errors.Is(err, io.EOF) && len(t.seen) == 0 && len(t.filter) > 0:
+			err = noneMeant("the tar")
 		case errors.Is(err, io.EOF) && len(t.seen) == 0:
 			err = errors.New("the tar holds no files")
 		case errors.Is(err, io.EOF):
@@ -91,6 +102,22 @@ func (t *tarUpload) members(ctx context.Context, members *archive.Reader) error 
 		}
 		return err
 	}
+}
+
+// errLeft is that a file of the tar is left out.
+var errLeft = errors.New("the file is left out")
+
+// meant says whether a file of the tar is to be stored, as those of a folder would be.
+func (t *tarUpload) meant(m *archive.Member) error {
+	name := strings.TrimPrefix(m.Path, asFolder(t.to.Path))
+	switch {
+	case !t.filter.takes(name):
+		return errLeft
+	case reserved(path.Base(name)):
+		t.left++
+		return errLeft
+	}
+	return fitting(m.Path, t.force)
 }
 
 // member stages a file, a small one in the background.
@@ -120,9 +147,9 @@ func (t *tarUpload) member(ctx context.Context, g *errgroup.Group, m *archive.Me
 	return nil
 }
 
-func (t *tarUpload) put(ctx context.Context, path string, r io.Reader, size int64) error {
-	if _, err := t.cl.Put(ctx, t.to.Repo, t.id, path, contentType(path), "", r, size); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+func (t *tarUpload) put(ctx context.Context, name string, r io.Reader, size int64) error {
+	if _, err := t.cl.Put(ctx, t.to.Repo, t.id, name, contentType(name), "", r, size); err != nil {
+		return fmt.Errorf("%s: %w", oneLine(name), err)
 	}
 	return nil
 }
@@ -158,7 +185,7 @@ func getTar(ctx context.Context, p process, cl *client.Client, tr tree, parallel
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what is under way when writing fails
 	out := bufio.NewWriterSize(p.stdout, 64<<10)
-	bar := newBar(p, tr.bytes, "fetching "+count(len(tr.files), "file"))
+	bar := newTransfer(p, "fetching", len(tr.files), tr.bytes)
 	defer bar.finish()
 	d := tarDownload{fetch: fetch{cl: cl, from: tr.from, bar: bar}, tree: tr, w: tar.NewWriter(out)}
 	ahead := make(chan chan smallResult, parallel-1) // in the order of the files
@@ -174,6 +201,9 @@ func getTar(ctx context.Context, p process, cl *client.Client, tr tree, parallel
 			go func() { result <- d.small(ctx, f) }()
 		}
 	}()
+	if err := d.folders(); err != nil {
+		return err
+	}
 	i := 0
 	for result := range ahead {
 		if err := d.write(ctx, i, <-result); err != nil {
@@ -189,6 +219,16 @@ func getTar(ctx context.Context, p process, cl *client.Client, tr tree, parallel
 	}
 	bar.finish()
 	fmt.Fprintf(p.stderr, "fetched %s, %s, of commit %s\n", count(len(tr.files), "file"), humanize.IBytes(uint64(tr.bytes)), tr.commit)
+	return partly("not in the tar", tr.odd)
+}
+
+// folders adds those that are there though nothing may be in them.
+func (d *tarDownload) folders() error {
+	for _, name := range d.tree.folders {
+		if err := d.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -204,7 +244,7 @@ func (d *tarDownload) small(ctx context.Context, f v1.File) smallResult {
 		return smallResult{}
 	}
 	var b bytes.Buffer
-	err := d.rest(ctx, f, &b, blake3.New(), 0)
+	err := d.stream(ctx, f, &b)
 	return smallResult{b.Bytes(), err}
 }
 
@@ -219,11 +259,16 @@ func (d *tarDownload) write(ctx context.Context, i int, r smallResult) error {
 		h.ModTime = f.Modified.Truncate(time.Second) // as tars have it
 	}
 	if err := d.w.WriteHeader(&h); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+		return fmt.Errorf("%s: %w", oneLine(f.Path), err)
 	}
 	if f.Size > smallFile {
-		return d.rest(ctx, f, d.w, blake3.New(), 0)
+		if err := d.stream(ctx, f, d.w); err != nil {
+			return err
+		}
+		d.bar.file()
+		return nil
 	}
 	_, err := d.w.Write(r.data)
+	d.bar.file()
 	return err
 }

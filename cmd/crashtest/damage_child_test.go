@@ -74,7 +74,7 @@ var (
 
 // damaged says whether an error says that something is damaged.
 func damaged(err error) bool {
-	return errors.Is(err, objstore.ErrCorrupt) || saysDamage.MatchString(err.Error())
+	return errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrForeign) || saysDamage.MatchString(err.Error())
 }
 
 // missing says whether an error says that something is not there.

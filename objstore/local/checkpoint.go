@@ -31,7 +31,7 @@ func (s *Store) checkpoint() {
 			if !errors.Is(err, objstore.ErrNoSpace) && s.index.writable() == nil {
 				s.fail(err)
 			}
-			if s.failure() != nil {
+			if s.Failure() != nil {
 				return
 			}
 			s.journal.Stuck(err)

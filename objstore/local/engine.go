@@ -37,8 +37,8 @@ func (e engine) Begin() (txn.Tx, error) {
 	if err := e.index.writable(); err != nil {
 		return nil, err
 	}
-	if err := e.journal.Room(); err != nil {
-		return nil, disk.NoSpace(err)
+	if err := e.room(); err != nil {
+		return nil, err
 	}
 	snapshot, err := e.index.snapshot()
 	if err != nil {
@@ -147,11 +147,11 @@ func (s *Store) commitPart(part *waiting, writes *txn.Tree) error {
 // failed. It is not held while waiting, as who makes room needs it.
 func (s *Store) lockRoomy() error {
 	for {
-		if err := s.journal.Room(); err != nil {
-			return disk.NoSpace(err)
+		if err := s.room(); err != nil {
+			return err
 		}
 		s.write.Lock()
-		if err := s.failure(); err != nil {
+		if err := s.Failure(); err != nil {
 			s.write.Unlock()
 			return err
 		}
@@ -160,6 +160,26 @@ func (s *Store) lockRoomy() error {
 		}
 		s.write.Unlock()
 	}
+}
+
+// room waits for room in the log. What else than a full disk keeps it from being made
+// is borne for a while.
+func (s *Store) room() error {
+	err := disk.NoSpace(s.journal.Room())
+	if failure := s.Failure(); failure != nil {
+		return failure
+	}
+	s.noRoom.Lock()
+	defer s.noRoom.Unlock()
+	if err == nil || errors.Is(err, objstore.ErrNoSpace) || errors.Is(err, objstore.ErrClosed) || s.index.writable() != nil {
+		s.noRoom.failing = failing{}
+		return err
+	}
+	s.noRoom.set(s.log, "there is no room in the log", err)
+	if s.noRoom.long() {
+		s.fail(err)
+	}
+	return err
 }
 
 // commit writes a record and, when it is on disk, its rows to the index. The

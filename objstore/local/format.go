@@ -12,16 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"caret/objstore"
-	"caret/objstore/local/disk"
+	"caret/objstore/local/journal"
 )
 
 // formatVersion is the version of what is on disk; FORMAT.md describes it.
 // Version 1 had no sequences, and before version 3 there was no log.
 const formatVersion = 3
 
+// lockName is the file that is locked by the process that has the directory open.
+const lockName = "LOCK"
+
 // lockDir takes the directory for this process.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +55,15 @@ func (s *Store) checkFormat() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	text := strings.TrimSpace(string(b))
+	text, rest, _ := strings.Cut(string(b), "\n")
 	v, err := strconv.Atoi(strings.TrimPrefix(text, "caret "))
-	if err != nil || v < 1 || string(b) != fmt.Sprintf("caret %d\n", v) {
+	if v <= formatVersion && err == nil && rest != "" {
+		if s.said.format = parseIDLine(rest); s.said.format == (journal.ID{}) {
+			s.log.Warn("what the file of the format version says of the store is damaged, and is made anew", "file", path)
+		}
+	}
+	if err != nil || v < 1 || !strings.HasPrefix(string(b), fmt.Sprintf("caret %d\n", v)) {
+		text = strings.TrimSpace(string(b))
 		return 0, fmt.Errorf("%w: %s says %q, not a version; if this caret wrote the directory, write %q into it", objstore.ErrCorrupt, path, text, fmt.Sprintf("caret %d", formatVersion))
 	}
 	if v > formatVersion {
@@ -76,7 +85,10 @@ func (s *Store) newFormat() error {
 	case exists(s.path("packs")):
 		return fmt.Errorf("%w: there are packs, but neither a log nor %s: restore both", objstore.ErrCorrupt, s.formatPath())
 	}
-	return s.writeFormat()
+	if exists(s.path("log")) {
+		return s.writeFormat(journal.ID{}) // whose it is the log will say
+	}
+	return s.writeFormat(newID())
 }
 
 func exists(path string) bool {
@@ -86,21 +98,18 @@ func exists(path string) bool {
 
 func (s *Store) formatPath() string { return filepath.Join(s.dir, "FORMAT") }
 
-// writeFormat writes the version, whole and durable or not at all.
-func (s *Store) writeFormat() error {
-	if err := s.fault("format.write"); err != nil {
+// formatLine is the line of FORMAT that says the version.
+func formatLine() string { return fmt.Sprintf("caret %d\n", formatVersion) }
+
+// writeFormat writes the version, and whose directory it is, if that is known.
+func (s *Store) writeFormat(id journal.ID) error {
+	text := formatLine()
+	if id != (journal.ID{}) {
+		text += idLine(id)
+	}
+	if err := s.writeWhole(s.formatPath(), text); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.dir, "FORMAT-*")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, "caret %d\n", formatVersion)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), s.formatPath()); err != nil {
-		return err
-	}
-	return disk.SyncDir(s.dir)
+	s.said.format = id
+	return nil
 }

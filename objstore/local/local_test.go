@@ -139,7 +139,13 @@ func TestLockAndFormat(t *testing.T) {
 	}
 	s.Close()
 	format := filepath.Join(dir, "FORMAT")
-	for text, want := range map[string]error{"caret 4\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt} {
+	was, err := os.ReadFile(format)
+	if err != nil || !strings.HasPrefix(string(was), "caret 3\nstore ") {
+		t.Fatalf("%q, %v", was, err)
+	}
+	for text, want := range map[string]error{
+		"caret 4\n": objstore.ErrNewerFormat, "caret 4\nmore\n": objstore.ErrNewerFormat, "garbage": objstore.ErrCorrupt, "caret 3": objstore.ErrCorrupt, "caret 0\n": objstore.ErrCorrupt,
+	} {
 		if err := os.WriteFile(format, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +157,7 @@ func TestLockAndFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, dir, local.Options{}).Close()
-	if b, err := os.ReadFile(format); string(b) != "caret 3\n" {
+	if b, err := os.ReadFile(format); !bytes.Equal(b, was) {
 		t.Errorf("written again: %q, %v", b, err)
 	}
 }

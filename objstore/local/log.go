@@ -147,6 +147,9 @@ func (s *Store) readLog() (*found, error) {
 		}
 		return f, s.lostLog(f, fmt.Errorf("%w: no file in %s can be read", objstore.ErrCorrupt, dir))
 	}
+	if err := s.sameStore(f.id); err != nil {
+		return nil, err
+	}
 	chain, superseded, gap := run.Cover(infos)
 	f.runs = chain
 	for _, r := range superseded {
@@ -177,8 +180,10 @@ func (s *Store) newLog(f *found) error {
 	if len(list) > 0 || s.packs.Len() > 0 {
 		return s.lostLog(f, fmt.Errorf("%w: %s is empty, and there is an index or packs", objstore.ErrCorrupt, s.path("log")))
 	}
-	f.id = newID()
-	return nil
+	if f.id = s.said.format; f.id == (journal.ID{}) {
+		f.id = newID()
+	}
+	return s.sameStore(f.id)
 }
 
 // lostLog lets a log of which nothing is left be made of the index, if that is
@@ -196,7 +201,7 @@ func (s *Store) lostLog(f *found, why error) error {
 	}
 	state, err := h.State()
 	f.id, f.broken = state.ID, why
-	return errors.Join(err, h.Close())
+	return errors.Join(err, h.Close(), s.sameStore(f.id))
 }
 
 func newID() (id journal.ID) {
@@ -226,7 +231,7 @@ func oneID(scan *journal.Scan, infos []run.Info) (journal.ID, error) {
 		files = append(files, fmt.Sprintf("%s (of %x)", path, id))
 	}
 	slices.Sort(files)
-	return journal.ID{}, fmt.Errorf("%w: the log has files of different stores: %s; take away what does not belong here", objstore.ErrCorrupt, strings.Join(files, ", "))
+	return journal.ID{}, fmt.Errorf("%w: the log has files of several: %s; take away what does not belong here", objstore.ErrForeign, strings.Join(files, ", "))
 }
 
 // setAside moves what is damaged out of the way.

@@ -49,7 +49,7 @@ func (s *Store) migrate() error {
 	if err := s.openedOnce(id); err != nil {
 		return err
 	}
-	if err := s.writeFormat(); err != nil {
+	if err := s.writeFormat(id); err != nil {
 		return err
 	}
 	return os.RemoveAll(old)

@@ -256,7 +256,7 @@ func TestForeign(t *testing.T) {
 		}
 		o := small
 		o.Reserve = -1
-		if s, err := local.Open(dir, o); !errors.Is(err, objstore.ErrCorrupt) || !strings.Contains(err.Error(), "different stores") {
+		if s, err := local.Open(dir, o); !errors.Is(err, objstore.ErrForeign) || !strings.Contains(err.Error(), "take away") {
 			if err == nil {
 				s.Close()
 			}

@@ -31,6 +31,16 @@ func (s *Store) Stats() Stats {
 	}
 }
 
+// Files is how many files the store has open, more or less: the packs, the tables of
+// the index, and some of the log.
+func (s *Store) Files() int {
+	tables, _ := filepath.Glob(s.path(indexPrefix + "*/*.sst")) // the pattern is a good one
+	return s.packs.Len() + len(tables) + otherFiles
+}
+
+// otherFiles is about how many files are open that are neither packs nor tables.
+const otherFiles = 16
+
 // Observe has ran called from now on with how long the function of each Update of
 // rows took, while which no other one runs.
 func (s *Store) Observe(ran func(time.Duration)) { s.ran.Store(&ran) }

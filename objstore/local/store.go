@@ -62,6 +62,7 @@ type Store struct {
 	log     *slog.Logger
 	lock    *os.File
 	id      journal.ID
+	said    identity
 	journal *journal.Journal
 	runs    runs
 	packs   *pack.Packs
@@ -74,9 +75,14 @@ type Store struct {
 	state  index.State           // of the index
 	packed packEnd               // as the log has it
 	failed atomic.Pointer[error] // the first disk error, after which nothing is written
+	broken chan struct{}         // closed then
 	stats  counters
 	ran    atomic.Pointer[func(time.Duration)] // see Observe
 
+	noRoom struct { // how making room in the log fails
+		sync.Mutex
+		failing
+	}
 	merges     merges
 	closing    chan struct{} // closed when background work is to end
 	background sync.WaitGroup
@@ -91,7 +97,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, opts: opts, log: opts.Log, closing: make(chan struct{}), merges: merges{woken: make(chan struct{}, 1)}}
+	s := &Store{dir: dir, opts: opts, log: opts.Log, closing: make(chan struct{}), broken: make(chan struct{}), merges: merges{woken: make(chan struct{}, 1)}}
 	if err := s.open(); err != nil {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
@@ -118,6 +124,9 @@ func (s *Store) open() error {
 	if s.packs, err = pack.Open(s.path("packs"), s.opts.PackSize, s.fault); err != nil {
 		return err
 	}
+	if err := s.readPacksMark(); err != nil {
+		return err
+	}
 	s.blobs = newBlobs(s)
 	if version < formatVersion {
 		if err := s.migrate(); err != nil {
@@ -135,7 +144,7 @@ func (s *Store) open() error {
 	if missing, first := s.packs.Continue(s.packed.pack, s.packed.end); missing > 0 {
 		s.log.Error("packs are missing: what is in them can't be read until they are put back while no server runs; `caret fsck` names the files", "missing", missing, "first", first)
 	}
-	return nil
+	return s.identify()
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
@@ -152,14 +161,18 @@ func (s *Store) fault(point string) error {
 func (s *Store) fail(err error) {
 	if s.failed.CompareAndSwap(nil, &err) {
 		s.log.Error("store refuses writes from now on", "err", err)
+		close(s.broken)
 		if s.journal != nil {
-			s.journal.Refuse(s.failure())
+			s.journal.Refuse(s.Failure())
 		}
 	}
 }
 
-// failure says why nothing is written any more; nil if it is.
-func (s *Store) failure() error {
+// Failed is closed when the store is broken; see objstore.Store.
+func (s *Store) Failed() <-chan struct{} { return s.broken }
+
+// Failure says why nothing is written any more; nil if it is.
+func (s *Store) Failure() error {
 	if err := s.failed.Load(); err != nil {
 		return fmt.Errorf("%w: %w", objstore.ErrFailed, *err)
 	}
@@ -168,7 +181,7 @@ func (s *Store) failure() error {
 
 // writable says why nothing can be written.
 func (s *Store) writable() error {
-	if err := s.failure(); err != nil {
+	if err := s.Failure(); err != nil {
 		return err
 	}
 	return s.space.check()

@@ -3,12 +3,15 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"time"
 
 	"caret/objstore"
+	"caret/objstore/local/disk"
 	"caret/objstore/local/index"
 )
 
@@ -35,7 +38,14 @@ func (s *Store) watch() {
 	for {
 		s.space.keepBallast(s.log)
 		if failing.over() {
-			failing.set(s.log, "the index can't be opened or made anew", s.tend())
+			err := s.tend()
+			failing.set(s.log, "the index can't be opened or made anew", err)
+			if failing.long() && s.index.writable() != nil && !errors.Is(disk.NoSpace(err), objstore.ErrNoSpace) {
+				s.fail(fmt.Errorf("the index can't be opened or made anew: %w", err))
+			}
+		}
+		if err := s.gone(); err != nil {
+			s.fail(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -51,8 +61,15 @@ func (s *Store) watch() {
 type failing struct {
 	told  string
 	pause time.Duration
+	since time.Time
 	until time.Time
 }
+
+// bearFor is how long something may fail that writes need before the store is broken.
+const bearFor = 8 * time.Second
+
+// long says whether it has failed, again and again, for as long as it may.
+func (f *failing) long() bool { return !f.since.IsZero() && time.Since(f.since) > bearFor }
 
 // over says whether it has rested long enough.
 func (f *failing) over() bool { return !time.Now().Before(f.until) }
@@ -63,12 +80,30 @@ func (f *failing) set(log *slog.Logger, what string, err error) {
 		*f = failing{}
 		return
 	}
+	if f.since.IsZero() {
+		f.since = time.Now()
+	}
 	if err.Error() != f.told {
 		f.told = err.Error()
 		log.Error(what, "err", err)
 	}
 	f.pause = min(max(2*f.pause, lookAgain), time.Minute)
 	f.until = time.Now().Add(f.pause)
+}
+
+// gone says whether somebody took the directory away while it is in use, or the file by
+// which it is locked: what is written here nobody would find again, and somebody else
+// may be at it.
+func (s *Store) gone() error {
+	mine, err := s.lock.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(s.path(lockName))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(mine, now) {
+		return fmt.Errorf("%s was removed or replaced while it was in use", s.path(lockName))
+	}
+	return nil
 }
 
 // mergeAll merges runs whenever there is a new one, and now and then verifies all.
@@ -127,7 +162,7 @@ func (s *Store) replace(old string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.failure(); err != nil {
+	if err := s.Failure(); err != nil {
 		return err // what the log has last may not be on disk
 	}
 	number, _ := indexNumber(old) // 0 of one in memory

@@ -53,6 +53,12 @@ func (s *Store) Blobs() objstore.Blobs { return &s.blobs }
 // Rows returns the rows.
 func (s *Store) Rows() objstore.Rows { return rows{s} }
 
+// Failed is never closed: there is no disk.
+func (s *Store) Failed() <-chan struct{} { return nil }
+
+// Failure returns nil.
+func (s *Store) Failure() error { return nil }
+
 // Close waits for what is under way and makes later calls fail.
 func (s *Store) Close() error {
 	s.rows.Close()

@@ -49,11 +49,16 @@ func (a *ACL) complete() {
 // granted at once or one by one.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#permissions
-func (a *ACL) Allows(user string, p Permission) bool {
+func (a *ACL) Allows(user string, p Permission) bool { return a.allows(user, p, covers) }
+
+// allowsByName is Allows by what was granted to user itself, and not to a group.
+func (a *ACL) allowsByName(user string, p Permission) bool { return a.allows(user, p, names) }
+
+func (a *ACL) allows(user string, p Permission, to func(Grant, string) bool) bool {
 	switch p {
 	case PermFullControl:
-		return a.Allows(user, PermRead) && a.Allows(user, PermWrite) &&
-			a.Allows(user, PermReadACP) && a.Allows(user, PermWriteACP)
+		return a.allows(user, PermRead, to) && a.allows(user, PermWrite, to) &&
+			a.allows(user, PermReadACP, to) && a.allows(user, PermWriteACP, to)
 	case PermReadACP, PermWriteACP:
 		if user != "" && user == a.Owner {
 			return true
@@ -63,7 +68,7 @@ func (a *ACL) Allows(user string, p Permission) bool {
 		return false
 	}
 	for _, g := range a.Grants {
-		if (g.Permission == p || g.Permission == PermFullControl) && covers(g, user) {
+		if (g.Permission == p || g.Permission == PermFullControl) && to(g, user) {
 			return true
 		}
 	}
@@ -78,7 +83,38 @@ func covers(g Grant, user string) bool {
 	case AuthenticatedUsers:
 		return user != ""
 	case "":
-		return user != "" && g.User == user // a grant to nobody is none to the anonymous
+		return names(g, user)
 	}
 	return false
+}
+
+// names says whether user itself is the grantee of g; a grant to nobody is none to
+// the anonymous.
+func names(g Grant, user string) bool { return g.Group == "" && user != "" && g.User == user }
+
+// Within says that a gives nobody more than old does, whoever that is: to change old
+// to it takes away, if anything.
+func (a *ACL) Within(old *ACL) bool {
+	if a.Owner != old.Owner {
+		return false
+	}
+	for _, g := range a.Grants {
+		has := func(have Grant, _ string) bool {
+			switch {
+			case have.Group == AllUsers, have.Group != "" && have.Group == g.Group:
+				return true
+			case g.Group == "":
+				return covers(have, g.User)
+			}
+			return false
+		}
+		owner := *old
+		if g.Group != "" {
+			owner.Owner = "" // what the owner may is not granted to a group
+		}
+		if !owner.allows(g.User, g.Permission, has) {
+			return false
+		}
+	}
+	return true
 }

@@ -17,6 +17,7 @@ const (
 	See                        // find the branch among others
 	// Actions on a repo.
 	Administer // make, delete and restore branches and tags, or delete it
+	Audit      // read the trail of changes, of a repo or of all
 	// Actions on neither.
 	CreateRepo  // make a repo
 	ManageUsers // make, list and delete users

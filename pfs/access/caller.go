@@ -17,9 +17,19 @@ type Caller struct {
 	ReadOnly     bool
 	Repo, Branch string // the only ones, if set
 
+	// Via says how the request came.
+	Via Via
+
 	// key is the access key by which the caller is looked up in every
 	// transaction; "" for who is the same in all of them.
 	key string
+}
+
+// Via says how a request came. It decides nothing: the trail of changes has it.
+type Via struct {
+	Key     string // the access key that it was signed with, "" if it was not
+	Address string // that it came from
+	Request string // its id
 }
 
 // Root is the caller with the server's own key.
@@ -30,7 +40,7 @@ var Anonymous = Caller{}
 
 // Holder is who holds an access key, whoever that is in the transaction that
 // looks: what is known of it outside of one is the key alone.
-func Holder(accessKey string) Caller { return Caller{key: accessKey} }
+func Holder(accessKey string) Caller { return Caller{key: accessKey, Via: Via{Key: accessKey}} }
 
 // IsAnonymous says that nobody signed the request.
 func (c Caller) IsAnonymous() bool { return c.ID == "" && c.key == "" }
@@ -59,7 +69,7 @@ func (c Caller) Current(tx objstore.Reader) (Caller, error) {
 		var u User
 		if u, err = row.holder(tx); err == nil {
 			return Caller{
-				ID: u.ID, Name: u.Name, Admin: u.Admin, ReadOnly: row.ReadOnly, Repo: row.Repo, Branch: row.Branch, key: c.key,
+				ID: u.ID, Name: u.Name, Admin: u.Admin, ReadOnly: row.ReadOnly, Repo: row.Repo, Branch: row.Branch, Via: c.Via, key: c.key,
 			}, nil
 		}
 	}

@@ -21,42 +21,68 @@ type Request struct {
 	// what At has there (commits.ErrNoPath if nothing).
 	Path string
 	File func(path string) (commits.State, error)
+	// Present says whether the head of the branch that At was reached through has a
+	// file at path, and its list of versions that version. It is asked about what
+	// everybody was granted.
+	Present func(path string, version commits.ID) (bool, error)
 	// User is whose keys they are.
 	User string
 }
 
-// Decide answers with nil that the caller may, or with ErrDenied and why not.
+// Sight is how much a caller sees of the states that it may read or list.
+type Sight int
+
+// Sights.
+const (
+	Past    Sight = iota // what any commit has that leads to the head
+	Present              // of that, what is still there: for who was granted it as everybody was
+)
+
+// Decide answers with nil that the caller may, and with the sight it has, or with
+// ErrDenied and why not.
 //
 // Administrators and the owner of a repo may do everything, the owner of a
 // branch everything with it. Everybody else has what ACLs grant, and reaches
 // through a branch only the commits that lead to its head, as any commit of a
-// repo can be named. Limits of the caller's key come before all that, and
-// what a protected branch takes behind it.
-func Decide(tx objstore.Reader, q Request) error {
-	var err error
+// repo can be named. What is granted to everybody, with a key or without, holds
+// for what is still there: not for a file that the branch's head has no more, nor for
+// a version that was removed, of which who was granted something by name and the
+// owner have the history. (commits.ErrNoPath instead of ErrDenied to whom may list: to
+// them it is as if it had never been there.) Limits of the caller's key come before
+// all that, and what a protected branch takes behind it.
+func Decide(tx objstore.Reader, q Request) (Sight, error) {
 	switch q.Action {
 	case CreateRepo:
-		return q.createRepo()
+		return Past, q.createRepo()
 	case ManageUsers, ManageKeys:
-		return q.manageUsers()
+		return Past, q.manageUsers()
 	case Verify:
-		return q.verify()
+		return Past, q.verify()
 	case Administer:
-		return q.administer()
+		return Past, q.administer()
+	case Audit:
+		return Past, q.audit()
 	case See:
-		var seen []bool
-		list := []catalog.NamedBranch{{Name: q.At.Branch, BranchRow: catalog.BranchRow{Lineage: q.At.Home}}}
-		if seen, err = Visible(tx, q.Caller, q.At.Row, list); err == nil && !seen[0] {
-			err = q.denied()
-		}
-		return err
-	case Finish:
+		return Past, q.see(tx)
+	}
+	var sight Sight
+	var err error
+	if q.Action == Finish {
 		err = q.finish(tx)
-	default:
-		err = q.onSnapshot(tx)
+	} else {
+		sight, err = q.onSnapshot(tx)
 	}
 	if err == nil && q.At.Protected && q.At.Writable && !q.At.Open && (q.Action == Write || q.Action == Merge) {
 		err = q.onProtected(tx)
+	}
+	return sight, err
+}
+
+func (q *Request) see(tx objstore.Reader) error {
+	list := []catalog.NamedBranch{{Name: q.At.Branch, BranchRow: catalog.BranchRow{Lineage: q.At.Home}}}
+	seen, err := Visible(tx, q.Caller, q.At.Row, list)
+	if err == nil && !seen[0] {
+		err = q.denied()
 	}
 	return err
 }
@@ -68,7 +94,8 @@ func (q *Request) onProtected(tx objstore.Reader) error {
 	}
 	own := *q
 	own.Action = Own
-	return own.onSnapshot(tx)
+	_, err := own.onSnapshot(tx)
+	return err
 }
 
 func (q *Request) createRepo() error {
@@ -100,6 +127,22 @@ func (q *Request) verify() error {
 	return fmt.Errorf("%w: only administrators verify what is stored", ErrDenied)
 }
 
+// audit: administrators read the trail, with keys that only read too, and the owner
+// of a repo that of the repo.
+func (q *Request) audit() error {
+	switch c := q.Caller; {
+	case c.Admin && c.Repo == "":
+		return nil
+	case q.At == nil:
+		return fmt.Errorf("%w: only administrators read the trail of all changes; the owner of a repo reads that of the repo", ErrDenied)
+	case c.Repo != "" && (c.Repo != q.At.Row.Name || c.Branch != ""):
+		return fmt.Errorf("%w: the key is for %s alone", ErrDenied, c.scope())
+	case c.Admin, c.Owns(q.At.Row.Owner):
+		return nil
+	}
+	return q.denied()
+}
+
 func (q *Request) administer() error {
 	switch c, repo := q.Caller, q.At.Row; {
 	case c.Unlimited():
@@ -116,7 +159,7 @@ func (q *Request) administer() error {
 
 // finish: who started an open commit may, and the repo's owner.
 func (q *Request) finish(tx objstore.Reader) error {
-	if err := q.onSnapshot(tx); err != nil {
+	if _, err := q.onSnapshot(tx); err != nil {
 		return err
 	}
 	c := q.Caller
@@ -126,30 +169,30 @@ func (q *Request) finish(tx objstore.Reader) error {
 	return fmt.Errorf("%w: commit %s was started by somebody else", ErrDenied, q.At.ID)
 }
 
-func (q *Request) onSnapshot(tx objstore.Reader) error {
+func (q *Request) onSnapshot(tx objstore.Reader) (Sight, error) {
 	c := q.Caller
 	if c.Unlimited() {
-		return nil
+		return Past, nil
 	}
 	if err := q.withinLimits(); err != nil {
-		return err
+		return Past, err
 	}
 	if c.Branch != "" || !c.Admin && !c.Owns(q.At.Row.Owner) {
 		if ok, err := leadsToBranch(tx, q.At); err != nil {
-			return err
+			return Past, err
 		} else if !ok {
-			return q.denied()
+			return Past, q.denied()
 		}
 	}
 	if c.Admin || c.Owns(q.At.Row.Owner) {
-		return nil
+		return Past, nil
 	}
 	set, err := ReadSettings(tx, q.At)
 	if err != nil {
-		return err
+		return Past, err
 	}
 	if c.Owns(set.ACL.Owner) {
-		return nil
+		return Past, nil
 	}
 	return q.granted(tx, set)
 }
@@ -199,34 +242,63 @@ func leadsToBranch(tx objstore.Reader, s *catalog.Snapshot) (bool, error) {
 }
 
 // granted looks for a grant.
-func (q *Request) granted(tx objstore.Reader, set *BranchSettings) error {
-	act := q.Action
+func (q *Request) granted(tx objstore.Reader, set *BranchSettings) (Sight, error) {
+	act, who := q.Action, q.Caller.ID
 	if act == Own || act == Inspect {
-		return q.denied()
+		return Past, q.denied()
 	}
 	if q.At.Open && (act == Read || act == List) {
 		if done, err := q.staged(tx, set); done || err != nil {
-			return err
+			return q.sight(set, nil), err
 		}
 	}
 	if q.Path == "" || act.permission() == PermWrite || act == List {
-		if set.ACL.Allows(q.Caller.ID, act.permission()) {
-			return nil
+		if set.ACL.Allows(who, act.permission()) {
+			return q.sight(set, nil), nil
 		}
-		return q.denied()
+		return Past, q.denied()
 	}
 	a, err := set.FileACL(tx, q.Path, q.File)
 	if err != nil {
-		return err
+		return Past, err
 	}
-	if a.Allows(q.Caller.ID, act.permission()) {
-		return nil
+	sight := q.sight(set, &a)
+	if a.Allows(who, act.permission()) {
+		return sight, q.present(sight, set)
 	}
 	// That there is no such file is told only to whom may list.
-	if act == Read && set.ACL.Allows(q.Caller.ID, PermRead) {
+	if act == Read && set.ACL.Allows(who, PermRead) {
 		if st, err := q.File(q.Path); errors.Is(err, commits.ErrNoPath) || err == nil && st.Deleted {
-			return nil
+			return sight, nil
 		}
+	}
+	return Past, q.denied()
+}
+
+// sight is what is seen by who was granted something on the branch, or on the
+// file, if it is about one.
+func (q *Request) sight(set *BranchSettings, file *ACL) Sight {
+	if set.ACL.allowsByName(q.Caller.ID, PermRead) || file != nil && file.allowsByName(q.Caller.ID, q.Action.permission()) {
+		return Past
+	}
+	return Present
+}
+
+// present refuses what was granted to everybody and is not there any more.
+func (q *Request) present(sight Sight, set *BranchSettings) error {
+	if sight == Past || q.At.Writable && !q.At.Open {
+		return nil // or the head itself: what it has is there
+	}
+	st, err := q.File(q.Path)
+	if err != nil {
+		return err
+	}
+	there, err := q.Present(q.Path, st.Commit)
+	switch {
+	case there || err != nil:
+		return err
+	case set.ACL.Allows(q.Caller.ID, PermRead):
+		return fmt.Errorf("%w: %q", commits.ErrNoPath, q.Path)
 	}
 	return q.denied()
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -67,10 +68,10 @@ func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
 	b.ACL.complete()
 }
 
-// Edit is Settings, CORS included, as they may be changed.
-func (b *BranchSettings) Edit(tx objstore.Reader) (*Settings, error) {
+// Edit is Settings as they may be changed, of which CORS was read.
+func (b *BranchSettings) Edit() *Settings {
 	b.ACL.Grants, b.Tags, b.edited = slices.Clone(b.ACL.Grants), maps.Clone(b.Tags), true
-	return &b.Settings, b.ReadCORS(tx)
+	return &b.Settings
 }
 
 func corsKey(home commits.LineageID) []byte { return rows.Numbered(rows.CORS, uint64(home)) }
@@ -84,6 +85,12 @@ func (b *BranchSettings) ReadCORS(tx objstore.Reader) (err error) {
 		err = fmt.Errorf("%w: the settings of lineage %d say that there is a CORS document, and there is no row", objstore.ErrCorrupt, b.home)
 	}
 	return err
+}
+
+// Within says that s gives nobody more than old does, and is the same otherwise: grants
+// may be fewer, and pages of other origins may be allowed nothing any more.
+func (s *Settings) Within(old *Settings) bool {
+	return s.ACL.Within(&old.ACL) && maps.Equal(s.Tags, old.Tags) && (len(s.CORS) == 0 || bytes.Equal(s.CORS, old.CORS))
 }
 
 // Write writes the settings.

@@ -38,6 +38,8 @@ const (
 	Lease         = 'L' // process
 	Marked        = 'F' // alone; see jobs.CheckMarks
 	Served        = 'T' // alone; when processes had the store open
+	Audit         = 'w' // time
+	AuditIndex    = 'W' // 'u' or 'r', name of a user or a repo, 0, time
 	OldCounter    = 'n' // name; of format 1, sequences have taken its place
 )
 

@@ -2,9 +2,13 @@ package plain
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -28,12 +32,8 @@ func readDisk(dir string) (*disk, error) {
 	}
 	defer zr.Close()
 	d := &disk{dir: dir, zstd: zr, rows: map[string][]byte{}, small: map[[32]byte]extract{}}
-	version, err := os.ReadFile(filepath.Join(dir, "FORMAT"))
-	if err != nil {
+	if err := d.marks(); err != nil {
 		return nil, err
-	}
-	if string(version) != "caret 3\n" {
-		return nil, fmt.Errorf("format %q", version)
 	}
 	acked, err := d.acked()
 	if err != nil {
@@ -44,6 +44,36 @@ func readDisk(dir string) (*disk, error) {
 		return nil, err
 	}
 	return d, d.log(last, acked)
+}
+
+// marks reads the version, and whose FORMAT and packs/STORE say that all of this is.
+func (d *disk) marks() error {
+	format, err := os.ReadFile(filepath.Join(d.dir, "FORMAT"))
+	if err != nil {
+		return err
+	}
+	line, ok := strings.CutPrefix(string(format), "caret 3\n")
+	if !ok {
+		return fmt.Errorf("format %q", format)
+	}
+	packs, err := os.ReadFile(filepath.Join(d.dir, "packs", "STORE"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, line := range []string{line, string(packs)} {
+		if line == "" { // written by an earlier caret
+			continue
+		}
+		var id, sum []byte
+		if n, err := fmt.Sscanf(line, "store %x %x\n", &id, &sum); n != 2 || err != nil || len(id) != 8 || len(sum) != 4 ||
+			binary.BigEndian.Uint32(sum) != checksum([]byte(line[:len("store ")+16])) {
+			return fmt.Errorf("a mark of a store is %q", line)
+		}
+		if err := d.setID(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setID takes the id of the store, or compares it to what was said before.

@@ -81,7 +81,7 @@ func Open(dir string, opts Options) (_ *Index, err error) {
 			return nil, err
 		}
 	}
-	x := &Index{dir: dir, opts: opts, stuck: &stuck{log: opts.Log, failed: make(chan struct{})}}
+	x := &Index{dir: dir, opts: opts, stuck: newStuck(opts.Log)}
 	x.noticed.Store(notices.Load())
 	watchErrors()
 	defer func() {
@@ -175,7 +175,12 @@ func prepare(dir string, opts Options) error {
 // openError tells damage from what a new index would not mend. badger's errors
 // are text.
 func openError(err error) error {
-	for _, e := range []string{"too many open files", "no space left", "permission denied", "cannot allocate memory", "read-only file system", "quota exceeded"} {
+	for _, e := range []string{"no space left", "quota exceeded"} {
+		if strings.Contains(err.Error(), e) {
+			return fmt.Errorf("%w: %w", objstore.ErrNoSpace, err)
+		}
+	}
+	for _, e := range []string{"too many open files", "permission denied", "cannot allocate memory", "read-only file system"} {
 		if strings.Contains(err.Error(), e) {
 			return err
 		}

@@ -23,7 +23,7 @@ func ReadOld(dir string, log *slog.Logger, fn func(objstore.Row) error) (err err
 	if err := prepare(dir, Options{KeepLog: true}); err != nil {
 		return err
 	}
-	x := &Index{dir: dir, opts: Options{Log: log}, stuck: &stuck{log: log, failed: make(chan struct{})}}
+	x := &Index{dir: dir, opts: Options{Log: log}, stuck: newStuck(log)}
 	x.noticed.Store(notices.Load())
 	watchErrors()
 	defer func() {

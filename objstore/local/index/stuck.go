@@ -25,6 +25,11 @@ type stuck struct {
 	failed chan struct{} // closed then
 }
 
+// newStuck hands on to log, which tells what badger says from the rest by its component.
+func newStuck(log *slog.Logger) *stuck {
+	return &stuck{log: log.With("component", "index"), failed: make(chan struct{})}
+}
+
 // Errorf implements badger.Logger.
 func (s *stuck) Errorf(f string, a ...any) {
 	level := slog.LevelError
@@ -41,7 +46,11 @@ func (s *stuck) Errorf(f string, a ...any) {
 
 // Warningf implements badger.Logger.
 func (s *stuck) Warningf(f string, a ...any) {
-	s.log.Warn("badger: " + strings.TrimSpace(fmt.Sprintf(f, a...)))
+	level := slog.LevelWarn
+	if strings.Contains(f, "might be too small") || strings.HasPrefix(f, "Cache life expectancy") {
+		level = slog.LevelDebug // it says so of every cache that is smaller than what it is for
+	}
+	s.log.Log(context.Background(), level, "badger: "+strings.TrimSpace(fmt.Sprintf(f, a...)))
 }
 
 // Infof implements badger.Logger.

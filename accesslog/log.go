@@ -1,0 +1,275 @@
+package accesslog
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxBuffer is how many bytes of lines wait for the file at most, and as
+	// many may be on their way to it.
+	maxBuffer = 4 << 20
+	// maxWait is how long a line waits for others to be written with.
+	maxWait = 200 * time.Millisecond
+	// fullEnough is how many bytes do not wait for more.
+	fullEnough = 256 << 10
+	// keptBuffer is how many bytes of a buffer are kept when it is empty.
+	keptBuffer = 1 << 20
+	// maxClose is how long Close waits for a file that takes nothing, as a pipe
+	// that nobody reads.
+	maxClose = 5 * time.Second
+)
+
+// Log is a log under way. All methods may be called concurrently.
+type Log struct {
+	path string
+	log  *slog.Logger
+	stop chan struct{}
+	done chan struct{}
+	full chan struct{} // holds one when the buffer need not wait for more
+
+	mu      sync.Mutex
+	waiting bytes.Buffer // lines
+	lines   int64        // in it
+	lost    int64        // since the last line that tells of it
+	closed  bool
+	wake    chan struct{} // holds one when lines wait
+
+	out     sync.Mutex // held to write, and to put another file in its place
+	to      io.WriteCloser
+	torn    bool // what was written last does not end in a newline
+	failing bool // the last write failed
+
+	dropped atomic.Int64
+}
+
+// Open begins a log in the file at path, which is made with mode 0600 or gets
+// more lines, or in stdout if path is "-". log is told, once, when the file
+// takes no more.
+func Open(path string, stdout io.Writer, log *slog.Logger) (*Log, error) {
+	l := &Log{
+		path: path, log: log, stop: make(chan struct{}), done: make(chan struct{}),
+		full: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+	}
+	if path == "-" {
+		l.to = nopCloser{stdout}
+	} else if err := l.open(); err != nil {
+		return nil, err
+	}
+	go l.run()
+	return l, nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// open puts the file at path in the place of the one that was written to.
+func (l *Log) open() error {
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the access log: %w", err)
+	}
+	l.out.Lock()
+	defer l.out.Unlock()
+	if l.to != nil {
+		l.to.Close()
+	}
+	l.to, l.torn = f, !endsWhole(f)
+	return nil
+}
+
+// endsWhole says whether a file is empty or ends in a newline: one that was cut short
+// by a crash does not, and another line must not be made part of its last.
+func endsWhole(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return true
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] == '\n'
+}
+
+// Reopen goes on in a new file at the log's path, after the old one was moved
+// away. If that cannot be made the log goes on where it was.
+func (l *Log) Reopen() error {
+	if l.path == "-" {
+		return nil
+	}
+	return l.open()
+}
+
+// Dropped is how many lines were not written, as the file did not take them, or
+// not as fast as they came.
+func (l *Log) Dropped() int64 { return l.dropped.Load() }
+
+// Path is where the log is.
+func (l *Log) Path() string { return l.path }
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Add adds a line. It does not wait for the file: if too much waits for that already
+// the line is dropped and counted.
+func (l *Log) Add(e *Entry) {
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	if err := e.appendLine(b); err != nil {
+		l.dropped.Add(1) // which no text can make it do
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.waiting.Len()+b.Len() > maxBuffer {
+		l.lost++
+		l.dropped.Add(1)
+		return
+	}
+	l.waiting.Write(b.Bytes())
+	l.lines++
+	signal(l.wake)
+	if l.waiting.Len() >= fullEnough {
+		signal(l.full)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// run writes what waits, until Close.
+func (l *Log) run() {
+	defer close(l.done)
+	var spare bytes.Buffer
+	for {
+		select {
+		case <-l.wake:
+			t := time.NewTimer(maxWait)
+			select {
+			case <-t.C:
+			case <-l.full:
+			case <-l.stop:
+			}
+			t.Stop()
+		case <-l.stop:
+		}
+		l.writeOut(&spare)
+		select {
+		case <-l.stop:
+			l.writeOut(&spare)
+			return
+		default:
+		}
+	}
+}
+
+// writeOut writes what waits. spare is swapped with the buffer that it waits in.
+func (l *Log) writeOut(spare *bytes.Buffer) {
+	l.mu.Lock()
+	spare.Reset()
+	*spare, l.waiting = l.waiting, *spare
+	lines, lost := l.lines, l.lost
+	l.lines = 0
+	l.mu.Unlock()
+	if spare.Len() == 0 && lost == 0 {
+		return
+	}
+	if lost > 0 {
+		if err := appendJSON(spare, lostLine{time.Now().UTC(), lost}); err != nil {
+			l.log.Error("cannot tell of lines that were dropped", "err", err)
+		}
+	}
+	wrote := l.write(spare.Bytes())
+	left := int64(bytes.Count(spare.Bytes()[wrote:], newline))
+	told := wrote == spare.Len()
+	if spare.Cap() > keptBuffer {
+		*spare = bytes.Buffer{}
+	}
+	if !told && lost > 0 {
+		left-- // the line that tells of others
+	}
+	left = min(left, lines)
+	l.dropped.Add(left)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if told {
+		l.lost -= lost
+	}
+	l.lost += left
+}
+
+var newline = []byte("\n")
+
+// lostLine tells of lines that are missing before it.
+type lostLine struct {
+	Time    time.Time `json:"time"`
+	Dropped int64     `json:"dropped"`
+}
+
+// write writes lines and returns how many of the bytes the file took.
+func (l *Log) write(lines []byte) (wrote int) {
+	l.out.Lock()
+	defer l.out.Unlock()
+	if l.torn {
+		if _, err := l.to.Write(newline); err != nil {
+			l.failed(err)
+			return 0
+		}
+		l.torn = false
+	}
+	n, err := l.to.Write(lines)
+	if err == nil {
+		if l.failing {
+			l.log.Info("the access log is written again", "path", l.path)
+		}
+		l.failing = false
+		return n
+	}
+	l.torn = n > 0 && lines[n-1] != '\n'
+	l.failed(err)
+	return n
+}
+
+func (l *Log) failed(err error) {
+	if !l.failing {
+		l.log.Error("the access log cannot be written: lines are dropped until it can", "path", l.path, "err", err)
+	}
+	l.failing = true
+}
+
+// Close writes what waits and closes the file. Lines that come later are dropped. A nil
+// log is closed.
+func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	was := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if was {
+		return nil
+	}
+	close(l.stop)
+	select {
+	case <-l.done:
+	case <-time.After(maxClose):
+		return fmt.Errorf("the access log %s takes nothing: its last lines are lost", l.path)
+	}
+	l.out.Lock()
+	defer l.out.Unlock()
+	if err := l.to.Close(); err != nil {
+		return fmt.Errorf("close the access log: %w", err)
+	}
+	return nil
+}
