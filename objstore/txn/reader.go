@@ -27,9 +27,9 @@ const (
 	// MaxReadRows is the most rows, those that are not there included.
 	MaxReadRows = 20000
 	// MaxReadBytes is the most bytes in their values.
-	MaxReadBytes = 32 << 20
+	MaxReadBytes = 48 << 20
 	// readAtOnce is how many rows are asked for before it is looked whether that is too much.
-	readAtOnce = 500
+	readAtOnce = 64
 )
 
 // count counts rows that were read.

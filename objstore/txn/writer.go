@@ -43,7 +43,9 @@ func (w *writer) Set(key, value []byte) error {
 func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
 
 // Full implements objstore.Writer.
-func (w *writer) Full() bool { return w.bytes > stepBytes || len(w.undo) > stepRows }
+func (w *writer) Full() bool {
+	return w.bytes > stepBytes || len(w.undo) > stepRows || w.read.bytes > MaxReadBytes/2 || w.read.rows > MaxReadRows/2
+}
 
 // filled says whether all that a transaction may is written.
 func (w *writer) filled() bool { return w.bytes > MaxBytes || len(w.undo) > MaxRows }
