@@ -94,7 +94,7 @@ func (g *group) run(r *request) bool {
 func (r *request) failed() bool { return r.err != nil || r.value != nil }
 
 func (g *group) begin(r *request) *writer {
-	return &writer{reader: reader{ctx: r.ctx, from: g.read, over: g.writes, seen: g.seen}}
+	return &writer{reader: reader{ctx: r.ctx, from: g.read, over: g.writes, seen: g.seen, read: new(spent)}}
 }
 
 // call runs fn. A panic is kept for whoever called Update, unless that is this

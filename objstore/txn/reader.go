@@ -11,11 +11,11 @@ import (
 
 // reader reads in one transaction.
 type reader struct {
-	ctx   context.Context // of who waits
+	ctx   context.Context // of who waits; nil if that is looked at elsewhere
 	from  Snapshot
-	over  *Tree // written over that, where a nil value deletes; nil in a View
-	seen  seen  // nil in a View
-	read  spent // counted in an Update alone
+	over  *Tree  // written over that, where a nil value deletes; nil in a View
+	seen  seen   // nil in a View
+	read  *spent // nil but in an Update
 	ended bool
 }
 
@@ -34,6 +34,9 @@ const (
 
 // count counts rows that were read.
 func (s *spent) count(rows int, values ...[]byte) error {
+	if s == nil {
+		return nil
+	}
 	s.rows += rows
 	for _, v := range values {
 		s.bytes += len(v)
@@ -60,6 +63,9 @@ func (r *reader) alive() {
 // ends, so that others get their turn.
 func (r *reader) begin() error {
 	r.alive()
+	if r.ctx == nil {
+		return nil
+	}
 	return r.ctx.Err()
 }
 
@@ -170,8 +176,10 @@ func (r *reader) Page(rg objstore.Range, limit int) ([]objstore.Row, error) {
 	if r.over.Len() == 0 {
 		read = r.from.Page
 	}
-	// One that would be too much is not read whole.
-	page, err := read(rg, min(limit, MaxReadRows-r.read.rows+1))
+	if r.read != nil { // one that would be too much is not read whole
+		limit = min(limit, MaxReadRows-r.read.rows+1)
+	}
+	page, err := read(rg, limit)
 	if err != nil {
 		return nil, err
 	}
