@@ -13,18 +13,16 @@
 package accesslog
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"net"
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// Entry is a request, for the one goroutine that serves it.
+// Entry is a request, for the one goroutine that serves it. The tags are what a line
+// calls its fields; appendLine writes them.
 type Entry struct {
 	Time      time.Time `json:"time"`                // when it came
 	ID        string    `json:"id"`                  // which its answer has in x-amz-request-id
@@ -82,57 +80,4 @@ func Of(w http.ResponseWriter, r *http.Request) *Entry {
 		}
 	}
 	return New(w, r)
-}
-
-// maxText is how many bytes of each text are kept: as many as a key of S3 may have.
-const maxText = 1024
-
-func clip(texts ...*string) {
-	for _, t := range texts {
-		if len(*t) <= maxText {
-			continue
-		}
-		n := maxText
-		for n > maxText-utf8.UTFMax && !utf8.RuneStart((*t)[n]) {
-			n--
-		}
-		*t = (*t)[:n] + "..."
-	}
-}
-
-// appendLine appends the entry's line to b.
-func (e Entry) appendLine(b *bytes.Buffer) error {
-	clip(&e.Address, &e.User, &e.Key, &e.Method, &e.Operation, &e.Bucket, &e.Object, &e.Version, &e.Repo, &e.Ref, &e.Path, &e.Commit, &e.Error)
-	return appendJSON(b, e)
-}
-
-// appendJSON appends v as a line. JSON leaves some control characters as they
-// are that end lines, or move a terminal's cursor, for some readers: none is
-// left.
-func appendJSON(b *bytes.Buffer, v any) error {
-	start := b.Len()
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		b.Truncate(start)
-		return err
-	}
-	line := b.Bytes()[start:]
-	if bytes.IndexByte(line, 0x7f) < 0 && bytes.IndexByte(line, 0xc2) < 0 { // what U+0080 to U+009F begin with
-		return nil
-	}
-	clean := escaper.Replace(string(line))
-	b.Truncate(start)
-	b.WriteString(clean)
-	return nil
-}
-
-var escaper = newEscaper()
-
-func newEscaper() *strings.Replacer {
-	var pairs []string
-	for c := rune(0x7f); c <= 0x9f; c++ {
-		pairs = append(pairs, string(c), `\u00`+hex.EncodeToString([]byte{byte(c)}))
-	}
-	return strings.NewReplacer(pairs...)
 }

@@ -35,9 +35,8 @@ type Log struct {
 	full chan struct{} // holds one when the buffer need not wait for more
 
 	mu      sync.Mutex
-	waiting bytes.Buffer // lines
-	lines   int64        // in it
-	lost    int64        // since the last line that tells of it
+	waiting []byte // lines
+	lost    int64  // since the last line that tells of it
 	closed  bool
 	wake    chan struct{} // holds one when lines wait
 
@@ -113,29 +112,24 @@ func (l *Log) Dropped() int64 { return l.dropped.Load() }
 // Path is where the log is.
 func (l *Log) Path() string { return l.path }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Add adds a line. It does not wait for the file: if too much waits for that already
 // the line is dropped and counted.
 func (l *Log) Add(e *Entry) {
-	b := buffers.Get().(*bytes.Buffer)
+	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
-	b.Reset()
-	if err := e.appendLine(b); err != nil {
-		l.dropped.Add(1) // which no text can make it do
-		return
-	}
+	*b = appendLine((*b)[:0], e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.waiting.Len()+b.Len() > maxBuffer {
+	if l.closed || len(l.waiting)+len(*b) > maxBuffer {
 		l.lost++
 		l.dropped.Add(1)
 		return
 	}
-	l.waiting.Write(b.Bytes())
-	l.lines++
+	l.waiting = append(l.waiting, *b...)
 	signal(l.wake)
-	if l.waiting.Len() >= fullEnough {
+	if len(l.waiting) >= fullEnough {
 		signal(l.full)
 	}
 }
@@ -150,7 +144,7 @@ func signal(c chan struct{}) {
 // run writes what waits, until Close.
 func (l *Log) run() {
 	defer close(l.done)
-	var spare bytes.Buffer
+	var spare []byte
 	for {
 		select {
 		case <-l.wake:
@@ -174,47 +168,36 @@ func (l *Log) run() {
 }
 
 // writeOut writes what waits. spare is swapped with the buffer that it waits in.
-func (l *Log) writeOut(spare *bytes.Buffer) {
+func (l *Log) writeOut(spare *[]byte) {
 	l.mu.Lock()
-	spare.Reset()
-	*spare, l.waiting = l.waiting, *spare
-	lines, lost := l.lines, l.lost
-	l.lines = 0
+	*spare, l.waiting = l.waiting, (*spare)[:0]
+	lost := l.lost
 	l.mu.Unlock()
-	if spare.Len() == 0 && lost == 0 {
+	if len(*spare) == 0 && lost == 0 {
 		return
 	}
+	lines := len(*spare)
 	if lost > 0 {
-		if err := appendJSON(spare, lostLine{time.Now().UTC(), lost}); err != nil {
-			l.log.Error("cannot tell of lines that were dropped", "err", err)
-		}
+		*spare = appendLost(*spare, time.Now(), lost)
 	}
-	wrote := l.write(spare.Bytes())
-	left := int64(bytes.Count(spare.Bytes()[wrote:], newline))
-	told := wrote == spare.Len()
-	if spare.Cap() > keptBuffer {
-		*spare = bytes.Buffer{}
+	wrote := l.write(*spare)
+	left := int64(0)
+	if wrote < lines {
+		left = int64(bytes.Count((*spare)[wrote:lines], newline))
+		l.dropped.Add(left)
 	}
-	if !told && lost > 0 {
-		left-- // the line that tells of others
-	}
-	left = min(left, lines)
-	l.dropped.Add(left)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if told {
+	if wrote == len(*spare) {
 		l.lost -= lost
 	}
 	l.lost += left
+	if cap(*spare) > keptBuffer {
+		*spare = nil
+	}
 }
 
 var newline = []byte("\n")
-
-// lostLine tells of lines that are missing before it.
-type lostLine struct {
-	Time    time.Time `json:"time"`
-	Dropped int64     `json:"dropped"`
-}
 
 // write writes lines and returns how many of the bytes the file took.
 func (l *Log) write(lines []byte) (wrote int) {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Options struct {
 	// MD5 keeps the MD5 of files too, for a server whose S3 shows it.
 	MD5 bool
 	Log *slog.Logger
+	// Status says how the server is, but for its jobs; nil says nothing of that.
+	Status func(context.Context) (v1.Status, error)
 	// Ticker makes a channel that ticks, and stops it; time's if nil.
 	Ticker func(time.Duration) (tick <-chan time.Time, stop func())
 }

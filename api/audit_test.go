@@ -25,7 +25,7 @@ var audited = map[string]string{
 	"merge":  "", // but for one that makes no commit: see TestAuditForward
 	"revert": "", "listOpenCommits": "", "startCommit": "", "finishCommit": "", "abortCommit": "", "listFiles": "", "statFile": "", "getFile": "",
 	"putFile": "", "deleteFiles": "", "copyFiles": "", "restoreFiles": "", "listUsers": "", "inspectUser": "", "listKeys": "", "inspectKey": "",
-	"check": "", "listAudit": "", "openapi": "",
+	"check": "", "status": "", "listAudit": "", "openapi": "",
 }
 
 // TestAudit: every operation that changes what is not content leaves one line in the

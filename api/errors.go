@@ -41,7 +41,7 @@ type problem struct {
 var problems = []problem{
 	{pfs.ErrUnknownOutcome, 503, "unknown_outcome", "look whether it was done, as with `caret log REPO`, before sending it again"},
 	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
-	{pfs.ErrFailed, 503, "store_failed", "look at the server's log and start it again"},
+	{pfs.ErrFailed, 503, "store_failed", "the server ends, so that it is started again; its log says why"},
 	{pfs.ErrClosed, 503, "shutting_down", "send it again once the server is back"},
 	{pfs.ErrTooLarge, 400, "too_large", "do it in several steps that change less each"},
 	{pfs.ErrCorrupt, 500, "corrupt", "look at the server's log, which says what is damaged; other versions of the file may be whole"},

@@ -227,5 +227,7 @@ var operations = []operation{
 		nil, ok(v1.Page[v1.AuditLine]{}), (*server).listAudit,
 	},
 
+	{"store", "GET status", "status", "Says how the server is: its health, disk, limits, and what goes on; for administrators", nil, nil, ok(v1.Status{}), (*server).status},
+
 	{"document", "GET openapi.json", openDocument, "This document; needs no signature", nil, nil, ok(document{}), (*server).openapi},
 }

@@ -226,6 +226,9 @@ var steps = []step{
 	{"GET audit?after=nonsense", "", 400, "invalid_argument", ""},
 	{"GET audit?since=yesterday", "", 400, "invalid_argument", ""},
 
+	{"GET status", "", 200, "", ""},
+	{"GET status?jobs=1", "", 400, "unknown_parameter", ""},
+
 	{"GET check", "", 200, "", ""},
 	{"GET check?repo=r&quick=true", "", 200, "", ""},
 	{"GET check?repo=absent", "", 404, "no_such_repo", ""},

@@ -178,6 +178,16 @@ func joinedMD5(stored map[int]pfs.PartInfo, parts []completedPart) string {
 	return fmt.Sprintf("%x-%d", h.Sum(nil), len(parts))
 }
 
+// withoutCount is a composite checksum as minio-go sends it, without how many parts it is
+// of behind it; any other as it is.
+func withoutCount(sum pfs.Checksum) string {
+	if sum.Type != checksum.Composite {
+		return sum.Value
+	}
+	value, _, _ := strings.Cut(sum.Value, "-")
+	return value
+}
+
 // checkWhole compares what the client says of the whole with what it is.
 func (r *request) checkWhole(want, sum pfs.Checksum, stored []pfs.PartInfo, parts []completedPart) error {
 	switch {
@@ -186,7 +196,7 @@ func (r *request) checkWhole(want, sum pfs.Checksum, stored []pfs.PartInfo, part
 		return errInvalidRequest.with("The upload was not begun with a %s checksum.", want.Algorithm)
 	case want.Type != "" && want.Type != sum.Type:
 		return errInvalidRequest.with("The upload has a %s checksum, not a %s one.", sum.Type, want.Type)
-	case want.Value != sum.Value:
+	case want.Value != sum.Value && want.Value != withoutCount(sum):
 		return checksum.ErrMismatch
 	}
 	s := r.Header.Get("X-Amz-Mp-Object-Size")

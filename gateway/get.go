@@ -16,6 +16,9 @@ import (
 // getObject is GetObject and HeadObject.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (r *request) getObject() error {
+	if err := r.checkOverrides(); err != nil {
+		return err
+	}
 	s, info, err := r.stat()
 	if err != nil {
 		return err

@@ -139,6 +139,7 @@ func newWire(t *testing.T, region string) *wire {
 	if s.alice, err = fs.CreateUser(t.Context(), pfs.User{Name: "alice", Display: "Alice A."}); err != nil {
 		t.Fatal(err)
 	}
+	s.clock.now = started.Add(time.Second) // however often that looks at the clock
 	if _, err := fs.CreateRepo(t.Context(), pfs.Repo{Name: "sales", Owner: pfs.RootUser}); err != nil {
 		t.Fatal(err)
 	}

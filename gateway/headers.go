@@ -120,6 +120,21 @@ var overrides = map[string]string{
 	"response-content-encoding":    "Content-Encoding",
 }
 
+// checkOverrides refuses overrides that nobody signed, as anybody could make of a public
+// object what it is not.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+func (r *request) checkOverrides() error {
+	if !r.who.IsAnonymous() {
+		return nil
+	}
+	for name := range overrides {
+		if r.query.Has(name) {
+			return errInvalidRequest.with("Request specific response headers cannot be used for anonymous GET requests.")
+		}
+	}
+	return nil
+}
+
 // showChecksum sets the headers of an object's checksum.
 func showChecksum(h http.Header, sum pfs.Checksum) {
 	if sum.Algorithm == "" {

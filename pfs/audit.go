@@ -64,13 +64,8 @@ func (fs *FS) record(ctx context.Context, about objstore.Subject, happened func(
 	})
 }
 
-// audit adds a line about what the transaction changes, of the line's time if it has one.
-func (c *change) audit(l AuditLine) error {
-	if l.Time.IsZero() {
-		l.Time = c.moment()
-	}
-	return writeLine(c.tx, l.Time, c.who, l)
-}
+// audit adds a line about what the transaction changes.
+func (c *change) audit(l AuditLine) error { return writeLine(c.tx, c.moment(), c.who, l) }
 
 // writeLine adds a line about what a caller changes now, in this transaction.
 func writeLine(tx objstore.Writer, now time.Time, who Caller, l AuditLine) error {

@@ -33,7 +33,7 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (t Tag, 
 		}
 		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: c.sys.timestamp()}
 		line = inRepo("createTag", r, name)
-		line.Time, line.After = t.Created, nameOf(t.Commit)
+		line.After = nameOf(t.Commit)
 		return line, catalog.CreateTag(c.tx, r, name, s.Pos, t.Created)
 	})
 	return t, err

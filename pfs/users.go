@@ -31,7 +31,7 @@ func (fs *FS) CreateUser(ctx context.Context, u User) (User, error) {
 		if err := c.manages(access.ManageUsers, ""); err != nil {
 			return AuditLine{}, err
 		}
-		return AuditLine{Time: u.Created, Action: "createUser", Name: u.Name, After: tellUser(u)}, access.CreateUser(c.tx, u)
+		return AuditLine{Action: "createUser", Name: u.Name, After: tellUser(u)}, access.CreateUser(c.tx, u)
 	})
 	return u, err
 }
@@ -140,7 +140,7 @@ func (fs *FS) CreateKey(ctx context.Context, k Key) (Key, error) {
 				return line, err
 			}
 		}
-		return AuditLine{Time: k.Created, Action: "createKey", Name: k.AccessKey, After: tellKey(k)}, access.CreateKey(c.tx, k, sealed)
+		return AuditLine{Action: "createKey", Name: k.AccessKey, After: tellKey(k)}, access.CreateKey(c.tx, k, sealed)
 	})
 	return k, err
 }

@@ -139,6 +139,13 @@ func (v *View) administers(repo catalog.RepoRow) error {
 	return err
 }
 
+// MayOversee says with ErrDenied that the caller may not see how the server is and what it
+// counts, which tells of what everybody does and has.
+func (v *View) MayOversee() error {
+	_, err := access.Decide(v.tx, access.Request{Caller: v.who, Action: access.Oversee})
+	return err
+}
+
 // managed reads a repo that the caller must be allowed to administer.
 func (v *View) managed(repo string) (catalog.RepoRow, error) {
 	r, err := catalog.ReadRepo(v.tx, repo)

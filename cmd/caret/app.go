@@ -46,7 +46,7 @@ func newApp(p process) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			serveCommand(p), rebuildCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
-			userCommand(p), keyCommand(p), auditCommand(p), fsckCommand(p),
+			userCommand(p), keyCommand(p), statusCommand(p), auditCommand(p), fsckCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
 			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),
 		},

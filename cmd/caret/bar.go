@@ -15,18 +15,30 @@ type bar struct {
 
 	mu          sync.Mutex
 	what        string
+	roomy       bool
 	done, files int // files that are transferred, and are to be
 }
+
+// roomy is how many columns a terminal has that shows times too.
+const roomy = 90
+
+// besideBar is how many columns most of what is beside the bar takes, and the ^C
+// that a terminal shows behind it.
+const besideBar = 52
 
 // newBar shows how far a transfer is. total is in bytes, -1 if it is not known.
 func newBar(p process, total int64, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
+	wide := columns(p.stderr)
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
-		progressbar.OptionUseIECUnits(true),
+		progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(oneLine(what)),
+		progressbar.OptionSetWidth(min(20, max(1, wide-besideBar))), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionUseIECUnits(true), progressbar.OptionUseANSICodes(p.getenv("TERM") != "dumb"),
+	}
+	if wide < roomy {
+		options = append(options, progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
 	}
 	if total < 0 { // there is no percentage to tell how far it is
 		options = append(options, progressbar.OptionShowCount())
@@ -38,7 +50,7 @@ func newBar(p process, total int64, what string) *bar {
 // bytes alone are counted.
 func newTransfer(p process, what string, files int, bytes int64) *bar {
 	b := newBar(p, bytes, what)
-	b.what, b.files = what, files
+	b.what, b.files, b.roomy = what, files, columns(p.stderr) >= roomy
 	if b.bar != nil && files > 0 {
 		progressbar.OptionShowCount()(b.bar)
 		b.describe()
@@ -58,7 +70,11 @@ func (b *bar) file() {
 }
 
 func (b *bar) describe() {
-	b.bar.Describe(fmt.Sprintf("%s %d/%s", b.what, b.done, count(b.files, "file")))
+	text := fmt.Sprintf("%s %d/%d", b.what, b.done, b.files)
+	if b.roomy {
+		text += " files"
+	}
+	b.bar.Describe(text)
 }
 
 // newCounter shows how many things are done of how many.
@@ -66,7 +82,7 @@ func newCounter(p process, what string) *bar {
 	if !terminal(p.stderr) {
 		return &bar{}
 	}
-	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what),
+	return &bar{bar: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(fileOf(p.stderr)), progressbar.OptionSetDescription(oneLine(what)),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())}
 }
 

@@ -87,11 +87,11 @@ func TestReadsOfBroken(t *testing.T) {
 	}
 	begun, closed := make(chan struct{}), make(chan struct{})
 	srv := &http.Server{ReadHeaderTimeout: headerTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "first, ")          //nolint:errcheck // seen by who reads
-		http.NewResponseController(w).Flush() //nolint:errcheck // seen by who reads
+		io.WriteString(w, "first, ")
+		http.NewResponseController(w).Flush()
 		close(begun)
 		<-closed
-		io.WriteString(w, "last") //nolint:errcheck // seen by who reads
+		io.WriteString(w, "last")
 	})}
 	srv.RegisterOnShutdown(func() { close(closed) })
 	ended := make(chan error, 1)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -24,8 +25,9 @@ func auditCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "audit", Usage: "show who changed users, keys, grants, settings, branches and tags",
 		Description: "EXAMPLES:\n   caret audit -n 20\n   caret audit --since 7d --by alice\n   caret audit --repo sales -o json\n\n" +
-			"The newest is first. Only administrators may, and the owner of a repo with\n" +
-			"--repo. What commits change is not in it: `caret log` shows that.",
+			"The newest is first. Only administrators may, and the owner of a repo\n" +
+			"with --repo. What commits change is not in it: `caret log` shows that.\n" +
+			"With -o json there are the access keys and the requests, too.",
 		Flags: clientFlags(outputFlags(
 			&cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` lines", Destination: &o.limit},
 			&cli.StringFlag{Name: "since", Usage: "what was done at `TIME` or later: 2026-11-20, 2026-11-20T12:00:00Z, or so long ago, as 90m, 24h, 7d", Destination: &o.since},
@@ -48,12 +50,23 @@ func auditRun(c *call, o auditOptions) error {
 	lines := client.Each(func(after string) (v1.Page[v1.AuditLine], error) {
 		return c.cl.Audit(c.ctx, f, after, o.limit)
 	})
-	return list(c.pr, first(lines, o.limit), "TIME\tUSER\tKEY\tADDRESS\tACTION\tON\tBEFORE\tAFTER", func(l v1.AuditLine) []string {
+	return list(c.pr, first(lines, o.limit), "TIME\tUSER\tADDRESS\tACTION\tON\tCHANGE", func(l v1.AuditLine) []string {
 		or := func(s string) string { return oneLine(cmp.Or(s, "-")) }
-		return []string{
-			c.pr.time(l.Time), or(l.User), or(l.Key), or(l.Address), or(l.Action), or(auditedThing(l)), c.pr.title(cmp.Or(l.Before, "-")), c.pr.title(cmp.Or(l.After, "-")),
-		}
+		return []string{c.pr.time(l.Time), or(l.User), or(l.Address), or(l.Action), or(auditedThing(l)), or(commitIDs.ReplaceAllStringFunc(auditedChange(l), c.pr.short))}
 	})
+}
+
+var commitIDs = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+
+// auditedChange is what was, and what is.
+func auditedChange(l v1.AuditLine) string {
+	switch {
+	case l.Before == "":
+		return l.After
+	case l.After == "":
+		return "was " + l.Before
+	}
+	return l.Before + " -> " + l.After
 }
 
 // auditedThing is what a line is about, as it is written on the command line.

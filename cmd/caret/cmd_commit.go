@@ -151,7 +151,7 @@ func commitStart(c *call, t target, message string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, o.ID)
+	fmt.Fprintln(c.stdout, oneLine(o.ID))
 	fmt.Fprintf(c.stderr, "write to s3://%s.%s.%s and then: caret commit finish %s@%s\n", o.ID, o.Branch, o.Repo, o.Repo, o.ID)
 	return nil
 }
@@ -174,7 +174,7 @@ func commitFinish(c *call, t target, in v1.FinishCommit) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, x.ID)
+	fmt.Fprintln(c.stdout, oneLine(x.ID))
 	return nil
 }
 

@@ -69,7 +69,7 @@ func cp(c *call, in v1.Copy, force bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, out.Commit)
+	fmt.Fprintln(c.stdout, oneLine(out.Commit))
 	fmt.Fprintf(c.stderr, "copied %s\n", count(out.Files, "file"))
 	return nil
 }

@@ -69,7 +69,7 @@ func merge(c *call, in v1.Merge) error {
 	if pr.json {
 		return pr.value(out)
 	}
-	fmt.Fprintln(c.stdout, out.Commit)
+	fmt.Fprintln(c.stdout, oneLine(out.Commit))
 	fmt.Fprintln(c.stderr, mergeDone(in, out))
 	return nil
 }

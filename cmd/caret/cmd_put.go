@@ -168,7 +168,7 @@ func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, out.Commit)
+	fmt.Fprintln(u.p.stdout, oneLine(out.Commit))
 	return nil
 }
 

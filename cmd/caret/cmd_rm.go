@@ -114,7 +114,7 @@ func (r *removal) run(ctx context.Context) error {
 	if out.Files == 0 {
 		return r.nothing(ctx)
 	}
-	fmt.Fprintln(r.p.stdout, out.Commit)
+	fmt.Fprintln(r.p.stdout, oneLine(out.Commit))
 	fmt.Fprintf(r.p.stderr, "deleted %s\n", count(out.Files, "file"))
 	if missing := len(in.Paths) - out.Files; missing > 0 {
 		fmt.Fprintf(r.p.stderr, "%s not there\n", count(missing, "file was", "files were"))

@@ -105,7 +105,7 @@ func showUndone(c *call, out v1.Written) error {
 		fmt.Fprintf(c.stderr, "would change %s\n", count(out.Files, "file"))
 		return listDiff(c.pr, each(out.Changes))
 	}
-	fmt.Fprintln(c.stdout, out.Commit)
+	fmt.Fprintln(c.stdout, oneLine(out.Commit))
 	fmt.Fprintf(c.stderr, "changed %s\n", count(out.Files, "file"))
 	return nil
 }

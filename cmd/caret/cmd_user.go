@@ -51,7 +51,7 @@ func userCreate(c *call, name string, in v1.User) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, u.ID)
+	fmt.Fprintln(c.stdout, oneLine(u.ID))
 	fmt.Fprintf(c.stderr, "created user %s; give it a key: caret key create %s\n", u.Name, u.Name)
 	return nil
 }

@@ -67,7 +67,7 @@ func watch(c *call, t target, o watchOptions) error {
 // nobody knows what follows, and with its time rather than its age.
 func (p printer) line(x v1.Commit) error {
 	if p.json {
-		e := json.NewEncoder(p.w)
+		e := json.NewEncoder(jsonWriter{p.w})
 		e.SetEscapeHTML(false)
 		return e.Encode(x)
 	}

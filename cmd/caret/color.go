@@ -1,10 +1,6 @@
 package main
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // style is how a terminal shows a piece of text.
 type style string
@@ -54,7 +50,7 @@ const defaultColumns = 80
 
 // columns is how wide the terminal w is.
 func columns(w any) int {
-	if file, ok := w.(*os.File); ok {
+	if file := fileOf(w); file != nil {
 		if size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 			return int(size.Col)
 		}

@@ -147,7 +147,6 @@ func (l *connections) admit(c *connection) (ok bool, again time.Duration) {
 	l.mu.Lock()
 	now := time.Now()
 	var victim *connection
-	again = minWait
 	if most := l.most(); len(l.open) >= most {
 		l.warn(now, most)
 		victim, again = l.victim(now)

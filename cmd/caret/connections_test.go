@@ -153,7 +153,7 @@ func TestSilentClients(t *testing.T) {
 			srv := &http.Server{ReadHeaderTimeout: headerTimeout, ConnState: l.track, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, "hello")
 			})}
-			go srv.Serve(wrap(l)) //nolint:errcheck // it is closed
+			go srv.Serve(wrap(l))
 			defer srv.Close()
 			for i := range 3 * most {
 				if c := dialTo(t, l); i%2 == 0 {

@@ -104,7 +104,7 @@ func (d *fetch) place(temp, name string, was fs.FileInfo) error {
 	return d.root.Rename(temp, name)
 }
 
-// removeFolders removes a folder in which nothing but folders is.
+// removeFolders removes a folder, if it is there, in which nothing but folders is.
 func removeFolders(root *os.Root, name string) error {
 	var dirs []string
 	err := fs.WalkDir(root.FS(), name, func(name string, d fs.DirEntry, err error) error {
@@ -118,17 +118,23 @@ func removeFolders(root *os.Root, name string) error {
 			err = root.Remove(dir) // which refuses what is not empty
 		}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	return err
 }
 
 // still says whether was is what name is, or that it is nothing.
 func (d *fetch) still(name string, was fs.FileInfo) bool {
 	now, err := d.root.Lstat(name)
-	if err != nil || was == nil {
-		return was == nil && errors.Is(err, fs.ErrNotExist)
-	}
-	if now.IsDir() && was.IsDir() {
-		return true
+	gone := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case was == nil:
+		return gone
+	case was.IsDir(): // which goes when it is empty
+		return gone || err == nil && now.IsDir()
+	case err != nil:
+		return false
 	}
 	return os.SameFile(now, was) && now.Mode() == was.Mode() && now.Size() == was.Size() && now.ModTime().Equal(was.ModTime())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"path"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -77,7 +76,7 @@ func (r *rule) fits(name string, folder bool) bool {
 		return false
 	}
 	if !r.anchored {
-		name = path.Base(name)
+		_, name = lastSlash(name)
 	}
 	return doublestar.MatchUnvalidated(r.pattern, name)
 }
@@ -87,15 +86,19 @@ func (r *rule) fitsIn(name string) bool {
 	if r.fits(name, false) {
 		return true
 	}
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+	for dir, _ := lastSlash(name); dir != ""; dir, _ = lastSlash(dir) {
 		if r.fits(dir, true) {
 			return true
 		}
-		if dir == "/" {
-			break
-		}
 	}
 	return false
+}
+
+// lastSlash parts a path at its last slash, whatever is between the others: what is
+// odd in it stays.
+func lastSlash(name string) (dir, base string) {
+	i := strings.LastIndexByte(name, '/')
+	return name[:max(i, 0)], name[i+1:]
 }
 
 // takes says whether the file called name, a path below the folder, is meant.

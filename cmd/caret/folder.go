@@ -82,7 +82,7 @@ func (u *upload) folder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, id)
+	fmt.Fprintln(u.p.stdout, oneLine(id))
 	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(ch.store), "file"), humanize.IBytes(uint64(ch.bytes)))
 	if ch.unchanged > 0 {
 		fmt.Fprintf(u.p.stderr, "; %d unchanged", ch.unchanged)

@@ -71,7 +71,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-var takesNone = regexp.MustCompile(`^caret (serve|rebuild|env|version|gc|\w+ list)$`)
+var takesNone = regexp.MustCompile(`^caret (serve|rebuild|env|version|status|audit|gc|\w+ list)$`)
 
 // behind is what a shell does with the output of a command, and after it.
 var behind = regexp.MustCompile(` (\||&&|>).*`)

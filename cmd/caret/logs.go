@@ -13,7 +13,8 @@ type logFlags struct {
 	access        string // file of the access log, "-" for standard output, "" for none
 }
 
-// newLog makes the log of a server, which w takes.
+// newLog makes the log of a server, which w takes. What a terminal would obey is escaped
+// in both formats.
 func newLog(w io.Writer, o logFlags) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
@@ -24,7 +25,10 @@ func newLog(w io.Writer, o logFlags) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		if file := fileOf(w); file != nil {
+			w = file // a screen escapes as JSON does not
+		}
+		return slog.New(slog.NewJSONHandler(jsonWriter{w}, opts)), nil
 	}
 	return nil, usagef("--log-format %q: it is text or json", o.format)
 }

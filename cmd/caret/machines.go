@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +16,8 @@ import (
 	"caret/accesslog"
 	"caret/objstore/local"
 )
+
+const metricsPath = "/_caret/metrics"
 
 // metrics are what a server counts.
 type metrics struct {
@@ -77,12 +83,53 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 	m.sent.WithLabelValues(op).Add(float64(sent))
 }
 
-// pages serves what machines ask for; it needs no signature and tells no
-// names or content.
-func (m *metrics) pages(h *health) http.Handler {
+// pages serves what machines ask for. Whether the server is well needs no signature, and
+// tells no names or content. What it counts tells of everybody's requests, and whether a
+// content that is sent was known: that is for whom may, which says what is wrong.
+func (m *metrics) pages(h *health, may func(*http.Request) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { h.live().write(w) })
 	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) { h.ready(r.Context()).write(w) })
-	mux.Handle("GET /_caret/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	page := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
+		if err := may(r); err != nil {
+			http.Error(w, "metrics are for administrators, who sign their requests, or at the address that caret serve --metrics-listen names", http.StatusForbidden)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 	return mux
+}
+
+// listenMetrics listens where metrics are to be served alone, if at all.
+func listenMetrics(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen at %s for metrics: %w", address, err)
+	}
+	return ln, nil
+}
+
+// serve serves the pages for machines, and nothing else, to whoever gets to a listener, and
+// returns what ends that.
+func (m *metrics) serve(ln net.Listener, h *health, log *slog.Logger) (end func()) {
+	srv := &http.Server{
+		Handler:           m.pages(h, func(*http.Request) error { return nil }),
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ReadTimeout: headerTimeout, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	log.Info("serving metrics", "url", "http://"+reachable(ln.Addr())+metricsPath)
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are served no more", "err", err)
+		}
+	}()
+	return func() {
+		if err := srv.Close(); err != nil {
+			log.Warn("end of serving metrics", "err", err)
+		}
+	}
 }

@@ -21,7 +21,7 @@ func main() {
 	// that a second one ends the process at once, whatever it waits for.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args, process{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: screen{os.Stderr}, getenv: os.Getenv,
 	}))
 }
 
@@ -34,8 +34,8 @@ type process struct {
 
 // terminal says whether f is a terminal.
 func terminal(f any) bool {
-	file, ok := f.(*os.File)
-	if !ok {
+	file := fileOf(f)
+	if file == nil {
 		return false
 	}
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)

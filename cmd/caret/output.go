@@ -99,8 +99,8 @@ func listJSON[T any](to io.Writer, items iter.Seq2[T, error]) error {
 		if err := e.Encode(it); err != nil {
 			return err
 		}
-		w.WriteString(before)                     //nolint:errcheck // Flush tells
-		w.Write(bytes.TrimRight(b.Bytes(), "\n")) //nolint:errcheck // Flush tells
+		w.WriteString(before)                               //nolint:errcheck // Flush tells
+		w.Write(jsonText(bytes.TrimRight(b.Bytes(), "\n"))) //nolint:errcheck // Flush tells
 		before = ",\n  "
 	}
 	if before == "[\n  " {
@@ -142,7 +142,7 @@ func first[T any](items iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 
 // value prints one thing as JSON.
 func (p printer) value(v any) error {
-	e := json.NewEncoder(p.w)
+	e := json.NewEncoder(jsonWriter{p.w})
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
@@ -196,7 +196,7 @@ func (p printer) short(id string) string {
 	if !p.exact && len(id) > 12 {
 		id = id[:12]
 	}
-	return paint(p.color, yellow, id)
+	return paint(p.color, yellow, oneLine(id))
 }
 
 // count says how many of something there are; many is the plural if an s
@@ -209,16 +209,6 @@ func count(n int, one string, many ...string) string {
 		return fmt.Sprintf("%d %s", n, many[0])
 	}
 	return fmt.Sprintf("%d %ss", n, one)
-}
-
-// oneLine keeps control characters out of a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
 
 // cut shortens s to n letters for people.

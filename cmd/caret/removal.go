@@ -31,7 +31,7 @@ func goAhead(c *call, what func() (string, error)) (bool, error) {
 		return false, err
 	}
 	if dry {
-		fmt.Fprintln(c.stdout, "would "+text)
+		fmt.Fprintln(c.stdout, oneLine("would "+text))
 		return false, nil
 	}
 	return true, confirm(c.ctx, c.process, false, text)

@@ -28,9 +28,12 @@ const defaultRegion = "us-east-1"
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	data, listen, region string
+	metrics              string // address for metrics alone, "" for none
 	domain, etag         string
 	tlsCert, tlsKey      string
 	logs                 logFlags
+	began                time.Time // when the server was started, and what it has
+	limits               limits    // only so much of: for its status
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
@@ -48,6 +51,7 @@ func serveCommand(p process) *cli.Command {
 		Flags: []cli.Flag{
 			data,
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen at", EnvVars: []string{"CARET_LISTEN"}, Value: "127.0.0.1:30600", Destination: &o.listen},
+			&cli.StringFlag{Name: "metrics-listen", Usage: "`HOST:PORT` where metrics are served to whoever gets there; without it, at /_caret/metrics to administrators' keys", EnvVars: []string{"CARET_METRICS_LISTEN"}, Destination: &o.metrics},
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion, Destination: &o.region},
 			&cli.StringFlag{Name: "domain", Usage: "`NAME` under which every bucket is a host, BUCKET.NAME", Destination: &o.domain},
 			&cli.StringFlag{Name: "etag", Usage: "`HASH` in the ETags of what is stored from now on: blake3, or md5 as AWS has it", Value: "blake3", Destination: &o.etag},
@@ -96,12 +100,20 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	var onHUP reloads
 	onHUP.watch(ctx, log)
 	// Listening first makes a taken port the first thing that is said.
+	o.began = time.Now()
 	fds := &files{limit: openFiles()}
 	ln, err := listen(o, fds, &onHUP, log)
 	if err != nil {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
+	measured, err := listenMetrics(o.metrics)
+	if err != nil {
+		return err
+	}
+	if measured != nil {
+		defer measured.Close() //nolint:errcheck // serving closes it too
+	}
 	access, err := openAccessLog(p, o.logs, log)
 	if err != nil {
 		return err
@@ -116,6 +128,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	defer func() { err = closeStore(store, err, log) }()
 	fds.keepFor(store.Files, log)
+	o.limits.addFiles(ln.conns, fds)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
@@ -135,8 +148,9 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
+	h := handler(system, store, key, o, access, log)
 	srv := &http.Server{
-		Handler:           handler(system, store, key, o, access, log),
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		ConnState:         ln.track,
@@ -145,6 +159,9 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	}
 	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
 	greet(p, ln, o, made, log)
+	if measured != nil {
+		defer h.metrics.serve(measured, &health{system: system, store: store}, log)()
+	}
 	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 
@@ -182,7 +199,7 @@ func listen(o serveOptions, fds *files, onHUP *reloads, log *slog.Logger) (*endp
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, access *accesslog.Log, log *slog.Logger) http.Handler {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, access *accesslog.Log, log *slog.Logger) *observer {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
@@ -205,7 +222,9 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 	s3 := gateway.New(system, gateway.Options{
 		Verifier: verifier, Secrets: secrets, Caller: caller, Region: o.region, Domain: o.domain, MD5: o.etag == "md5", Log: log,
 	})
-	calls := api.New(system, api.Options{Log: log, MD5: o.etag == "md5", Authenticate: func(r *http.Request) (api.Caller, error) {
+	h := &health{system: system, store: store}
+	status := &reporter{health: h, store: store, limits: o.limits, started: o.began}
+	calls := api.New(system, api.Options{Log: log, MD5: o.etag == "md5", Status: status.status, Authenticate: func(r *http.Request) (api.Caller, error) {
 		id, err := verifier.Verify(r)
 		if err == nil && id.Anonymous {
 			err = errors.New("the request is not signed")
@@ -220,7 +239,17 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store)
-	machines := m.pages(&health{system: system, store: store})
+	machines := m.pages(h, func(r *http.Request) error {
+		id, err := verifier.Verify(r)
+		if err != nil {
+			return err
+		}
+		who := pfs.Anonymous
+		if !id.Anonymous {
+			who = caller(id.AccessKey)
+		}
+		return system.As(who).View(r.Context(), (*pfs.View).MayOversee)
+	})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path+"/", v1.Prefix):

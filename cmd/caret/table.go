@@ -16,7 +16,8 @@ type table struct {
 // leastLast is what is left of a last cell at least, however wide the others.
 const leastLast = 12
 
-// flush writes the rows so far, lined up with each other.
+// flush writes the rows so far, lined up with each other. Here all cells come by: what
+// of them a terminal would obey is escaped.
 func (t *table) flush() error {
 	if len(t.rows) == 0 {
 		return nil
@@ -24,6 +25,8 @@ func (t *table) flush() error {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
 		for i, cell := range row {
+			row[i] = withStyles(cell, "")
+			cell = row[i]
 			widths[i] = max(widths[i], shown(cell))
 		}
 	}

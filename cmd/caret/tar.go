@@ -66,7 +66,7 @@ func (u *upload) tar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, id)
+	fmt.Fprintln(u.p.stdout, oneLine(id))
 	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(t.seen), "file"), humanize.IBytes(uint64(t.bytes)))
 	if t.left > 0 {
 		fmt.Fprintf(u.p.stderr, "; left out %s that get keeps for itself", count(t.left, "file"))

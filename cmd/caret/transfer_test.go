@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type store struct {
 	// through, if set, handles the requests for files in place of the server,
 	// which is next.
 	through func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	any     func(w http.ResponseWriter, r *http.Request, next http.Handler) // the same for all requests
 }
 
 func newStore(t *testing.T) *store {
@@ -64,7 +66,9 @@ func newStoreOn(t *testing.T, data objstore.Store) *store {
 		return api.Caller{Caller: s.who, Body: r.Body, Length: r.ContentLength}, nil
 	}})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.through != nil && strings.HasSuffix(r.URL.Path, "/file") {
+		if s.any != nil {
+			s.any(w, r, next)
+		} else if s.through != nil && strings.HasSuffix(r.URL.Path, "/file") {
 			s.through(w, r, next)
 		} else {
 			next.ServeHTTP(w, r)
@@ -101,6 +105,9 @@ func (s *store) must(in io.Reader, args ...string) (stdout, stderr string) {
 	}
 	return stdout, stderr
 }
+
+// matches says whether a regular expression fits.
+func matches(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
 
 // empty checks that nothing is stored nor staged.
 func (s *store) empty() {

@@ -24,6 +24,7 @@ type attack struct {
 // attacks are all there are, in the order in which they run.
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
+	{"idle", "more connections than files, which ask for nothing", idle},
 	{"committer", "work of any size where all writes wait for one another", committer},
 }
 

@@ -86,6 +86,25 @@ var subResources = []string{
 	"select-type", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
+// unambiguous refuses parameters whose text, once signed, could be read as others: the
+// text joins decoded values by "&". It can be read in one way if none of the pieces of
+// a value, behind its first, begins as a signed parameter does.
+func unambiguous(query url.Values) error {
+	for _, name := range subResources {
+		for _, value := range query[name] {
+			pieces := strings.Split(value, "&")
+			for _, piece := range pieces[1:] {
+				other, _, _ := strings.Cut(piece, "=")
+				if slices.Contains(subResources, other) {
+					return fmt.Errorf("%w: in the value of %s stands &%s, which would be signed as a parameter; use Signature Version 4",
+						sigv4.ErrQueryMalformed, name, other)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // resources is what CanonicalizedResource may be: the bucket if the host
 // names it, the path as it was sent, and the parameters among subResources
 // with their decoded values. A path that is a bucket alone means the same

@@ -122,6 +122,14 @@ type claim struct {
 
 // check computes the signature and compares in constant time.
 func (v *Verifier) check(c claim, r *http.Request, query url.Values) (accessKey string, err error) {
+	if err := unambiguous(query); err != nil {
+		return "", err
+	}
+	for name := range r.Header {
+		if strings.HasPrefix(strings.ToLower(name), "x-caret-") {
+			return "", fmt.Errorf("%w: %s, which version 2 can't sign; use Signature Version 4", sigv4.ErrUnsigned, strings.ToLower(name))
+		}
+	}
 	header := r.Header
 	if c.presigned {
 		if header, err = withParameters(r.Header, query); err != nil {

@@ -115,7 +115,7 @@ var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10
 // chunked takes the aws-chunked framing off:
 //
 //	HEX-SIZE[;chunk-signature=HEX]\r\n DATA \r\n ... 0[;chunk-signature=HEX]\r\n
-//	[NAME:VALUE\r\n ... [x-amz-trailer-signature:HEX\r\n]] \r\n
+//	[NAME:VALUE\r\n ... [[\r\n] x-amz-trailer-signature:HEX\r\n]] \r\n
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 func (v *Verifier) chunked(r *http.Request, id Identity) (*Body, error) {
@@ -275,32 +275,9 @@ func (c *chunkReader) end() error {
 	if c.announced == nil {
 		return c.drain()
 	}
-	var signed strings.Builder
-	signature := ""
-	for n := 0; ; n++ {
-		line, err := c.line()
-		if errors.Is(err, ErrIncomplete) && n > 0 && signed.Len() > 0 {
-			break // some clients leave the last empty line out
-		}
-		if err != nil {
-			return err
-		}
-		if line == "" {
-			break
-		}
-		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
-		switch {
-		case !ok || n == maxTrailers:
-			return fmt.Errorf("%w: %.40q", ErrMalformedTrailer, line)
-		case name == "x-amz-trailer-signature":
-			signature = value
-			continue
-		case !c.announced[name] || c.trailer.Get(name) != "":
-			return fmt.Errorf("%w: %.40q", ErrMalformedTrailer, name)
-		}
-		c.trailer.Set(name, value)
-		signed.WriteString(name + ":" + value + "\n")
+	signed, signature, err := c.trailers()
+	if err != nil {
+		return err
 	}
 	for name := range c.announced {
 		if c.trailer.Get(name) == "" {
@@ -308,7 +285,7 @@ func (c *chunkReader) end() error {
 		}
 	}
 	if c.hash != nil {
-		sum := sha256.Sum256([]byte(signed.String()))
+		sum := sha256.Sum256([]byte(signed))
 		text := algorithm + "-TRAILER\n" + c.id.time.Format(timeFmt) + "\n" + c.id.scope + "\n" +
 			c.previous + "\n" + hex.EncodeToString(sum[:])
 		if err := c.checkSignature(signature, text); err != nil {
@@ -316,6 +293,42 @@ func (c *chunkReader) end() error {
 		}
 	}
 	return c.drain()
+}
+
+// trailers reads the lines behind the last chunk: what of them is signed, and the
+// signature that they claim, which an empty line may stand before.
+func (c *chunkReader) trailers() (signed, signature string, err error) {
+	const signatureLine = "x-amz-trailer-signature"
+	gap := false
+	for n := 0; ; n++ {
+		line, err := c.line()
+		if errors.Is(err, ErrIncomplete) && n > 0 && signed != "" {
+			return signed, signature, nil // some clients leave the last empty line out
+		}
+		if err != nil {
+			return "", "", err
+		}
+		if line == "" {
+			if c.hash == nil || signature != "" || gap || signed == "" {
+				return signed, signature, nil
+			}
+			gap = true
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		switch {
+		case !ok || n >= maxTrailers:
+			return "", "", fmt.Errorf("%w: %.40q", ErrMalformedTrailer, line)
+		case name == signatureLine && signature == "":
+			signature = value
+			continue
+		case gap || signature != "" || !c.announced[name] || c.trailer.Get(name) != "":
+			return "", "", fmt.Errorf("%w: %.40q", ErrMalformedTrailer, name)
+		}
+		c.trailer.Set(name, value)
+		signed += name + ":" + value + "\n"
+	}
 }
 
 // drain reads up to the end of the body, where nothing more may be but an

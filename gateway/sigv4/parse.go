@@ -85,7 +85,7 @@ func (c *claim) parse(credential, signed, signature string, malformed error) err
 		return fmt.Errorf("%w: the credential's date %q is not like 20060102", malformed, c.date)
 	}
 	c.signed = strings.Split(strings.ToLower(signed), ";")
-	if !slices.IsSorted(c.signed) || slices.Contains(c.signed, "") {
+	if !slices.IsSorted(c.signed) || slices.Contains(c.signed, "") || strings.ContainsAny(signed, ": \t\r\n") {
 		return fmt.Errorf("%w: SignedHeaders must be names in order", malformed)
 	}
 	if len(signature) != 64 {

@@ -244,8 +244,8 @@ func checkPayload(p string) error {
 	return nil
 }
 
-// checkSigned refuses requests whose host or x-amz- headers were left out of
-// the signature: whoever has a presigned URL could add such headers, and make
+// checkSigned refuses requests whose host or x-amz- or x-caret- headers were left out
+// of the signature: whoever has a presigned URL could add such headers, and make
 // of it another operation. x-amz-content-sha256 of a presigned URL is checked
 // against the body, signed or not.
 func checkSigned(r *http.Request, signed []string, presigned bool) error {
@@ -254,7 +254,7 @@ func checkSigned(r *http.Request, signed []string, presigned bool) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		name = strings.ToLower(name)
-		if !strings.HasPrefix(name, "x-amz-") || presigned && name == "x-amz-content-sha256" {
+		if !strings.HasPrefix(name, "x-amz-") && !strings.HasPrefix(name, "x-caret-") || presigned && name == "x-amz-content-sha256" {
 			continue
 		}
 		if !slices.Contains(signed, name) {

@@ -322,16 +322,41 @@ func TestStreamingVector(t *testing.T) {
 
 // TestTrailerVector is the example of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+// and what its text has besides: an empty line before the signature.
 func TestTrailerVector(t *testing.T) {
 	t.Parallel()
+	const sum, signature = "x-amz-checksum-crc32c:sOO8/Q==\n", "x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n"
+	for name, tt := range map[string]struct {
+		trailer string
+		want    error
+	}{
+		"the example":          {sum + signature + "\r\n", nil},
+		"an empty line":        {sum + "\r\n" + signature + "\r\n", nil},
+		"no end":               {sum + "\r\n" + signature, nil},
+		"two empty lines":      {sum + "\r\n\r\n" + signature + "\r\n", sigv4.ErrMismatch},
+		"no signature":         {sum + "\r\n\r\n", sigv4.ErrMismatch},
+		"a line behind":        {sum + "\r\n" + "x-amz-checksum-crc32c:AAAA\n" + signature + "\r\n", sigv4.ErrMalformedTrailer},
+		"a line behind it all": {sum + signature + "x-amz-checksum-crc32c:AAAA\r\n\r\n", sigv4.ErrMalformedTrailer},
+		"signed twice":         {sum + signature + signature + "\r\n", sigv4.ErrMalformedTrailer},
+		"nothing before":       {"\r\n" + sum + signature + "\r\n", sigv4.ErrMalformedTrailer},
+		"another sum":          {"x-amz-checksum-crc32c:AAAA\n\r\n" + signature + "\r\n", sigv4.ErrMismatch},
+	} {
+		got, n, err := trailerVector(t, tt.trailer)
+		if !errors.Is(err, tt.want) || tt.want == nil && (err != nil || n != 66560 || got != "sOO8/Q==") {
+			t.Errorf("%s: trailer %q, %d bytes, %v, want %v", name, got, n, err, tt.want)
+		}
+	}
+}
+
+func trailerVector(t *testing.T, trailer string) (sum string, n int, err error) {
+	t.Helper()
 	chunk := func(n int, sig string) string {
 		return fmt.Sprintf("%x;chunk-signature=%s\r\n%s\r\n", n, sig, strings.Repeat("a", n))
 	}
 	body := chunk(65536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2") +
 		chunk(1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7") +
 		"0;chunk-signature=2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992\r\n" +
-		"x-amz-checksum-crc32c:sOO8/Q==\n" +
-		"x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
+		trailer
 	r := httptest.NewRequest("PUT", "/examplebucket/chunkObject.txt", strings.NewReader(body))
 	r.Host = "s3.amazonaws.com"
 	r.ContentLength = 66824
@@ -354,11 +379,48 @@ func TestTrailerVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := io.ReadAll(b); err != nil || len(data) != 66560 {
-		t.Errorf("%d bytes, %v", len(data), err)
-	}
-	if got := b.Trailer().Get("x-amz-checksum-crc32c"); got != "sOO8/Q==" {
-		t.Errorf("trailer %q", got)
+	data, err := io.ReadAll(b)
+	return b.Trailer().Get("x-amz-checksum-crc32c"), len(data), err
+}
+
+// TestUnsignedHeaders: headers that say what a request does must be signed, in a header
+// and on a presigned URL.
+func TestUnsignedHeaders(t *testing.T) {
+	t.Parallel()
+	v := verifier(now, "us-east-1")
+	for _, name := range []string{"X-Amz-Acl", "X-Caret-Message", "X-Caret-If-Head"} {
+		r := signed(t, "PUT", "http://h/b/k", "", sum(""))
+		r.Header.Set(name, "x")
+		if _, err := v.Verify(r); !errors.Is(err, sigv4.ErrUnsigned) {
+			t.Errorf("%s, not signed: %v", name, err)
+		}
+		out, err := http.NewRequest("PUT", "http://h/b/k?X-Amz-Expires=60", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, _, err := signer().PresignHTTP(t.Context(), creds, out, "UNSIGNED-PAYLOAD", "s3", "us-east-1", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := httptest.NewRequest("PUT", target, nil)
+		if _, err := v.Verify(in); err != nil {
+			t.Fatalf("a presigned URL: %v", err)
+		}
+		in.Header.Set(name, "x")
+		if _, err := v.Verify(in); !errors.Is(err, sigv4.ErrUnsigned) {
+			t.Errorf("%s, added to a presigned URL: %v", name, err)
+		}
+		out.Header.Set(name, "x")
+		if err := signer().SignHTTP(t.Context(), creds, out, sum(""), "s3", "us-east-1", now); err != nil {
+			t.Fatal(err)
+		}
+		out.Header.Set("X-Amz-Content-Sha256", sum(""))
+		if err := signer().SignHTTP(t.Context(), creds, out, sum(""), "s3", "us-east-1", now); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(received(t, out)); name != "X-Amz-Acl" && err != nil {
+			t.Errorf("%s, signed: %v", name, err)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func breaks(t *testing.T, s *local.Store, why string) {
 	t.Helper()
 	giveUp := time.After(patience)
 	for {
-		update(s, func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) }) //nolint:errcheck // it may fail by now
+		update(s, func(tx objstore.Writer) error { return tx.Set([]byte("a"), nil) })
 		select {
 		case <-s.Failed():
 			if err := s.Failure(); !errors.Is(err, objstore.ErrFailed) || !strings.Contains(err.Error(), why) {

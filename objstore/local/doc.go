@@ -14,8 +14,9 @@
 // it has come and is given the rest; if it is damaged, it is made anew.
 //
 // If the log can't be written or synced nobody knows what is on disk; the store
-// then refuses writes until it is opened again, and goes on reading. So it does
-// while the disk is full, until it is not. FORMAT.md describes the files.
+// is then broken, which Failed tells: it refuses writes until it is opened again,
+// and goes on reading. So it does while the disk is full, until it is not, which
+// is not being broken. FORMAT.md describes the files.
 //
 // Only one process has a directory open. It knows no network and nothing of
 // what rows and blobs mean.

@@ -93,6 +93,9 @@ func (s *Store) identify() error {
 		return nil
 	}
 	if s.said.packs == (journal.ID{}) {
+		if s.said.format != (journal.ID{}) && s.packs.Len() > 0 {
+			s.log.Warn("the packs do not say whose they are any more, and are taken for those of this store", "file", s.packsMark())
+		}
 		if err := s.writeWhole(s.packsMark(), idLine(s.id)); err != nil {
 			return identifyError(err)
 		}

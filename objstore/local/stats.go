@@ -41,6 +41,16 @@ func (s *Store) Files() int {
 // otherFiles is about how many files are open that are neither packs nor tables.
 const otherFiles = 16
 
+// Space is what there is on the disk, in bytes, and how much has to be free for writes to
+// be taken.
+type Space struct{ Size, Free, Reserve int64 }
+
+// Space asks the disk.
+func (s *Store) Space() (Space, error) {
+	free, err := s.space.read()
+	return Space{Size: s.space.disk, Free: free, Reserve: max(s.space.floor(), 0)}, err
+}
+
 // Observe has ran called from now on with how long the function of each Update of
 // rows took, while which no other one runs.
 func (s *Store) Observe(ran func(time.Duration)) { s.ran.Store(&ran) }

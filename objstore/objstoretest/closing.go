@@ -60,3 +60,21 @@ func testClosing(t *testing.T, s objstore.Store, _ Reopen) {
 		t.Error(err)
 	}
 }
+
+// testSound: a store that nothing happened to is not broken, nor is one that was closed.
+func testSound(t *testing.T, s objstore.Store, _ Reopen) {
+	set(t, s, "a", "1")
+	for range 2 {
+		select {
+		case <-s.Failed():
+			t.Error("it is broken")
+		default:
+		}
+		if err := s.Failure(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func Run(t *testing.T, open func(testing.TB) (objstore.Store, Reopen)) {
 		"Page": testPage, "Scan": testScan, "LongKeys": testLongKeys, "Limits": testLimits,
 		"Counters": testCounters, "Refusals": testRefusals, "Cancel": testCancel, "Changed": testChanged, "Watchers": testWatchers,
 		"Numbers": testNumbers, "Floors": testFloors, "NumbersOnce": testNumbersOnce,
-		"Blobs": testBlobs, "SameBlob": testSameBlob, "Durable": testDurable, "Closed": testClosed, "Closing": testClosing,
+		"Blobs": testBlobs, "SameBlob": testSameBlob, "Durable": testDurable, "Sound": testSound, "Closed": testClosed, "Closing": testClosing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

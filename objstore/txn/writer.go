@@ -17,7 +17,7 @@ const (
 	// stepBytes and stepRows are how much one step of a long job writes, which takes some
 	// ms while others wait for it.
 	stepBytes = MaxBytes / 2
-	stepRows  = 2000
+	stepRows  = 1000
 )
 
 // writer writes in one transaction of a group: at once into what the group

@@ -22,6 +22,7 @@ const (
 	CreateRepo  // make a repo
 	ManageUsers // make, list and delete users
 	ManageKeys  // the same with the keys of a user
+	Oversee     // see how the server is, and what it counts
 	Verify      // have all that is stored read, to find what is damaged
 )
 

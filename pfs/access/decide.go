@@ -57,7 +57,9 @@ func Decide(tx objstore.Reader, q Request) (Sight, error) {
 	case ManageUsers, ManageKeys:
 		return Past, q.manageUsers()
 	case Verify:
-		return Past, q.verify()
+		return Past, q.oversee("verify what is stored")
+	case Oversee:
+		return Past, q.oversee("see how the server is")
 	case Administer:
 		return Past, q.administer()
 	case Audit:
@@ -119,12 +121,12 @@ func (q *Request) manageUsers() error {
 	return fmt.Errorf("%w: only administrators manage users", ErrDenied)
 }
 
-// verify: administrators do, as it tells of everything, with keys that only read too.
-func (q *Request) verify() error {
+// oversee: administrators do, as it tells of everything, with keys that only read too.
+func (q *Request) oversee(what string) error {
 	if c := q.Caller; c.Admin && c.Repo == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: only administrators verify what is stored", ErrDenied)
+	return fmt.Errorf("%w: only administrators %s", ErrDenied, what)
 }
 
 // audit: administrators read the trail, with keys that only read too, and the owner
