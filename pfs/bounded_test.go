@@ -86,7 +86,7 @@ func newBound(t *testing.T, opts Options) *boundFS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { fs.sys.Close() }) //nolint:errcheck // nothing is kept
+	t.Cleanup(func() { fs.sys.Close() })
 	mustRepo(t, fs, "r")
 	return &boundFS{FS: fs, TB: t, m: m, master: Ref{Repo: "r", Branch: "master"}}
 }

@@ -44,7 +44,6 @@ type worker struct {
 	try  int
 	repo string // its own, with the branch master
 	ids  []string
-	list []byte // a document made by prepare
 }
 
 // committer asks for work of any size that runs where all writes wait for one another, and
