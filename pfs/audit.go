@@ -104,6 +104,18 @@ func tellUser(u User) string {
 	return s
 }
 
+// tellKeys names the first of the keys of a user.
+func tellKeys(list []Key) string {
+	s := ""
+	for _, k := range list[:min(len(list), 100)] {
+		s += ", key " + k.AccessKey
+	}
+	if more := len(list) - 100; more > 0 {
+		s += fmt.Sprintf(", and %d more", more)
+	}
+	return s
+}
+
 func tellKey(k Key) string {
 	s := "of user " + k.User
 	if k.ReadOnly {

@@ -75,11 +75,12 @@ func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys in
 	if err != nil || dryRun {
 		return len(list), err
 	}
-	err = fs.update(ctx, "", nil, func(c *change) error {
+	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) { // which tells of it as it begins
+		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u) + tellKeys(list)}
 		if err := c.manages(access.ManageUsers, ""); err != nil {
-			return err
+			return line, err
 		}
-		return access.Leave(c.tx, u)
+		return line, access.Leave(c.tx, u)
 	})
 	if err != nil {
 		return 0, err
@@ -91,15 +92,11 @@ func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys in
 	for rest := list; ; {
 		step := rest[:min(len(rest), keyStep)]
 		rest = rest[len(step):]
-		err := fs.record(ctx, "", nil, func(c *change) (AuditLine, error) {
-			line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
-			for _, k := range step {
-				line.Before += ", key " + k.AccessKey
-			}
+		err := fs.update(ctx, "", nil, func(c *change) error {
 			if err := c.manages(access.ManageUsers, ""); err != nil {
-				return line, err
+				return err
 			}
-			return line, access.DeleteUser(c.tx, u, step, len(rest) == 0)
+			return access.DeleteUser(c.tx, u, step, len(rest) == 0)
 		})
 		if err != nil || len(rest) == 0 {
 			return len(list), err

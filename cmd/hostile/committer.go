@@ -442,7 +442,7 @@ type updates map[float64]float64
 
 // updates reads them from the server's metrics.
 func (v *server) updates(ctx context.Context) (updates, error) {
-	a, err := v.nobody().ask(ctx, http.MethodGet, "/_caret/metrics", nil)
+	a, err := v.root.ask(ctx, http.MethodGet, "/_caret/metrics", nil)
 	if err != nil {
 		return nil, err
 	}
