@@ -60,7 +60,7 @@ func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOpti
 	if err := checkDeletions(list); err != nil {
 		return Deleted{}, err
 	}
-	versions := slices.ContainsFunc(list, func(d Deletion) bool { return d.Version != nil })
+	versions := hasVersions(list)
 	switch {
 	case len(list) > deleteAtOnce && versions:
 		return fs.deleteInHalves(ctx, to, list, opt)
@@ -81,6 +81,9 @@ const (
 	// deleteAtOnce is how many items are deleted in one transaction: as many as a request
 	// of S3 has.
 	deleteAtOnce = 1000
+	// deleteFew is how many files are so few that a view ahead of the transaction would cost
+	// more than looking for them in it.
+	deleteFew = 50
 	// deleteTries is how often that is tried while the branch changes too much meanwhile.
 	deleteTries = 5
 )
@@ -94,12 +97,20 @@ func (fs *FS) deleteAtOnce(ctx context.Context, to Ref, list []Deletion, opt Wri
 		return Deleted{}, err
 	}
 	d := &deleting{to: to, list: list}
-	if err := fs.View(ctx, func(v *View) error { return d.look(v, &opt) }); err != nil {
-		return Deleted{}, err
+	few := len(list) <= deleteFew && !hasVersions(list)
+	if !few {
+		if err := fs.View(ctx, func(v *View) error { return d.look(v, &opt) }); err != nil {
+			return Deleted{}, err
+		}
 	}
 	for try := 1; ; try++ {
 		var done Deleted
 		err := fs.update(ctx, about(to), made(id), func(c *change) (err error) {
+			if few {
+				if err := d.look(c.View, &opt); err != nil {
+					return err
+				}
+			}
 			done, err = d.do(c, id, &opt)
 			return err
 		})
@@ -137,6 +148,10 @@ func (fs *FS) Deletable(ctx context.Context, to Ref, list []Deletion, opt WriteO
 		return err
 	})
 	return done, err
+}
+
+func hasVersions(list []Deletion) bool {
+	return slices.ContainsFunc(list, func(d Deletion) bool { return d.Version != nil })
 }
 
 func checkDeletions(list []Deletion) error {
