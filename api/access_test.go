@@ -152,7 +152,11 @@ func TestMeant(t *testing.T) {
 	} {
 		resp, b := s.do(t, tt.as, tt.target, tt.body, nil)
 		var e v1.Error
-		if err := json.Unmarshal(b, &e); err != nil || resp.StatusCode != http.StatusNotFound {
+		status := http.StatusNotFound
+		if tt.as == "bob" && strings.Contains(tt.target, "ref=") {
+			status = http.StatusForbidden // as for a name that there is
+		}
+		if err := json.Unmarshal(b, &e); err != nil || resp.StatusCode != status {
 			t.Fatalf("%s %s: %s %s, %v", tt.as, tt.target, resp.Status, b, err)
 		}
 		got := ""

@@ -96,7 +96,8 @@ type call struct {
 	w      http.ResponseWriter
 	entry  *accesslog.Entry
 	caller Caller
-	fs     *pfs.FS // as the caller sees it; nil if that is not known
+	fs     *pfs.FS    // as the caller sees it; nil if that is not known
+	room   *pfs.Share // of memory, besides content
 }
 
 type handler func(*server, *call) error
@@ -104,7 +105,8 @@ type handler func(*server, *call) error
 // serve does an operation for whom may.
 func (s *server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, entry: accesslog.Of(w, r)}
+		c := &call{Request: r, w: w, entry: accesslog.Of(w, r), room: s.system.Memory()}
+		defer c.room.Release()
 		defer c.describe(op)
 		if err := s.run(c, op); err != nil {
 			s.fail(c, err)
@@ -141,6 +143,10 @@ func (s *server) run(c *call, op operation) (err error) {
 	return op.do(s, c)
 }
 
+// reserve takes n bytes for what the call is about to hold besides content. It comes
+// before that.
+func (c *call) reserve(n int64) error { return c.room.Reserve(c.Context(), n) }
+
 func (c *call) answer(status int, v any) error {
 	switch v := v.(type) {
 	case v1.Written:
@@ -175,7 +181,22 @@ func (c *call) done(err error) error {
 // maxJSON is the largest JSON body that is read, in bytes.
 const maxJSON = 8 << 20
 
+const (
+	// smallJSON is a body that is not worth counting, in bytes.
+	smallJSON = 16 << 10
+	// parsedJSON is how many bytes each byte of a body takes once it is read and parsed.
+	parsedJSON = 4
+)
+
 func (c *call) read(v any) error {
+	if n := c.caller.Length; n < 0 || n > smallJSON {
+		if n < 0 || n > maxJSON {
+			n = maxJSON
+		}
+		if err := c.reserve(n * parsedJSON); err != nil {
+			return err
+		}
+	}
 	b, err := io.ReadAll(io.LimitReader(bodyReader{c.caller.Body}, maxJSON+1))
 	if err != nil {
 		return err

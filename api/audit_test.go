@@ -24,7 +24,7 @@ var audited = map[string]string{
 	"listTags": "", "inspectTag": "", "resolve": "", "listCommits": "", "inspectCommit": "", "listChanges": "", "diff": "", "streamDiff": "",
 	"merge":  "", // but for one that makes no commit: see TestAuditForward
 	"revert": "", "listOpenCommits": "", "startCommit": "", "finishCommit": "", "abortCommit": "", "listFiles": "", "statFile": "", "getFile": "",
-	"putFile": "", "deleteFiles": "", "copyFiles": "", "restoreFiles": "", "listUsers": "", "inspectUser": "", "listKeys": "", "inspectKey": "",
+	"putFile": "", "deleteFiles": "", "copyFiles": "", "moveFiles": "", "restoreFiles": "", "listUsers": "", "inspectUser": "", "listKeys": "", "inspectKey": "",
 	"check": "", "status": "", "listAudit": "", "openapi": "",
 }
 

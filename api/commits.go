@@ -160,7 +160,7 @@ func (s *server) finishCommit(c *call) error {
 	if err != nil {
 		return err
 	}
-	x, err := c.fs.FinishCommit(c.Context(), ref, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy})
+	x, err := c.fs.FinishCommit(c.Context(), ref, pfs.FinishOptions{Message: in.Message, Strategy: in.Strategy, IfHead: c.options("").IfHead})
 	if err != nil {
 		return c.advise(err, ref, "finish with --strategy ours or theirs, or abort")
 	}

@@ -62,3 +62,23 @@ func (c *call) source(in *v1.Copy, from, to pfs.Ref, opt *pfs.WriteOptions) (inf
 	})
 	return info, err
 }
+
+func (s *server) moveFiles(c *call) error {
+	var in v1.MoveFiles
+	if err := c.read(&in); err != nil {
+		return err
+	}
+	on, err := c.ref(in.Ref)
+	if err != nil {
+		return err
+	}
+	move := c.fs.MoveFile
+	if in.Recursive {
+		move = c.fs.MoveFiles
+	}
+	done, err := move(c.Context(), on, in.From, in.To, c.options(in.Message))
+	if err != nil {
+		return c.advise(err, on, "the branch was written to meanwhile; try again")
+	}
+	return c.ok(undone(done))
+}

@@ -40,6 +40,7 @@ type problem struct {
 // problems says what each error below is; the first match counts.
 var problems = []problem{
 	{pfs.ErrUnknownOutcome, 503, "unknown_outcome", "look whether it was done, as with `caret log REPO`, before sending it again"},
+	{pfs.ErrBusy, 503, "slow_down", "send it again in a while; `caret serve --memory` gives requests more"},
 	{pfs.ErrNoSpace, 507, "no_space", "free some disk space"},
 	{pfs.ErrFailed, 503, "store_failed", "the server ends, so that it is started again; its log says why"},
 	{pfs.ErrClosed, 503, "shutting_down", "send it again once the server is back"},
@@ -71,7 +72,7 @@ var problems = []problem{
 	{pfs.ErrTagExists, 409, "tag_exists", "tags never move: choose another name, or delete that one with `caret tag delete`"},
 	{pfs.ErrNotEmpty, 409, "not_empty", "use --force, or the parameter force=true, if that is meant"},
 	{pfs.ErrReadOnly, 403, "read_only", "write to a branch, REPO@BRANCH, or to an open commit"},
-	{pfs.ErrPrecondition, 412, "precondition_failed", "read the head again with `caret branch inspect`, and repeat with that in if_head"},
+	{pfs.ErrPrecondition, 412, "precondition_failed", "`caret log REPO` shows what came meanwhile; then repeat with the head that is there now"},
 	{pfs.ErrConflict, 409, "conflict", "`caret log REPO` and `caret commit list REPO --open` show the state that it is in"},
 	{pfs.ErrDiverged, 409, "diverged", "`caret branch inspect REPO@BRANCH --history` shows where it was reset"},
 	{pfs.ErrInvalidPart, 400, "invalid_part", "upload the part again, and name it with the ETag of the answer"},
@@ -127,6 +128,9 @@ func (s *server) fail(c *call, err error) {
 		return // there is nobody to tell
 	}
 	status, body := s.describe(c, err)
+	if errors.Is(err, pfs.ErrBusy) {
+		c.w.Header().Set("Retry-After", "5")
+	}
 	c.entry.Error = body.Code
 	c.answer(status, body) //nolint:errcheck // the client is gone
 }
@@ -157,7 +161,7 @@ func (s *server) describe(c *call, err error) (status int, body v1.Error) {
 			body.Conflicts = append(body.Conflicts, wireConflict(x))
 		}
 	}
-	if p.status >= 500 && p.status != http.StatusInsufficientStorage && !errors.Is(err, pfs.ErrClosed) && c.Context().Err() == nil {
+	if p.status >= 500 && p.status != http.StatusInsufficientStorage && !errors.Is(err, pfs.ErrClosed) && !errors.Is(err, pfs.ErrBusy) && c.Context().Err() == nil {
 		s.opts.Log.Error("request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
 	return p.status, body

@@ -174,6 +174,9 @@ func (s *server) deleteFiles(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
+	if err := c.reserve(int64(len(in.Paths)) * listed); err != nil {
+		return err
+	}
 	ref, err := c.ref(in.Ref)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ var operations = []operation{
 	{"branches", "GET repos/{repo}/branches/{branch}", "inspectBranch", "Describes a branch", nil, nil, ok(v1.Branch{}), (*server).inspectBranch},
 	{
 		"branches", "DELETE repos/{repo}/branches/{branch}", "deleteBranch", "Deletes a branch; the last one takes its repo with it",
-		[]param{dryRunParam}, nil, deleted(v1.Removal{}), (*server).deleteBranch,
+		[]param{dryRunParam, ifHeadParam}, nil, deleted(v1.Removal{}), (*server).deleteBranch,
 	},
 	{
 		"branches", "POST repos/{repo}/branches/{branch}/reset", "resetBranch", "Makes another commit the head of a branch",
@@ -171,7 +171,7 @@ var operations = []operation{
 	},
 	{
 		"open commits", "POST repos/{repo}/commits/{ref}/finish", "finishCommit", "Makes all that is staged in an open commit one commit of its branch, or nothing of it",
-		nil, v1.FinishCommit{}, ok(v1.Commit{}), (*server).finishCommit,
+		[]param{ifHeadParam}, v1.FinishCommit{}, ok(v1.Commit{}), (*server).finishCommit,
 	},
 	{"open commits", "DELETE repos/{repo}/commits/{ref}", "abortCommit", "Drops an open commit", []param{dryRunParam}, nil, deleted(v1.Commit{}), (*server).abortCommit},
 
@@ -192,6 +192,7 @@ var operations = []operation{
 	},
 	{"files", "POST repos/{repo}/delete", "deleteFiles", "Deletes files in one commit", []param{ifHeadParam}, v1.Delete{}, ok(v1.Written{}), (*server).deleteFiles},
 	{"files", "POST repos/{repo}/copy", "copyFiles", "Copies a file, or all under a prefix in one commit, without moving content", []param{ifHeadParam}, v1.Copy{}, ok(v1.Written{}), (*server).copyFiles},
+	{"files", "POST repos/{repo}/move", "moveFiles", "Gives a file another path, or all under a prefix, in one commit", []param{ifHeadParam}, v1.MoveFiles{}, ok(v1.Written{}), (*server).moveFiles},
 	{
 		"files", "POST repos/{repo}/restore", "restoreFiles", "Makes everything under a prefix of a branch what it was, in one commit",
 		[]param{ifHeadParam}, v1.RestoreFiles{}, ok(v1.Written{}), (*server).restoreFiles,

@@ -33,7 +33,12 @@ type testServer struct {
 
 func newServer(t *testing.T) *testServer {
 	t.Helper()
-	system, err := pfs.Open(t.Context(), memory.New(), pfs.Options{})
+	return newServerWith(t, pfs.Options{})
+}
+
+func newServerWith(t *testing.T, opts pfs.Options) *testServer {
+	t.Helper()
+	system, err := pfs.Open(t.Context(), memory.New(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,8 @@ var steps = []step{
 	{"DELETE repos/r/branches/dev?dry_run=true", "", 403, "access_denied", ""},
 	{"POST repos/r/branches/dev/protect", `{"protected":false}`, 200, "", ""},
 	{"DELETE repos/r/branches/dev?dry_run=true", "", 200, "", ""},
-	{"DELETE repos/r/branches/dev", "", 204, "", ""},
+	{"DELETE repos/r/branches/dev?if_head=master", "", 412, "precondition_failed", ""},
+	{"DELETE repos/r/branches/dev?if_head=master^", "", 204, "", ""},
 	{"GET repos/r/deleted", "", 200, "", ""},
 	{"GET repos/absent/deleted", "", 404, "no_such_repo", ""},
 	{"POST repos/r/branches/dev/restore", "", 200, "", ""},
@@ -203,6 +209,10 @@ var steps = []step{
 	{"POST repos/r/restore", `{"branch":"master"}`, 400, "bad_body", ""},
 	{"POST repos/r/copy", `{"from":"master","from_path":"d/a","ref":"master","path":"d/c"}`, 200, "", ""},
 	{"POST repos/r/copy", `{"from":"master","from_path":"absent","ref":"master","path":"d/c"}`, 404, "no_such_path", ""},
+	{"POST repos/r/move", `{"ref":"master","from":"d/c","to":"d/e"}`, 200, "", ""},
+	{"POST repos/r/move", `{"ref":"master","from":"d/c","to":"d/e"}`, 404, "no_such_path", ""},
+	{"POST repos/r/move?if_head=HEAD^", `{"ref":"master","from":"d/","to":"e/","recursive":true}`, 412, "precondition_failed", ""},
+	{"POST repos/r/move", `{"ref":"master","from":"d/","to":"d/","recursive":true}`, 400, "invalid_argument", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":["d/a"],"dry_run":true}`, 200, "", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":["d/a"]}`, 200, "", ""},
 	{"POST repos/r/delete", `{"ref":"master","paths":[""]}`, 400, "invalid_path", ""},
@@ -215,7 +225,8 @@ var steps = []step{
 	{"PUT repos/r/file?ref=$open&path=c", "3", 200, "", ""},
 	{"PUT repos/r/file?path=c", "4", 200, "", ""},
 	{"POST repos/r/commits/$open/finish", `{}`, 409, "conflict", ""},
-	{"POST repos/r/commits/$open/finish", `{"strategy":"theirs"}`, 200, "", ""},
+	{"POST repos/r/commits/$open/finish?if_head=HEAD^", `{"strategy":"theirs"}`, 412, "precondition_failed", ""},
+	{"POST repos/r/commits/$open/finish?if_head=HEAD", `{"strategy":"theirs"}`, 200, "", ""},
 	{"DELETE repos/r/commits/$open", "", 409, "conflict", ""},
 	{"POST repos/r/commits", `{"branch":"master"}`, 201, "", "open"},
 	{"DELETE repos/r/commits/$open?dry_run=true", "", 200, "", ""},

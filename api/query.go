@@ -76,6 +76,9 @@ func (c *call) time(name string) (t time.Time, err error) {
 	return t, err
 }
 
+// listed is about how many bytes one item of a page takes, once found and once written.
+const listed = 2 << 10
+
 // maxPage is the default and the ceiling of a page.
 const maxPage = 1000
 
@@ -98,5 +101,6 @@ func (c *call) pageOf(most int) (after string, limit int, err error) {
 			return "", 0, &hinted{fmt.Errorf("%w: limit %q", pfs.ErrInvalidArgument, s), "limit is a number of at least 1"}
 		}
 	}
-	return c.URL.Query().Get("after"), min(limit, most), nil
+	limit = min(limit, most)
+	return c.URL.Query().Get("after"), limit, c.reserve(int64(limit) * listed)
 }

@@ -129,7 +129,9 @@ func (s *server) createTag(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, wireTag(t))
+	w := wireTag(t)
+	w.Warning = warnOf(t.Name + "." + t.Repo)
+	return c.answer(http.StatusCreated, w)
 }
 
 func (s *server) deleteTag(c *call) error {

@@ -1,10 +1,42 @@
 package api
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 
 	v1 "caret/api/v1"
+	"caret/commits/revision"
 	"caret/pfs"
+)
+
+// warnOf says which of the buckets some S3 clients refuse, and what they would
+// take.
+func warnOf(buckets ...string) string {
+	for _, name := range buckets {
+		why, better := revision.CheckHost(name)
+		if why == "" {
+			continue
+		}
+		if better != "" {
+			why += "; " + better + " would work with all"
+		}
+		return fmt.Sprintf("S3 clients may refuse the bucket %s: %s", name, why)
+	}
+	return ""
+}
+
+// warnOfCommits is the same for the buckets of commits of a branch.
+func warnOfCommits(branch string) string {
+	if n := commitLabel + len(branch); n > maxBucket {
+		return fmt.Sprintf("bucket names of its commits have %d characters, and many S3 clients take no more than %d", n, maxBucket)
+	}
+	return ""
+}
+
+const (
+	commitLabel = 32 + 1 // characters of a commit's id and a dot
+	maxBucket   = 63     // characters that clients take
 )
 
 func wireRepo(r pfs.Repo) v1.Repo {
@@ -53,7 +85,10 @@ func (s *server) createRepo(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, wireRepo(r))
+	w := wireRepo(r)
+	branch := r.DefaultBranch + "." + r.Name
+	w.Warning = cmp.Or(warnOf(branch, r.Name), warnOfCommits(branch))
+	return c.answer(http.StatusCreated, w)
 }
 
 func (s *server) inspectRepo(c *call) error {
@@ -125,7 +160,10 @@ func (s *server) createBranch(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, wireBranch(b))
+	w := wireBranch(b)
+	branch := b.Name + "." + b.Repo
+	w.Warning = cmp.Or(warnOf(branch), warnOfCommits(branch))
+	return c.answer(http.StatusCreated, w)
 }
 
 func (s *server) inspectBranch(c *call) error {
@@ -141,7 +179,7 @@ func (s *server) deleteBranch(c *call) error {
 	if err != nil {
 		return err
 	}
-	gone, err := c.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.BranchDeletion{DryRun: dry})
+	gone, err := c.fs.DeleteBranch(c.Context(), c.PathValue("repo"), c.PathValue("branch"), pfs.BranchDeletion{DryRun: dry, IfHead: c.options("").IfHead})
 	if err != nil || !dry {
 		return c.done(err)
 	}

@@ -8,7 +8,7 @@ import (
 // undone is what was done, or what a dry run found.
 func undone(u pfs.Undone) v1.Written {
 	w := v1.Written{Files: u.Files}
-	for _, d := range u.Changes[:min(len(u.Changes), maxDiff)] {
+	for _, d := range u.Changes {
 		w.Changes = append(w.Changes, wireDifference(d))
 	}
 	if !u.Commit.IsZero() {
@@ -17,9 +17,21 @@ func undone(u pfs.Undone) v1.Written {
 	return w
 }
 
+// reserveDryRun takes the memory that the list of a dry run's changes needs in the
+// answer.
+func (c *call) reserveDryRun(dryRun bool) error {
+	if !dryRun {
+		return nil
+	}
+	return c.reserve(pfs.MaxUndone * listed)
+}
+
 func (s *server) revert(c *call) error {
 	var in v1.Revert
 	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := c.reserveDryRun(in.DryRun); err != nil {
 		return err
 	}
 	onto, err := c.ref(in.Branch)
@@ -40,6 +52,9 @@ func (s *server) revert(c *call) error {
 func (s *server) restoreFiles(c *call) error {
 	var in v1.RestoreFiles
 	if err := c.read(&in); err != nil {
+		return err
+	}
+	if err := c.reserveDryRun(in.DryRun); err != nil {
 		return err
 	}
 	onto, err := c.ref(in.Branch)

@@ -23,6 +23,9 @@ func Stage(tx objstore.Writer, id ID, ch Change) error {
 // in rows of a lineage it has a few more.
 func (c *Change) RowSize() int { return len(changeKey(ID{}, c.Path)) + len(appendState(nil, &c.State)) }
 
+// MemorySize is about how many bytes a change takes in memory.
+func (c *Change) MemorySize() int { return c.RowSize() + 600 }
+
 // Unstage removes a staged change, if there is one.
 func Unstage(tx objstore.Writer, id ID, path string) error {
 	return tx.Delete(changeKey(id, path))

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -399,5 +400,42 @@ func TestCommitHeaders(t *testing.T) {
 	target := url.PathEscape("HEAD^") + ".master.sales"
 	if _, body, _ := s.raw(t, "GET", "/"+target+"/k", ""); body != "x" {
 		t.Errorf("GET %s: %s", target, body)
+	}
+}
+
+// TestBucketWarning: a bucket that some clients refuse is made, and the answer
+// says what is wrong with its name.
+func TestBucketWarning(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, want := range map[string]string{
+		"Dev_2.sales":  "some clients refuse this bucket: it has upper-case letters; dev-2.sales would work with all",
+		"master.sales": "",
+	} {
+		status, body, h := s.raw(t, "PUT", "/"+name, "")
+		if status != 200 || h.Get("X-Caret-Warning") != want {
+			t.Errorf("%s: %d %s, %q", name, status, body, h.Get("X-Caret-Warning"))
+		}
+	}
+}
+
+// TestLowerCaseNames: every state has a bucket name that the strictest clients
+// take, whatever its time.
+func TestLowerCaseNames(t *testing.T) {
+	t.Parallel()
+	s, _ := newBucket(t)
+	s.raw(t, "PUT", "/master.sales/k", "one")
+	_, _, h := s.raw(t, "PUT", "/master.sales/k", "two")
+	id := h.Get("X-Amz-Version-Id")
+	for name, want := range map[string]string{
+		"head-1.master.sales": "one", "head-0.master.sales": "two", "head.master.sales": "two", id + ".master.sales": "two", id + "-1.sales": "one",
+		"at-21001120t120000z.master.sales": "two", "at-21001120t120000z.sales": "two",
+	} {
+		if why, _ := revision.CheckHost(name); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+		if status, body, _ := s.raw(t, "GET", "/"+name+"/k", ""); status != 200 || body != want {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"caret/commits/revision"
 	"caret/pfs"
 )
 
@@ -143,7 +144,14 @@ func (r *request) createBucket() error {
 	if _, err = r.fs.CreateBranch(r.Context(), repo, branch, opt); err != nil {
 		return r.bucketTaken(err)
 	}
-	if n := 32 + 1 + len(r.bucket); n > maxBucket {
+	if why, better := revision.CheckHost(r.bucket); why != "" {
+		text := "some clients refuse this bucket: " + why
+		if better != "" {
+			text += "; " + better + " would work with all"
+		}
+		r.w.Header().Set("X-Caret-Warning", text)
+		r.g.log.Warn(text, "bucket", r.bucket)
+	} else if n := 32 + 1 + len(r.bucket); n > maxBucket {
 		r.g.log.Warn("commits of this branch have bucket names that many clients cannot use", "bucket", r.bucket, "length", n)
 	}
 	r.w.Header().Set("Location", "/"+r.bucket)

@@ -34,6 +34,9 @@ func (r *request) crossOrigin() (done bool, err error) {
 	}
 	config, err := r.corsConfig()
 	if err != nil {
+		if e := describe(err); preflight && (e.status == http.StatusNotFound || e.status == http.StatusForbidden) {
+			err = errCORS // who asks signs nothing: what is not there answers like what is
+		}
 		if preflight {
 			return true, err
 		}

@@ -92,6 +92,7 @@ var errorTable = []struct {
 	{pfs.ErrPartOrder, 400, "InvalidPartOrder"},
 	{pfs.ErrPartTooSmall, 400, "EntityTooSmall"},
 
+	{pfs.ErrBusy, 503, "SlowDown"},
 	{pfs.ErrNoSpace, 507, "InsufficientStorage"},
 	{pfs.ErrFailed, 503, "ServiceUnavailable"},
 	{pfs.ErrUnknownOutcome, 503, "ServiceUnavailable"},
@@ -186,7 +187,8 @@ func describe(err error) *apiError {
 func (r *request) fail(err error) {
 	e := describe(err)
 	r.entry.Error = e.code
-	if e.status >= 500 && e.status != http.StatusNotImplemented && e.status != http.StatusInsufficientStorage && r.Context().Err() == nil {
+	if e.status >= 500 && e.status != http.StatusNotImplemented && e.status != http.StatusInsufficientStorage &&
+		!errors.Is(err, pfs.ErrBusy) && r.Context().Err() == nil {
 		r.g.log.Error("request failed", "method", r.Method, "bucket", r.bucket, "key", r.key, "err", err)
 	}
 	h := r.w.Header()
@@ -195,7 +197,8 @@ func (r *request) fail(err error) {
 		h.Del(name)
 	}
 	for name := range h {
-		if strings.HasPrefix(name, "x-amz-meta-") {
+		// They are about the object's bytes, and clients would check the document by them.
+		if strings.HasPrefix(name, "x-amz-meta-") || strings.HasPrefix(name, "X-Amz-Checksum-") {
 			delete(h, name)
 		}
 	}

@@ -117,6 +117,7 @@ type request struct {
 	who         pfs.Caller
 	fs          *pfs.FS    // as who sees it
 	need        pfs.Action // that who must be allowed
+	room        *pfs.Share // of memory, besides content
 }
 
 // level serves the requests to the service, to buckets or to objects.
@@ -129,11 +130,21 @@ func (g *Gateway) level(on level) http.Handler {
 
 func (g *Gateway) serve(w http.ResponseWriter, hr *http.Request, on level, bucket, key string) {
 	r := &request{Request: hr, g: g, w: w, entry: accesslog.Of(w, hr), bucket: bucket, key: key}
+	defer func() { r.room.Release() }()
 	defer r.describe()
 	w.Header().Set("Server", "caret")
 	if err := r.serve(on); err != nil {
 		r.fail(err)
 	}
+}
+
+// reserve takes n bytes for what the request is about to hold besides content. It comes
+// before that.
+func (r *request) reserve(n int64) error {
+	if r.room == nil {
+		r.room = r.g.sys.Memory()
+	}
+	return r.room.Reserve(r.Context(), n)
 }
 
 // describe says in the access log what the request was about.
@@ -257,6 +268,13 @@ func (r *request) reply(doc any) error {
 // parts with checksums fits.
 const maxXML = 4 << 20
 
+const (
+	// smallXML is a body that is not worth counting, in bytes.
+	smallXML = 16 << 10
+	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
+	parsedXML = 6
+)
+
 // readXML reads the body as a document and checks its digests.
 func (r *request) readXML(doc any) error {
 	b, err := r.readBody()
@@ -274,6 +292,14 @@ func (r *request) readXML(doc any) error {
 }
 
 func (r *request) readBody() ([]byte, error) {
+	if n := r.ContentLength; n < 0 || n > smallXML {
+		if n < 0 {
+			n = maxXML
+		}
+		if err := r.reserve(min(n, maxXML) * parsedXML); err != nil {
+			return nil, err
+		}
+	}
 	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
 	body, err := r.body()
 	if err != nil {

@@ -60,11 +60,16 @@ func newServer(t testing.TB) server {
 // serve serves what is in a directory until the test ends, or its stop is called.
 func serve(t testing.TB, dir string, opts local.Options) server {
 	t.Helper()
+	return serveWith(t, dir, opts, pfs.Options{})
+}
+
+func serveWith(t testing.TB, dir string, opts local.Options, system pfs.Options) server {
+	t.Helper()
 	store, err := local.Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sys, err := pfs.Open(t.Context(), store, pfs.Options{})
+	sys, err := pfs.Open(t.Context(), store, system)
 	if err != nil {
 		t.Fatal(err)
 	}

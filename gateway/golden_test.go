@@ -510,7 +510,7 @@ func lineAt(lines []string, i int) string {
 
 // unprovoked are codes that no request alone can cause.
 var unprovoked = []string{
-	"InternalError", "ServiceUnavailable", "InsufficientStorage", "RequestTimeout", "OperationAborted",
+	"InternalError", "ServiceUnavailable", "SlowDown", "InsufficientStorage", "RequestTimeout", "OperationAborted",
 	"NotModified", // has no body
 }
 

@@ -39,8 +39,15 @@ func (r *request) parseListing() (listing, error) {
 
 // limit reads a page size: 0 to maxKeys, which is also the default.
 func (r *request) limit(name string) (int, error) {
-	return number(r.query.Get(name), name, maxKeys)
+	n, err := number(r.query.Get(name), name, maxKeys)
+	if err != nil {
+		return n, err
+	}
+	return n, r.reserve(int64(n) * listed)
 }
+
+// listed is about how many bytes one item of a page takes, once found and once written.
+const listed = 1 << 10
 
 // number reads a number from 0 to maxKeys; more is taken for that.
 func number(s, name string, unset int) (int, error) {

@@ -64,8 +64,17 @@ func newPast(t *testing.T, bucketACL types.BucketCannedACL) past {
 
 // spellings of a version of k, by the id of a commit, or of what stands back commits
 // before the head.
-func (p past) spellings(id string, back int) []string {
+func (p past) spellings(t *testing.T, id string, back int) []string {
+	t.Helper()
+	ref := pfs.Ref{Repo: "sales"}
+	ref.Base.Base = id
+	commit, err := p.fs.Commit(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := commit.Time.UTC().Format(time.RFC3339Nano)
 	paths := []string{
+		"/master.sales/k?versionId=HEAD@" + at, "/sales/k?versionId=@" + at,
 		"/" + id + ".master.sales/k", "/" + id + ".sales/k", "/master.sales/k?versionId=" + id, "/sales/k?versionId=" + id[:12],
 		"/" + id[:12] + ".master.sales/k", "/tagged.sales/k", "/master.sales/k?versionId=tagged",
 	}
@@ -137,7 +146,7 @@ func TestDeletedIsNotPublic(t *testing.T) {
 				t.Parallel()
 				p := newPast(t, canned)
 				p.tag(t, p.first)
-				for _, path := range append(p.spellings(p.first, 1), "/master.sales/k", "/master.sales/k?versionId="+p.second) {
+				for _, path := range append(p.spellings(t, p.first, 1), "/master.sales/k", "/master.sales/k?versionId="+p.second) {
 					for who, key := range map[string]pfs.Key{"anonymous": {}, "stranger": p.stranger} {
 						if got := p.reads(t, key, path); len(got) < 4 {
 							t.Fatalf("before, %s reads of %s only %q", who, path, got)
@@ -152,7 +161,7 @@ func TestDeletedIsNotPublic(t *testing.T) {
 						t.Fatalf("delete: %d", status)
 					}
 				}
-				paths := p.spellings(id, back)
+				paths := p.spellings(t, id, back)
 				for _, path := range paths {
 					for who, key := range map[string]pfs.Key{"anonymous": {}, "stranger": p.stranger} {
 						if got := p.reads(t, key, path); len(got) > 0 {

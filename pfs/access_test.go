@@ -294,3 +294,74 @@ func TestCopyDecidesAgain(t *testing.T) {
 		t.Errorf("a copy: %v", err)
 	}
 }
+
+// TestPresent: who may list as everybody may hears of no change to what is gone, by a diff,
+// the changes of a commit, the log of a path, its history or a watch; who was granted it
+// by name does.
+func TestPresent(t *testing.T) {
+	t.Parallel()
+	root, ctx, on := newFS(t), t.Context(), Ref{Repo: "r"}
+	mustRepo(t, root, "r")
+	first := mustPut(t, root, on, "gone", "1")
+	mustPut(t, root, on, "here", "1")
+	removed := mustPut(t, root, on, "here", "2")
+	mustPut(t, root, on, "here", "3")
+	version := openRef("r", removed).Base
+	for _, d := range []Deletion{{Path: "gone"}, {Path: "here", Version: &version}} {
+		if _, err := root.Delete(ctx, on, []Deletion{d}, WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ann, bob := mustUser(t, root, "ann", on, PermRead), mustUser(t, root, "bob", on)
+	err := root.ChangeSettings(ctx, on, ActOwn, func(s *Settings) error {
+		s.ACL.Grants = append(s.ACL.Grants, Grant{Group: AuthenticatedUsers, Permission: PermRead})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, fs := range map[string]*FS{"ann": ann, "bob": bob} {
+		var seen []string
+		note := func(what string, n int, err error) {
+			if err != nil {
+				t.Errorf("%s, %s: %v", who, what, err)
+			}
+			if n > 0 {
+				seen = append(seen, what)
+			}
+		}
+		changes, err := fs.Changes(ctx, openRef("r", first), "", 0)
+		note("changes", len(changes), err)
+		changes, err = fs.Changes(ctx, openRef("r", removed), "", 0)
+		note("removed", len(changes), err)
+		diff, err := fs.Diff(ctx, openRef("r", first), on, DiffOptions{Prefix: "gone"})
+		note("diff", len(diff), err)
+		err = fs.View(ctx, func(v *View) error {
+			s, err := v.Open(on, ActList, "")
+			if err != nil {
+				return err
+			}
+			log, err := s.Log(ctx, LogOptions{Path: "gone"})
+			note("log", len(log), err)
+			history, err := s.History(ctx, "gone", 0)
+			note("history", len(history), err)
+			here, err := s.History(ctx, "here", 0)
+			note("the rest", len(here), err)
+			return nil
+		})
+		note("a view", 0, err)
+		w, err := fs.Watch(ctx, on, WatchOptions{FromStart: true, Path: "gone"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := w.look(ctx)
+		note("watch", len(list), err)
+		want := "[the rest]"
+		if who == "ann" {
+			want = "[changes removed diff log history the rest watch]"
+		}
+		if fmt.Sprint(seen) != want {
+			t.Errorf("%s sees %v, want %s", who, seen, want)
+		}
+	}
+}

@@ -353,3 +353,32 @@ func TestCheckAudit(t *testing.T) {
 	}
 	find("all as it was", nil, false)
 }
+
+// TestAuditRemovedKeys: the server itself is who removes keys that cannot be opened.
+func TestAuditRemovedKeys(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	fs, err := openRoot(t.Context(), store, Options{manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for range 3 {
+		k, err := fs.CreateKey(t.Context(), Key{User: RootUser})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, k.AccessKey)
+	}
+	now := time.Now().Add(time.Hour)
+	if err := RemoveKeys(t.Context(), store, names, now); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := fs.Audit(t.Context(), AuditQuery{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := lines[0]; l.Action != "deleteKey" || l.User != "" || l.Name != names[0] || l.More != 2 || !strings.Contains(l.Before, names[2]) || !l.Time.Equal(now) {
+		t.Errorf("%+v", l)
+	}
+}

@@ -34,7 +34,6 @@ func (fs *FS) batch(ctx context.Context, to Ref, opt WriteOptions, more func(*ch
 		}
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs) // the last writer wins, as with puts
-		spec.Policy.Unmoved = opt.IfHead != ""
 		spec.Wrote = fs.sys.wroteFiles(opt.ACL, v.who)
 		more(&spec, s)
 		if b.writer, err = v.writer(s, opt.ACL); err != nil {
@@ -88,7 +87,6 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 		}
 		spec := fs.spec(s, ActWrite, &opt, v.who)
 		spec.Policy = changeset.Always(Theirs)
-		spec.Policy.Unmoved = opt.IfHead != ""
 		spec.Wrote = fs.sys.wroteFiles(opt.ACL, v.who) // also so that none keeps the ACL of what was staged there
 		if writer, err = v.writer(s, opt.ACL); err != nil {
 			return err
@@ -106,10 +104,23 @@ func (fs *FS) CopyFiles(ctx context.Context, from Ref, prefix string, to Ref, de
 	return Undone{Commit: id, Files: set.Added()}, errors.Join(err, set.Close())
 }
 
-// copyInto adds to set what is to be copied, a page in each transaction.
+// copyInto adds to set what is to be copied.
 func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, prefix, dest string, writer commits.Writer) error {
+	return fs.eachUnder(ctx, src, prefix, func(it Item) error {
+		path := dest + strings.TrimPrefix(it.Path, prefix)
+		if err := checkPath(path); err != nil {
+			return err
+		}
+		return set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: it.Entry, Writer: writer}}, 0)
+	})
+}
+
+// eachUnder calls fn for the files whose paths begin with prefix, a page in each
+// transaction. The caller must be allowed to read all of them. ErrNoSuchPath if
+// there are none.
+func (fs *FS) eachUnder(ctx context.Context, src *Snapshot, prefix string, fn func(Item) error) error {
 	opt := ListOptions{Prefix: prefix, Limit: allPage}
-	for {
+	for found := false; ; {
 		var page ListPage
 		err := fs.View(ctx, func(v *View) (err error) {
 			s, err := v.again(src, ActList, "")
@@ -125,23 +136,20 @@ func (fs *FS) copyInto(ctx context.Context, set *changeset.Set, src *Snapshot, p
 			return err
 		}
 		for _, it := range page.Items {
-			path := dest + strings.TrimPrefix(it.Path, prefix)
-			if err := checkPath(path); err != nil {
-				return err
-			}
-			if err := set.Add(ctx, commits.Change{Path: path, State: commits.State{Entry: it.Entry, Writer: writer}}, 0); err != nil {
+			found = true
+			if err := fn(it); err != nil {
 				return err
 			}
 		}
-		if !page.Truncated {
-			break
+		switch {
+		case page.Truncated:
+			opt.After = page.Next
+		case !found:
+			return fmt.Errorf("%w: nothing is under %q", ErrNoSuchPath, prefix)
+		default:
+			return nil
 		}
-		opt.After = page.Next
 	}
-	if set.Added() == 0 {
-		return fmt.Errorf("%w: nothing is under %q", ErrNoSuchPath, prefix)
-	}
-	return nil
 }
 
 // mayReadAll says with ErrDenied that the caller may not read all the files.

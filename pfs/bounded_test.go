@@ -205,7 +205,7 @@ func TestBoundedEmpty(t *testing.T) {
 	var empty *Snapshot
 	mustRepo(t, b.FS, "s")
 	look := func(v *View) (err error) {
-		if empty, _, err = v.branchRemoval("s", "master", true); err == nil {
+		if empty, _, err = v.branchRemoval("s", "master", &BranchDeletion{Empty: true}); err == nil {
 			err = v.checkEmpty(empty)
 		}
 		return err
@@ -215,7 +215,7 @@ func TestBoundedEmpty(t *testing.T) {
 	}
 	mustPut(t, b.FS, Ref{Repo: "s"}, "f", "x")
 	err := b.View(t.Context(), func(v *View) error {
-		s, _, err := v.branchRemoval("s", "master", true)
+		s, _, err := v.branchRemoval("s", "master", &BranchDeletion{Empty: true})
 		if err == nil {
 			err = v.stillEmpty(s, empty)
 		}

@@ -18,7 +18,8 @@ type BranchDeletion struct {
 	// Empty refuses with ErrNotEmpty when its head holds files, or when other
 	// branches of the repo would stay without a default.
 	Empty  bool
-	DryRun bool // nothing is deleted; errors are the same
+	IfHead string // as in WriteOptions
+	DryRun bool   // nothing is deleted; errors are the same
 }
 
 // DeleteBranch removes a branch; the last one takes its repo with it. What
@@ -46,7 +47,7 @@ func (fs *FS) deleteBranch(ctx context.Context, repo, name string, opt BranchDel
 	var empty *Snapshot
 	if opt.DryRun || opt.Empty {
 		err := fs.View(ctx, func(v *View) (err error) {
-			if empty, gone, err = v.branchRemoval(repo, name, opt.Empty); err == nil && opt.Empty {
+			if empty, gone, err = v.branchRemoval(repo, name, &opt); err == nil && opt.Empty {
 				err = v.checkEmpty(empty)
 			}
 			return err
@@ -56,7 +57,7 @@ func (fs *FS) deleteBranch(ctx context.Context, repo, name string, opt BranchDel
 		}
 	}
 	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (AuditLine, error) {
-		s, what, err := c.branchRemoval(repo, name, opt.Empty)
+		s, what, err := c.branchRemoval(repo, name, &opt)
 		if err == nil && empty != nil {
 			err = c.stillEmpty(s, empty)
 		}
@@ -78,9 +79,13 @@ func (fs *FS) deleteBranch(ctx context.Context, repo, name string, opt BranchDel
 
 // branchRemoval is what goes with a branch, or why it may not go; whether it is empty is
 // for checkEmpty.
-func (v *View) branchRemoval(repo, name string, empty bool) (*Snapshot, Removal, error) {
+func (v *View) branchRemoval(repo, name string, opt *BranchDeletion) (*Snapshot, Removal, error) {
 	var gone Removal
-	s, err := v.Open(Ref{Repo: repo, Branch: name}, ActOwn, "")
+	on := Ref{Repo: repo, Branch: name}
+	s, err := v.Open(on, ActOwn, "")
+	if err == nil {
+		err = v.checkHead(s, on, opt.IfHead)
+	}
 	if err != nil {
 		return nil, gone, err
 	}
@@ -88,7 +93,7 @@ func (v *View) branchRemoval(repo, name string, empty bool) (*Snapshot, Removal,
 	if err != nil {
 		return nil, gone, err
 	}
-	if empty && len(two) > 1 && s.Branch == s.Row.DefaultBranch {
+	if opt.Empty && len(two) > 1 && s.Branch == s.Row.DefaultBranch {
 		return nil, gone, fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, s.Repo, s.Branch)
 	}
 	if s.Protected {

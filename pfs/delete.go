@@ -204,9 +204,8 @@ func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt Wr
 			return err
 		}
 		spec := fs.spec(s, ActWrite, &opt, v.who)
-		spec.Policy = changeset.Policy{Unmoved: opt.IfHead != ""}
 		if opt.If == (Condition{}) && !slices.ContainsFunc(list, func(d Deletion) bool { return d.If != (Condition{}) }) {
-			spec.Policy.Rules = changeset.Always(Theirs).Rules // as a transaction would, whatever came between
+			spec.Policy = changeset.Always(Theirs) // as a transaction would, whatever came between
 		}
 		set, err = fs.sys.engine.Begin(spec)
 		return err

@@ -64,6 +64,11 @@ func (fs *FS) EachDifference(ctx context.Context, from, to Ref, opt DiffOptions,
 	if err != nil {
 		return err
 	}
+	tally := fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, paths); err != nil {
+		return err
+	}
 	if opt.After != "" {
 		paths = paths[sort.SearchStrings(paths, opt.After+"\x00"):]
 	}

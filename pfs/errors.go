@@ -6,6 +6,7 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 	"caret/pfs/changeset"
@@ -57,7 +58,7 @@ var (
 	// open commit. The text names what can be written to.
 	ErrReadOnly = catalog.ErrReadOnly
 	// ErrPrecondition: If-Match, If-None-Match or the expected head was not met.
-	ErrPrecondition = changeset.ErrPrecondition
+	ErrPrecondition = errors.New("precondition failed")
 	// ErrConflict: both sides changed the same paths, see ConflictError, or
 	// somebody else is at it.
 	ErrConflict = changeset.ErrConflict
@@ -68,6 +69,9 @@ var (
 	ErrInvalidPart  = upload.ErrInvalidPart
 	ErrPartOrder    = upload.ErrPartOrder
 	ErrPartTooSmall = upload.ErrPartTooSmall
+
+	// ErrBusy: other requests hold the memory that there is. It may be asked again.
+	ErrBusy = budget.ErrBusy
 
 	ErrNoSpace        = objstore.ErrNoSpace
 	ErrFailed         = objstore.ErrFailed

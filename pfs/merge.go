@@ -103,6 +103,11 @@ func (m *merging) do(ctx context.Context) error {
 	if err := m.fs.View(ctx, m.prepare); err != nil || m.done.UpToDate {
 		return err
 	}
+	tally := m.fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, m.paths); err != nil {
+		return err
+	}
 	switch {
 	case m.opt.DryRun:
 		err := m.each(ctx, m.count)
@@ -275,7 +280,6 @@ func (m *merging) prepare(v *View) error {
 // all that the merge has looked at is a conflict, as it was decided on that.
 func (m *merging) specFor(who Caller) changeset.Spec {
 	spec := m.fs.spec(m.ours, access.Merge, &m.opt.WriteOptions, who)
-	spec.Policy.Unmoved = m.opt.IfHead != ""
 	spec.About = func(path string) bool {
 		_, found := slices.BinarySearch(m.paths, path)
 		return found

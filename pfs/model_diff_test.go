@@ -184,3 +184,53 @@ func (m *machine) CopyFiles(t *rapid.T) {
 	}
 	m.commit(name, done.Commit, changes)
 }
+
+// MoveFiles moves a prefix of a branch, or a file, to another one.
+func (m *machine) MoveFiles(t *rapid.T) {
+	m.t = t
+	name := m.branch()
+	state := m.model.branches[name].state()
+	from := rapid.SampledFrom([]string{"a", "dir/", "dir/a", "d"}).Draw(t, "from")
+	to := rapid.SampledFrom([]string{"", "b", "dir/", "dir/dir/", "x/", "a"}).Draw(t, "to")
+	move := m.fs.MoveFiles
+	one := rapid.Bool().Draw(t, "one")
+	if one {
+		move = m.fs.MoveFile
+	}
+	changes := map[string]*modelFile{}
+	moved := 0
+	for p := range state {
+		if one && p == from || !one && strings.HasPrefix(p, from) {
+			changes[p] = nil
+		}
+	}
+	for p, f := range state {
+		if _, is := changes[p]; is && (one && p == from || !one && strings.HasPrefix(p, from)) {
+			moved++
+			changes[to+strings.TrimPrefix(p, from)] = &f
+		}
+	}
+	done, err := move(m.ctx, m.ref(name), from, to, WriteOptions{})
+	switch {
+	case from == to:
+		if !errors.Is(err, ErrInvalidArgument) {
+			t.Fatalf("moved %q onto itself: %v", from, err)
+		}
+		return
+	case moved == 0:
+		if !errors.Is(err, ErrNoSuchPath) {
+			t.Fatalf("moved nothing: %+v, %v", done, err)
+		}
+		return
+	case changes[""] != nil:
+		if !errors.Is(err, ErrInvalidPath) {
+			t.Fatalf("moved to an empty path: %v", err)
+		}
+		return
+	}
+	m.must(err)
+	if done.Files != moved {
+		t.Fatalf("moved %d files, want %d", done.Files, moved)
+	}
+	m.commit(name, done.Commit, changes)
+}

@@ -210,6 +210,8 @@ type FinishOptions struct {
 	// Strategy decides about paths that the branch changed meanwhile too:
 	// Ours, Theirs, or "" to fail with a ConflictError.
 	Strategy string
+	// IfHead is that of WriteOptions, and about the head of the branch.
+	IfHead string
 }
 
 // FinishCommit makes everything staged in the open commit that ref means one
@@ -219,13 +221,19 @@ func (fs *FS) FinishCommit(ctx context.Context, ref Ref, opt FinishOptions) (Com
 	if err := errors.Join(changeset.CheckStrategy(opt.Strategy), checkText("message", opt.Message)); err != nil {
 		return Commit{}, err
 	}
-	var s *Snapshot
+	var s, head *Snapshot
 	var spec changeset.Spec
 	err := fs.View(ctx, func(v *View) (err error) {
-		if s, err = v.ending(ref); err == nil {
-			spec = fs.spec(s, ActWrite, &WriteOptions{}, v.who)
+		if s, err = v.ending(ref); err != nil {
+			return err
 		}
-		return err
+		on := Ref{Repo: s.Repo, Branch: s.Branch}
+		if head, err = v.resolve(on); err != nil {
+			return err
+		}
+		spec = fs.spec(head, ActWrite, &WriteOptions{IfHead: opt.IfHead}, v.who)
+		spec.On, spec.Base = &s.Snapshot, s.Pos
+		return v.checkHead(head, on, opt.IfHead)
 	})
 	if err != nil {
 		return Commit{}, err

@@ -26,7 +26,7 @@
 //	           [Snapshot.Log] [Snapshot.History] [Snapshot.Settings] [Snapshot.FileACL]
 //	           [FS.Diff] [FS.EachDifference] [FS.Changes] [FS.Commit] [FS.Watch]
 //	writing    [FS.NewFile], then [FS.Put]; [FS.Copy] [FS.Delete] [FS.Deletable] [FS.SetTags]
-//	           [FS.NewBatch] [FS.CopyFiles] [FS.Merge] [FS.Revert] [FS.RestoreFiles]: many changes, one commit
+//	           [FS.NewBatch] [FS.CopyFiles] [FS.MoveFile] [FS.MoveFiles] [FS.Merge] [FS.Revert] [FS.RestoreFiles]: many changes, one commit
 //	           [FS.StartCommit] [FS.FinishCommit] [FS.AbortCommit] [FS.Abortable] [FS.OpenCommit] [FS.OpenCommits]
 //	           [FS.CreateUpload] [FS.NewPart] [FS.PutPart] [FS.CompleteUpload] [FS.CompleteInto] [FS.AbortUpload]
 //	           [FS.Upload] [FS.Uploads] [FS.Parts]

@@ -148,7 +148,7 @@ func (s *Snapshot) changedSince(tx objstore.Reader, then *Snapshot, most int) (m
 // Read streams bytes [off, off+length) of a file; length -1 is to its end.
 // Every byte handed out has been verified; ErrCorrupt otherwise.
 func (s *Snapshot) Read(ctx context.Context, info Info, off, length int64) (io.ReadCloser, error) {
-	return content.NewReader(ctx, s.sys.blobs, info.Content.Root, off, length)
+	return content.NewReader(ctx, s.sys.blobs, s.sys.budget, info.Content.Root, off, length)
 }
 
 // Settings reads the settings of the branch that the snapshot was reached

@@ -15,6 +15,7 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/access"
 	"caret/pfs/changeset"
 	"caret/pfs/jobs"
@@ -26,6 +27,7 @@ import (
 type System struct {
 	db     objstore.Rows
 	blobs  objstore.Blobs
+	budget *budget.Budget
 	now    func() time.Time
 	rand   io.Reader
 	log    *slog.Logger
@@ -77,6 +79,8 @@ type Options struct {
 	// UploadTTL an upload that gets no more parts; 0 is for ever. Time in which no
 	// process has the store open does not count.
 	OpenTTL, UploadTTL time.Duration
+	// Budget is what the memory of requests is taken from; nil has no limit.
+	Budget *budget.Budget
 
 	manual   bool // tests do what goes on in the background by hand
 	foldPage int  // paths folded in by one transaction; 0 is 500
@@ -91,7 +95,7 @@ const maxSecrets = 4096
 // left half done waits until there is room.
 func Open(ctx context.Context, store objstore.Store, opts Options) (*System, error) {
 	s := &System{
-		db: store.Rows(), blobs: store.Blobs(), now: opts.Now, rand: opts.Rand, log: opts.Log,
+		db: store.Rows(), blobs: store.Blobs(), budget: opts.Budget, now: opts.Now, rand: opts.Rand, log: opts.Log,
 		sealer: access.Sealer{AEAD: opts.Sealer, Name: opts.SealerName}, forks: commits.NewForkCache(), openTTL: opts.OpenTTL,
 	}
 	if s.now == nil {
@@ -122,7 +126,7 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 		Elapsed: opts.Elapsed,
 	})
 	s.engine = &changeset.Engine{
-		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log,
+		DB: s.db, Forks: s.forks, Lease: s.lease, Now: s.now, Rand: s.rand, Log: s.log, Budget: s.budget,
 		LayerAbove: cmp.Or(opts.LayerAbove, 1000), TouchEvery: touchEvery(opts.OpenTTL), Layered: s.jobs.Kick, Dropped: s.jobs.Kick,
 	}
 	if err := s.upgrade(ctx); jobs.Refused(err) {

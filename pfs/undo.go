@@ -13,12 +13,15 @@ import (
 	"caret/pfs/changeset"
 )
 
-// Undone is the outcome of a Revert, a RestoreFiles or a CopyFiles.
+// Undone is the outcome of a Revert, a RestoreFiles, a CopyFiles or a MoveFiles.
 type Undone struct {
 	Commit  CommitID // zero if no commit was made: nothing was to be done, or in a dry run
 	Files   int
-	Changes []Difference // of a dry run
+	Changes []Difference // of a dry run: the first MaxUndone
 }
+
+// MaxUndone is how many changes a dry run lists.
+const MaxUndone = 20_000
 
 // UndoOptions say how files are taken back to what they were.
 type UndoOptions struct {
@@ -127,13 +130,17 @@ func (u *undoing) begin(ctx context.Context, find func(*View) error) error {
 			return fmt.Errorf("%w: %s is an open commit; undo on its branch", ErrInvalidArgument, u.head.ID)
 		}
 		u.spec = u.fs.spec(u.head, ActWrite, &u.opt.WriteOptions, v.who)
-		u.spec.Policy.Unmoved = u.opt.IfHead != ""
 		return find(v)
 	})
 }
 
 // do makes a commit of what there is to do.
 func (u *undoing) do(ctx context.Context) (Undone, error) {
+	tally := u.fs.sys.tally()
+	defer tally.Release()
+	if err := countPaths(ctx, tally, u.paths); err != nil {
+		return Undone{}, err
+	}
 	var set *changeset.Set
 	if !u.opt.DryRun {
 		var err error
@@ -145,7 +152,9 @@ func (u *undoing) do(ctx context.Context) (Undone, error) {
 	err := u.each(ctx, func(d Difference) error {
 		files++
 		if set == nil {
-			u.changes = append(u.changes, d)
+			if len(u.changes) < MaxUndone {
+				u.changes = append(u.changes, d)
+			}
 			return nil
 		}
 		return set.Add(ctx, stateOf(d.Path, d.New), 0)

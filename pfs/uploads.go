@@ -8,6 +8,7 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/objstore/content"
 	"caret/pfs/changeset"
 	"caret/pfs/upload"
@@ -112,7 +113,7 @@ func (fs *FS) NewPart(ctx context.Context, to Ref, path, id string, number int, 
 	// Nearly all clients send parts of one size but for the last. If this is
 	// where it will lie, completing needs not read it again to hash the whole.
 	size := max(sizeHint, first, 0)
-	return u, content.NewPartWriter(ctx, fs.sys.blobs, content.Options{SizeHint: sizeHint}, int64(number-1)*size), nil
+	return u, content.NewPartWriter(ctx, fs.sys.blobs, content.Options{SizeHint: sizeHint, Budget: fs.sys.budget}, int64(number-1)*size), nil
 }
 
 // PutPart adds a part to an upload, or replaces it. It is durable when
@@ -183,7 +184,7 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, id string, asked
 		return Committed{}, err
 	}
 	entry := joinedEntry(u, parts, sum)
-	if entry.Content, err = content.Concat(ctx, fs.sys.blobs, upload.Join(parts)); err != nil {
+	if entry.Content, err = content.Concat(ctx, fs.sys.blobs, fs.sys.budget, upload.Join(parts)); err != nil {
 		return Committed{}, err
 	}
 	if opt.ACL == nil {
@@ -289,11 +290,18 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, id string, asked [
 
 // fillBatch makes a commit of what fill makes of the content of parts.
 func (fs *FS) fillBatch(ctx context.Context, to Ref, parts []upload.Part, opt WriteOptions, more func(*changeset.Spec, *Snapshot), fill func(io.Reader, *Batch) error) (CommitID, error) {
-	whole, err := content.Concat(ctx, fs.sys.blobs, upload.Join(parts))
+	whole, err := content.Concat(ctx, fs.sys.blobs, fs.sys.budget, upload.Join(parts))
 	if err != nil {
 		return CommitID{}, err
 	}
-	r, err := content.NewReader(ctx, fs.sys.blobs, whole.Root, 0, -1)
+	// What is read is held while members are written: counted as one, so that nobody
+	// waits for a buffer who keeps one.
+	reading := fs.sys.budget.None(budget.Work)
+	defer reading.Release()
+	if err := reading.Grow(content.ReadMemory); err != nil {
+		return CommitID{}, err
+	}
+	r, err := content.NewReader(ctx, fs.sys.blobs, nil, whole.Root, 0, -1)
 	if err != nil {
 		return CommitID{}, err
 	}

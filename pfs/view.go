@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -175,16 +176,16 @@ func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	return now, v.decide(now, act, path)
 }
 
-// resolve finds what ref means. That an expression leads beyond the first
-// commit, or fits several, says how many there are and which: ErrDenied instead
-// to who may not list what it begins with.
+// resolve finds what ref means. That a name is none, or that an expression leads beyond
+// the first commit or fits several, says which there are and how many: ErrDenied instead
+// to who may not list what it begins with, as for what is there.
 func (v *View) resolve(ref Ref) (*Snapshot, error) {
 	ref = v.meant(ref)
 	at, err := catalog.Resolve(v.tx, ref)
 	if err == nil {
 		return v.snapshot(at), nil
 	}
-	if v.who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) {
+	if v.who.Unlimited() || !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrAmbiguous) && !errors.Is(err, ErrNoSuchBranch) && !errors.Is(err, ErrNoSuchCommit) {
 		return nil, err
 	}
 	head := Ref{Repo: ref.Repo, Branch: ref.Branch}
@@ -197,12 +198,28 @@ func (v *View) resolve(ref Ref) (*Snapshot, error) {
 			return nil, cmp.Or(v.decide(v.snapshot(at), ActList, ""), err)
 		}
 	}
-	// The repo has no default branch any more: its owner alone may know.
+	// Nothing of it is there: that is for who may list the default branch, or sees any.
 	repo, missing := catalog.ReadRepo(v.tx, ref.Repo)
 	if missing != nil {
 		return nil, missing
 	}
+	if sees, lookErr := v.seesAny(repo); lookErr != nil || sees {
+		return nil, cmp.Or(lookErr, err)
+	}
 	return nil, cmp.Or(v.decide(v.snapshot(&catalog.Snapshot{Repo: repo.Name, Row: repo}), ActList, ""), err)
+}
+
+// seesAny says whether the caller's list of a repo's branches has any.
+func (v *View) seesAny(repo catalog.RepoRow) (bool, error) {
+	if v.who.IsAnonymous() {
+		return false, nil
+	}
+	all, err := catalog.Branches(v.tx, repo, "", 0)
+	if err != nil {
+		return false, err
+	}
+	seen, err := access.Visible(v.tx, v.who, repo, all)
+	return slices.Contains(seen, true), err
 }
 
 // meant is ref with the branch that the caller's key is limited to, where it asks
@@ -243,25 +260,51 @@ func (v *View) target(to Ref, act Action, path string, opt *WriteOptions) (*Snap
 	if err == nil {
 		err = checkText("message", opt.Message)
 	}
-	if err != nil || opt.IfHead == "" {
-		return s, err
+	if err == nil {
+		err = v.checkHead(s, to, opt.IfHead)
 	}
-	x, err := revision.Parse(opt.IfHead)
+	return s, err
+}
+
+// checkHead says with ErrPrecondition that what to means, s, is not what ifHead
+// means from there; "" fits everything.
+func (v *View) checkHead(s *Snapshot, to Ref, ifHead string) error {
+	if ifHead == "" {
+		return nil
+	}
+	x, err := revision.Parse(ifHead)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	to.Version = x
 	want, err := catalog.Resolve(v.tx, v.meant(to))
 	if errors.Is(err, ErrAmbiguous) { // which says what it fits
-		return nil, cmp.Or(v.decide(s, ActList, ""), err)
+		return cmp.Or(v.decide(s, ActList, ""), err)
 	}
 	if err != nil && !errors.Is(err, ErrNoSuchVersion) && !errors.Is(err, ErrNoSuchCommit) {
-		return nil, err
+		return err
 	}
 	if err != nil || want.ID != s.ID {
-		return nil, fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, s.Branch, opt.IfHead)
+		return v.notAt(s, ifHead)
 	}
-	return s, nil
+	return nil
+}
+
+// notAt is the error that the head of a branch is not what a write was for. What
+// it is instead is for who may list the branch.
+func (v *View) notAt(head *Snapshot, want string) error {
+	if head.Open {
+		return fmt.Errorf("%w: the write goes to open commit %s, not to %s", ErrPrecondition, head.ID, want)
+	}
+	switch err := v.decide(head, ActList, ""); {
+	case errors.Is(err, ErrDenied):
+		return fmt.Errorf("%w: the head of branch %s is not %s", ErrPrecondition, head.Branch, want)
+	case err != nil:
+		return err
+	case head.N == 0:
+		return fmt.Errorf("%w: branch %s has no commit, so its head is not %s", ErrPrecondition, head.Branch, want)
+	}
+	return fmt.Errorf("%w: the head of branch %s is %s, not %s", ErrPrecondition, head.Branch, head.ID, want)
 }
 
 // Open is View.Open in a view of its own.
@@ -316,14 +359,20 @@ func checkPath(path string) error {
 }
 
 // spec is what a set of changes is that a caller makes on what s is: the caller
-// must still be allowed to when it becomes visible.
+// must still be allowed to when it becomes visible, and the branch where IfHead
+// wants it.
 func (fs *FS) spec(s *Snapshot, act Action, opt *WriteOptions, who Caller) changeset.Spec {
+	ifHead := opt.IfHead
 	return changeset.Spec{
 		On: &s.Snapshot, Base: s.Pos, Author: who.Name, Message: opt.Message, User: who.ID,
 		Decide: func(tx objstore.Reader, at *catalog.Snapshot) error {
 			v, err := fs.begin(context.Background(), tx)
-			if err == nil {
-				err = v.decide(v.snapshot(at), act, "")
+			if err != nil {
+				return err
+			}
+			now := v.snapshot(at)
+			if err = v.decide(now, act, ""); err == nil && ifHead != "" && at.ID != s.ID {
+				err = v.notAt(now, ifHead)
 			}
 			return err
 		},

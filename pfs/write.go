@@ -19,7 +19,8 @@ import (
 type WriteOptions struct {
 	Message string
 	// IfHead makes the write conditional: the branch's head must be the
-	// commit that this id or expression means. ErrPrecondition otherwise.
+	// commit that this id or expression means when the write is made visible.
+	// ErrPrecondition otherwise, with what the head is.
 	IfHead string
 	// If is about the file that is written.
 	If Condition
@@ -82,7 +83,7 @@ type Committed struct {
 // is then given a name by Put. sizeHint is the length in bytes, -1 if it is
 // not known.
 func (fs *FS) NewFile(ctx context.Context, sizeHint int64) *FileWriter {
-	return content.NewWriter(ctx, fs.sys.blobs, content.Options{SizeHint: sizeHint})
+	return content.NewWriter(ctx, fs.sys.blobs, content.Options{SizeHint: sizeHint, Budget: fs.sys.budget})
 }
 
 // Put makes path of a branch (or of an open commit) a file with content c,

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,6 +42,7 @@ type Client struct {
 	secretKey string
 	http      *http.Client
 	signer    *v4.Signer
+	ifHead    string // of IfHead
 }
 
 // New returns a client of the server at endpoint, such as
@@ -55,6 +57,17 @@ func New(endpoint, accessKey, secretKey string) *Client {
 		}},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
+}
+
+// IfHead is the client for writes that are made only if the head of the branch
+// is the commit that this id or expression means; "" takes the condition off.
+// The server decides that in the transaction that makes the write visible, and
+// otherwise answers with the code precondition_failed. Calls that write and have
+// no such condition are refused; others ignore it.
+func (c *Client) IfHead(commit string) *Client {
+	conditional := *c
+	conditional.ifHead = commit
+	return &conditional
 }
 
 // Trust makes the client trust servers whose certificates lead to roots, instead of those
@@ -107,6 +120,13 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elements := make([]string, len(r.path))
 	for i, p := range r.path {
 		elements[i] = httpbinding.EscapePath(p, true) // as it is signed
+	}
+	if c.ifHead != "" && r.method != http.MethodGet {
+		r.query = maps.Clone(r.query)
+		if r.query == nil {
+			r.query = url.Values{}
+		}
+		r.query.Set("if_head", c.ifHead)
 	}
 	target := c.endpoint + v1.Prefix + strings.Join(elements, "/")
 	if len(r.query) > 0 {

@@ -32,6 +32,9 @@ type Repo struct {
 	DefaultBranch string    `json:"default_branch"` // what the bare name means
 	Created       time.Time `json:"created"`
 	Owner         string    `json:"owner,omitempty"` // id of the user whose it is
+	// Warning, in the answer to a creation: why S3 clients may refuse its buckets,
+	// and which name would do.
+	Warning string `json:"warning,omitempty"`
 }
 
 // CreateRepo asks for a repo.
@@ -58,6 +61,9 @@ type Branch struct {
 	Default bool       `json:"default,omitempty"` // it is what the repo's bare name means
 	// Protected: it takes merges only.
 	Protected bool `json:"protected,omitempty"`
+	// Warning, in the answer to a creation: why S3 clients may refuse its bucket,
+	// and which name would do.
+	Warning string `json:"warning,omitempty"`
 }
 
 // ResetBranch asks for a branch to point at To, an expression.
@@ -131,6 +137,9 @@ type Tag struct {
 	Repo    string    `json:"repo"`
 	Commit  string    `json:"commit"`
 	Created time.Time `json:"created"`
+	// Warning, in the answer to a creation: why S3 clients may refuse its bucket,
+	// and which name would do.
+	Warning string `json:"warning,omitempty"`
 }
 
 // CreateTag asks for a tag of the commit that At, an expression, means.
@@ -308,6 +317,16 @@ type Copy struct {
 	Path     string `json:"path"`
 	// Recursive copies all files whose paths begin with FromPath, in one
 	// commit; Path takes its place.
+	Recursive bool   `json:"recursive,omitempty"`
+	Message   string `json:"message,omitempty"`
+}
+
+// MoveFiles asks for a file to have another path, in one commit.
+type MoveFiles struct {
+	Ref  string `json:"ref"` // is written to: a branch or an open commit
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Recursive moves all files whose paths begin with From; To takes its place.
 	Recursive bool   `json:"recursive,omitempty"`
 	Message   string `json:"message,omitempty"`
 }

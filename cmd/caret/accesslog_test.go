@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ func newLogged(t *testing.T) *logged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = httptest.NewServer(handler(s.system, store, rootKey{"ROOTKEY", "root's secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, access, log))
+	s.Server = httptest.NewServer(handler(s.system, store, rootKey{"ROOTKEY", "root's secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), access, log))
 	s.finish = func() {
 		s.Close() // waits for requests under way
 		for _, c := range []io.Closer{access, s.system, store} {
@@ -310,7 +311,7 @@ func BenchmarkAccessLog(b *testing.B) {
 	defer access.Close()
 	root := rootKey{"ROOTKEY", "root's secret"}
 	for i, l := range []*accesslog.Log{nil, access} {
-		servers[i] = httptest.NewServer(handler(system, store, root, serveOptions{region: defaultRegion, stall: time.Minute}, l, slog.New(slog.DiscardHandler)))
+		servers[i] = httptest.NewServer(handler(system, store, root, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), l, slog.New(slog.DiscardHandler)))
 		defer servers[i].Close()
 	}
 	first := &logged{Server: servers[0]}
@@ -341,4 +342,38 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestGone: a request whose client goes before there is an answer is not counted as answered.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	store, err := local.Open(t.TempDir(), local.Options{Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	path := filepath.Join(t.TempDir(), "access.log")
+	access, err := accesslog.Open(path, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	srv := httptest.NewServer(&observer{next: wait, metrics: newMetrics(store, nil), log: slog.New(slog.DiscardHandler), access: access, stall: time.Minute, under: newUnder(nil)})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := srv.Client().Do(r); err == nil {
+		resp.Body.Close()
+		t.Errorf("it was answered: %s", resp.Status)
+	}
+	srv.Close()
+	access.Close()
+	if list := entries(t, path); len(list) != 1 || list[0].Status != accesslog.StatusGone || !list[0].Cut {
+		t.Errorf("%+v", list)
+	}
 }

@@ -36,7 +36,10 @@ func newApp(p process) *cli.App {
 			"with CARET_ACCESS_KEY and CARET_SECRET_KEY, or those of AWS, or its root key.\n" +
 			"REPO@EXPR:PATH names a file: EXPR is a branch, a tag, a commit or a way\n" +
 			"from one, such as master, HEAD^, HEAD~3, .1 or HEAD@2026-11-20T12:00:00Z.\n" +
-			"A terminal shows colours, unless NO_COLOR is set.\n\n" +
+			"A terminal shows colours, unless NO_COLOR is set, and long lists in a pager:\n" +
+			"CARET_PAGER, PAGER or less; --no-pager shows them without.\n" +
+			"-o json prints JSON: lists as an array, `caret watch` an object a line, and\n" +
+			"everything else one object.\n\n" +
 			"EXAMPLES:\n   caret repo create sales\n   caret put sales@master:june/ -r ./out -m june\n" +
 			"   caret log sales\n   caret cat sales@HEAD^:june/a.csv" + exitStatus,
 		HideHelpCommand: true,
@@ -48,7 +51,7 @@ func newApp(p process) *cli.App {
 			serveCommand(p), rebuildCommand(p), envCommand(p), versionCommand(p), completionCommand(p), completeCommand(p),
 			userCommand(p), keyCommand(p), statusCommand(p), auditCommand(p), fsckCommand(p),
 			repoCommand(p), branchCommand(p), tagCommand(p), commitCommand(p), logCommand(p), watchCommand(p), diffCommand(p), mergeCommand(p), revertCommand(p), restoreCommand(p),
-			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), rmCommand(p),
+			putCommand(p), getCommand(p), lsCommand(p), statCommand(p), catCommand(p), cpCommand(p), mvCommand(p), rmCommand(p),
 		},
 		Action: cli.ShowAppHelp,
 	}

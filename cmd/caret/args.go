@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,6 +31,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 		return nil, unknownCommand(cmd.Subcommands, strings.Join(append([]string{"caret"}, words[:n]...), " "), rest[0])
 	}
+	if find(cmd.Flags, noPager) == nil { // a script says it of whatever it calls
+		ahead = slices.DeleteFunc(ahead, func(f string) bool { return f == "--"+noPager })
+	}
 	given, positional, needs := split(cmd.Flags, slices.Concat(ahead, rest))
 	out = append(out, given...)
 	if len(positional) > 0 && needs == "" {
@@ -40,7 +44,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 
 // early takes the flags in front of the command's name.
 func early(words []string) (flags, rest []string) {
-	known := clientFlags(outputFlags()...)
+	known := clientFlags(pagedFlags()...)
 	for len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' {
 		n := 1
 		if takesValue(known, words[0]) && len(words) > 1 {
@@ -136,7 +140,11 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 	}
 	usage := strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
 	if len(args) < want {
-		return nil, usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
+		err := usagef("%s is missing; usage: %s", strings.TrimSuffix(names[len(args)], "..."), usage)
+		if len(args) == 0 && strings.HasPrefix(names[0], "REPO") && c.Command.Name != "create" {
+			err = &hinted{err, "`caret repo list` shows the repos that there are"}
+		}
+		return nil, err
 	}
 	hint := ""
 	if want == 1 {
@@ -169,15 +177,37 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 			}
 		}
 	}
+	name = unknownShort(flags, name)
 	dashes := "--"
 	if len(name) == 1 {
 		dashes = "-"
 	}
 	text := fmt.Sprintf("%s has no flag %s%s; `%s --help` lists them", path, dashes, name, path)
-	if best := nearest.Of(name, names); best != "" {
+	best := nearest.Of(name, names)
+	if other := otherFlags[name]; find(flags, other) != nil {
+		best = other
+	}
+	switch _, err := strconv.ParseUint(name, 10, 31); {
+	case err == nil && find(flags, "n") != nil:
+		text += fmt.Sprintf(". Did you mean -n %s?", name)
+	case best != "":
 		text += fmt.Sprintf(". Did you mean --%s?", best)
 	}
 	return &usageError{text}
+}
+
+// unknownShort is the first letter of name that is no flag, if name is several
+// short flags in one, and name otherwise.
+func unknownShort(flags []cli.Flag, name string) string {
+	if len(name) < 2 || find(flags, name[:1]) == nil {
+		return name
+	}
+	for i := range len(name) {
+		if len(name) < 4 && find(flags, name[i:i+1]) == nil {
+			return name[i : i+1]
+		}
+	}
+	return name
 }
 
 // badFlag says what the value of a flag should be.

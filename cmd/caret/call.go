@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,11 +27,12 @@ func (c *call) connect() (err error) {
 // by itself.
 func onLine(p process, run func(c *call) error) cli.ActionFunc {
 	return func(line *cli.Context) error {
+		p, end := p.page(line)
 		pr, err := newPrinter(line, p)
 		if err != nil {
 			return err
 		}
-		return run(&call{process: p, ctx: line.Context, line: line, pr: pr})
+		return end(run(&call{process: p, ctx: line.Context, line: line, pr: pr}))
 	}
 }
 
@@ -92,4 +94,47 @@ func onBranch(p process, run func(c *call, repo, branch string) error) cli.Actio
 // onTarget is the action of a command on a state, or what is in it.
 func onTarget(p process, run func(c *call, t target) error) cli.ActionFunc {
 	return onOne(p, func(arg, _ string) (target, error) { return parseTarget(arg) }, run)
+}
+
+// result prints what a command did: what as JSON, or else a line for scripts,
+// such as the id of a commit, unless that is "".
+func (p printer) result(what any, line string) error {
+	if p.json {
+		return p.value(what)
+	}
+	if line == "" {
+		return nil
+	}
+	_, err := fmt.Fprintln(p.w, oneLine(line))
+	return err
+}
+
+// ifHeadFlag is for commands that write to a branch.
+func ifHeadFlag() cli.Flag {
+	return &cli.StringFlag{Name: "if-head", Usage: "write only if the branch's head is the commit `EXPR`; a conflict otherwise"}
+}
+
+// ifHead is the value of that flag, which must make sense.
+func (c *call) ifHead() (string, error) {
+	if !c.line.IsSet("if-head") {
+		return "", nil
+	}
+	s := c.line.String("if-head")
+	if s == "" { // a script's variable that is not set: nothing would be checked
+		return "", usagef("--if-head is empty; give the id of a commit")
+	}
+	return s, checkExpr("--if-head", s)
+}
+
+// writer is the client for writes on the condition of that flag.
+func (c *call) writer() (*client.Client, error) {
+	head, err := c.ifHead()
+	return c.cl.IfHead(head), err
+}
+
+// warn says what the server warned of, if it did.
+func (c *call) warn(text string) {
+	if text != "" {
+		fmt.Fprintln(c.stderr, paint(c.colours(c.stderr), yellow, "warning:")+" "+text)
+	}
 }

@@ -24,6 +24,7 @@ import (
 type checkout struct {
 	fetch
 	p       process
+	pr      printer
 	tree    tree
 	opts    getOptions
 	dest    string
@@ -60,7 +61,7 @@ const clears = "move away what is in the way; --delete removes what was fetched 
 
 // getFolder makes the folder dest what a tree is.
 func getFolder(ctx context.Context, p process, pr printer, cl *client.Client, tr tree, dest string, o getOptions) error {
-	c := checkout{fetch: fetch{cl: cl, from: tr.from, bar: &bar{}}, p: p, tree: tr, opts: o, dest: dest, done: make(map[string]bool)}
+	c := checkout{fetch: fetch{cl: cl, from: tr.from, bar: &bar{}}, p: p, pr: pr, tree: tr, opts: o, dest: dest, done: make(map[string]bool)}
 	if !o.dryRun {
 		if err := os.MkdirAll(dest, 0o777); err != nil {
 			return err
@@ -166,7 +167,18 @@ func (c *checkout) apply(ctx context.Context, steps []step, gone []surplus) erro
 		fmt.Fprintf(c.p.stderr, "; %d removed", removed)
 	}
 	fmt.Fprintln(c.p.stderr)
-	return c.verdict()
+	return errors.Join(c.pr.result(got{
+		Commit: c.tree.commit, Files: c.files.Load(), Bytes: c.bytes.Load(), There: len(c.done) - int(c.files.Load()), Removed: removed,
+	}, ""), c.verdict())
+}
+
+// got is what was fetched into a folder.
+type got struct {
+	Commit  string `json:"commit"`
+	Files   int64  `json:"files"`
+	Bytes   int64  `json:"bytes"`
+	There   int    `json:"there"`   // files that were there already
+	Removed int    `json:"removed"` // files, by --delete
 }
 
 // settle leaves in a manifest what the folder now holds.

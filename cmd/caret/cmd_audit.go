@@ -28,7 +28,7 @@ func auditCommand(p process) *cli.Command {
 			"The newest is first. Only administrators may, and the owner of a repo\n" +
 			"with --repo. What commits change is not in it: `caret log` shows that.\n" +
 			"With -o json there are the access keys and the requests, too.",
-		Flags: clientFlags(outputFlags(
+		Flags: clientFlags(pagedFlags(
 			&cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Usage: "at most `N` lines", Destination: &o.limit},
 			&cli.StringFlag{Name: "since", Usage: "what was done at `TIME` or later: 2026-11-20, 2026-11-20T12:00:00Z, or so long ago, as 90m, 24h, 7d", Destination: &o.since},
 			&cli.StringFlag{Name: "until", Usage: "what was done at `TIME` or before", Destination: &o.until},

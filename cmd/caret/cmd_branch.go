@@ -21,52 +21,52 @@ func branchCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch create sales@dev\n   caret branch create sales@fix --from master^2\n   caret branch create sales@new --empty",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "from", Usage: "`EXPR` of the commit it begins at; the default branch if not given", Destination: &create.from},
 					&cli.BoolFlag{Name: "empty", Usage: "begin with nothing", Destination: &create.empty},
-				),
+				)...),
 				Action: onBranch(p, func(c *call, repo, branch string) error { return branchCreate(c, repo, branch, create) }),
 			},
 			{
 				Name: "list", Usage: "list the branches of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret branch list sales\n   caret branch list sales --deleted",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
 				Action:      onRepo(p, func(c *call, repo string) error { return branchList(c, repo, deleted) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a branch", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch inspect sales@master\n   caret branch inspect sales@master --history",
-				Flags:       clientFlags(outputFlags(&cli.BoolFlag{Name: "history", Usage: "where it was made to point, newest first", Destination: &history})...),
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "history", Usage: "where it was made to point, newest first", Destination: &history})...),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchInspect(c, repo, branch, history) }),
 			},
 			{
 				Name: "delete", Usage: "delete a branch; the last one takes its repo with it", Aliases: []string{"rm"}, ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch delete sales@dev --dry-run\n   caret branch delete sales@dev --yes",
-				Flags:       removalFlags(),
+				Flags:       removalFlags(ifHeadFlag()),
 				Action:      onBranch(p, branchDelete),
 			},
 			{
 				Name: "restore", Usage: "bring a deleted branch back, and its repo with it", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch restore sales@dev",
-				Flags:       clientFlags(),
+				Flags:       clientFlags(outputFlags()...),
 				Action:      onBranch(p, branchRestore),
 			},
 			{
 				Name: "reset", Usage: "make another commit the head; what was there stays in history", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch reset sales@dev --to master --dry-run\n   caret branch reset sales@master --to HEAD^3 --yes",
-				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit", Destination: &to}),
+				Flags:       removalFlags(&cli.StringFlag{Name: "to", Usage: "`EXPR` of the commit", Destination: &to}, ifHeadFlag()),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchReset(c, repo, branch, to) }),
 			},
 			{
 				Name: "protect", Usage: "refuse writes, resets and deletion", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch protect sales@master",
-				Flags:       clientFlags(),
+				Flags:       clientFlags(outputFlags()...),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchProtect(c, repo, branch, true) }),
 			},
 			{
 				Name: "unprotect", Usage: "take writes, resets and deletion again", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch unprotect sales@master",
-				Flags:       clientFlags(),
+				Flags:       clientFlags(outputFlags()...),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchProtect(c, repo, branch, false) }),
 			},
 		},
@@ -93,12 +93,13 @@ func branchCreate(c *call, repo, branch string, o branchCreateOptions) error {
 	if err != nil {
 		return err
 	}
+	c.warn(b.Warning)
 	fmt.Fprintf(c.stderr, "created branch %s of repo %s", branch, repo)
 	if b.Head != "" {
 		fmt.Fprintf(c.stderr, " at commit %s", b.Head)
 	}
 	fmt.Fprintln(c.stderr)
-	return nil
+	return c.pr.result(b, "")
 }
 
 func branchList(c *call, repo string, deleted bool) error {
@@ -141,13 +142,14 @@ func branchInspect(c *call, repo, branch string, history bool) error {
 }
 
 func branchDelete(c *call, repo, branch string) error {
-	if ok, err := goAhead(c, func() (string, error) {
-		gone, err := c.cl.DeleteBranchDryRun(c.ctx, repo, branch)
-		return branchRemoval(repo, branch, gone), err
-	}); !ok || err != nil {
+	cl, err := c.writer()
+	if err != nil {
 		return err
 	}
-	if err := c.cl.DeleteBranch(c.ctx, repo, branch); err != nil {
+	if ok, err := remove(c, func() (any, string, error) {
+		gone, err := cl.DeleteBranchDryRun(c.ctx, repo, branch)
+		return gone, branchRemoval(repo, branch, gone), err
+	}, func() error { return cl.DeleteBranch(c.ctx, repo, branch) }); !ok || err != nil {
 		return err
 	}
 	and := ""
@@ -164,7 +166,7 @@ func branchRestore(c *call, repo, branch string) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "restored branch %s of repo %s with %s\n", branch, repo, count(int(b.N), "commit"))
-	return nil
+	return c.pr.result(b, "")
 }
 
 func branchReset(c *call, repo, branch, to string) error {
@@ -174,27 +176,38 @@ func branchReset(c *call, repo, branch, to string) error {
 	if err := checkExpr("--to", to); err != nil {
 		return err
 	}
+	cl, err := c.writer()
+	if err != nil {
+		return err
+	}
 	was, err := c.cl.Branch(c.ctx, repo, branch)
 	if err != nil {
 		return err
 	}
+	if c.pr.json && c.line.Bool("dry-run") {
+		out, err := cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to, DryRun: true})
+		if err == nil {
+			err = c.pr.value(out)
+		}
+		return err
+	}
 	if terminal(c.stdin) || c.line.Bool("dry-run") { // scripts need not say --yes: what was there can be had again
-		if ok, err := goAhead(c, func() (string, error) { return describeReset(c, repo, branch, to) }); !ok || err != nil {
+		if ok, err := goAhead(c, func() (string, error) { return describeReset(c, cl, repo, branch, to) }); !ok || err != nil {
 			return err
 		}
 	}
-	b, err := c.cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to})
+	b, err := cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "branch %s of repo %s is at %s now; it was at %s\n", branch, repo, cmp.Or(b.Head, "no commit"), cmp.Or(was.Head, "no commit"))
-	return nil
+	return c.pr.result(b, "")
 }
 
 // describeReset says which commits a branch leaves by a reset; a dry run lists
 // them.
-func describeReset(c *call, repo, branch, to string) (string, error) {
-	out, err := c.cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to, DryRun: true})
+func describeReset(c *call, cl *client.Client, repo, branch, to string) (string, error) {
+	out, err := cl.ResetBranch(c.ctx, repo, branch, v1.ResetBranch{To: to, DryRun: true})
 	if err != nil {
 		return "", err
 	}
@@ -211,7 +224,8 @@ func describeReset(c *call, repo, branch, to string) (string, error) {
 }
 
 func branchProtect(c *call, repo, branch string, protected bool) error {
-	if _, err := c.cl.ProtectBranch(c.ctx, repo, branch, protected); err != nil {
+	b, err := c.cl.ProtectBranch(c.ctx, repo, branch, protected)
+	if err != nil {
 		return err
 	}
 	state := "protected"
@@ -219,5 +233,5 @@ func branchProtect(c *call, repo, branch string, protected bool) error {
 		state = "no longer protected"
 	}
 	fmt.Fprintf(c.stderr, "branch %s of repo %s is %s\n", branch, repo, state)
-	return nil
+	return c.pr.result(b, "")
 }

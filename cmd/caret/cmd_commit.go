@@ -23,26 +23,28 @@ func commitCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list commits, newest first; --open lists those still written to", Aliases: []string{"ls"}, ArgsUsage: "REPO[@EXPR]",
 				Description: "EXAMPLES:\n   caret commit list sales@master -n 10\n   caret commit list sales --open",
-				Flags:       clientFlags(outputFlags(append(log.flags(), &cli.BoolFlag{Name: "open", Usage: "open commits", Destination: &open})...)...),
+				Flags:       clientFlags(pagedFlags(append(log.flags(), &cli.BoolFlag{Name: "open", Usage: "open commits", Destination: &open})...)...),
 				Action:      onTarget(p, func(c *call, t target) error { return commitList(c, t, log, open) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a commit and what it changed", ArgsUsage: "REPO@EXPR",
 				Description: "EXAMPLES:\n   caret commit inspect sales@HEAD^",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onTarget(p, commitInspect),
 			},
 			{
 				Name: "start", Usage: "open a commit on a branch and print its id", ArgsUsage: "REPO[@BRANCH]",
 				Description: "EXAMPLES:\n   id=$(caret commit start sales@master -m june)\n   aws s3 cp june.csv s3://$id.master.sales/\n   caret commit finish sales@$id",
-				Flags:       clientFlags(messageFlag(&message)),
+				Flags:       clientFlags(outputFlags(messageFlag(&message), ifHeadFlag())...),
 				Action:      onTarget(p, func(c *call, t target) error { return commitStart(c, t, message) }),
 			},
 			{
 				Name: "finish", Usage: "make an open commit one of its branch, all or nothing", ArgsUsage: "REPO@ID",
 				Description: "EXAMPLES:\n   caret commit finish sales@$id --strategy theirs",
-				Flags:       clientFlags(messageFlag(&finish.Message), &cli.StringFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours is the branch's, theirs the commit's", Destination: &finish.Strategy}),
-				Action:      onOpen(p, func(c *call, t target) error { return commitFinish(c, t, finish) }),
+				Flags: clientFlags(outputFlags(messageFlag(&finish.Message), ifHeadFlag(),
+					&cli.StringFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours is the branch's, theirs the commit's", Destination: &finish.Strategy},
+				)...),
+				Action: onOpen(p, func(c *call, t target) error { return commitFinish(c, t, finish) }),
 			},
 			{
 				Name: "abort", Usage: "drop an open commit and all that is staged in it", ArgsUsage: "REPO@ID",
@@ -147,11 +149,17 @@ func commitInspect(c *call, t target) error {
 }
 
 func commitStart(c *call, t target, message string) error {
-	o, err := c.cl.StartCommit(c.ctx, t.Repo, t.Expr, message)
+	cl, err := c.writer()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, oneLine(o.ID))
+	o, err := cl.StartCommit(c.ctx, t.Repo, t.Expr, message)
+	if err != nil {
+		return err
+	}
+	if err := c.pr.result(o, o.ID); err != nil {
+		return err
+	}
 	fmt.Fprintf(c.stderr, "write to s3://%s.%s.%s and then: caret commit finish %s@%s\n", o.ID, o.Branch, o.Repo, o.Repo, o.ID)
 	return nil
 }
@@ -170,12 +178,15 @@ func commitFinish(c *call, t target, in v1.FinishCommit) error {
 	if in.Strategy != "" && in.Strategy != "ours" && in.Strategy != "theirs" {
 		return usagef("--strategy %q: it is ours or theirs", in.Strategy)
 	}
-	x, err := c.cl.FinishCommit(c.ctx, t.Repo, t.Expr, in)
+	cl, err := c.writer()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, oneLine(x.ID))
-	return nil
+	x, err := cl.FinishCommit(c.ctx, t.Repo, t.Expr, in)
+	if err != nil {
+		return err
+	}
+	return c.pr.result(x, x.ID)
 }
 
 func commitAbort(c *call, t target) error {
@@ -184,11 +195,18 @@ func commitAbort(c *call, t target) error {
 			return err
 		}
 	}
+	var gone v1.Commit
+	if c.pr.json {
+		var err error
+		if gone, err = c.cl.AbortCommitDryRun(c.ctx, t.Repo, t.Expr); err != nil {
+			return err
+		}
+	}
 	if err := c.cl.AbortCommit(c.ctx, t.Repo, t.Expr); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "dropped open commit %s of repo %s\n", t.Expr, t.Repo)
-	return nil
+	return c.pr.result(removed{Deleted: gone}, "")
 }
 
 // mayAbort is goAhead for an open commit, which is worth a question if
@@ -197,6 +215,9 @@ func mayAbort(c *call, t target) (bool, error) {
 	x, err := c.cl.AbortCommitDryRun(c.ctx, t.Repo, t.Expr)
 	if err != nil || x.Files == 0 && !c.line.Bool("dry-run") {
 		return err == nil, err
+	}
+	if c.pr.json && c.line.Bool("dry-run") {
+		return false, c.pr.value(removed{x, true})
 	}
 	return goAhead(c, func() (string, error) {
 		return fmt.Sprintf("drop open commit %s of repo %s and %s", x.ID, t.Repo, count(x.Files, "staged file")), nil

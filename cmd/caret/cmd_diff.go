@@ -15,17 +15,20 @@ func diffCommand(p process) *cli.Command {
 	var o diffOptions
 	return &cli.Command{
 		Name: "diff", Usage: "show the files that differ between two states", ArgsUsage: "REPO@A REPO@B [PREFIX]",
-		Description: "EXAMPLES:\n   caret diff sales@master^ sales@master\n   caret diff sales@master sales@dev june/ --stat",
-		Flags: clientFlags(outputFlags(
+		Description: "--content compares files of up to 1 MiB line by line; git apply takes that.\n\n" +
+			"EXAMPLES:\n   caret diff sales@master^ sales@master\n   caret diff sales@master sales@dev june/ --stat\n" +
+			"   caret diff sales@v1 sales@master --content",
+		Flags: clientFlags(pagedFlags(
 			&cli.BoolFlag{Name: "name-only", Usage: "paths alone", Destination: &o.nameOnly},
 			&cli.BoolFlag{Name: "stat", Usage: "totals alone", Destination: &o.stat},
+			&cli.BoolFlag{Name: "content", Usage: "what changed in the files, as git diff shows it", Destination: &o.content},
 		)...),
 		Action: onLine(p, func(c *call) error { return diff(c, o) }),
 	}
 }
 
 // diffOptions are the flags of diff.
-type diffOptions struct{ nameOnly, stat bool }
+type diffOptions struct{ nameOnly, stat, content bool }
 
 func diff(c *call, o diffOptions) error {
 	names := []string{"REPO@A", "REPO@B", "PREFIX"}
@@ -49,11 +52,40 @@ func diff(c *call, o diffOptions) error {
 	if len(args) > 2 {
 		prefix = args[2]
 	}
+	if count := boolCount(o.nameOnly, o.stat, o.content); count > 1 {
+		return usagef("--name-only, --stat and --content exclude each other")
+	}
 	if err := c.connect(); err != nil {
 		return err
 	}
+	if o.content {
+		return diffContent(c, sides, prefix)
+	}
 	changes := c.cl.DiffAll(c.ctx, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix)
 	return showDiff(c.pr, changes, o)
+}
+
+func boolCount(flags ...bool) (n int) {
+	for _, f := range flags {
+		if f {
+			n++
+		}
+	}
+	return n
+}
+
+// diffContent shows what changed in the files of two states, which stay as they
+// are while that is read.
+func diffContent(c *call, sides [2]target, prefix string) error {
+	for i := range sides {
+		at, err := c.cl.Resolve(c.ctx, sides[i].Repo, sides[i].Expr)
+		if err != nil {
+			return err
+		}
+		sides[i].Expr = pinned(at, sides[i].Expr)
+	}
+	x := contentDiff{cl: c.cl, a: sides[0], b: sides[1], json: c.pr.json}
+	return x.show(c.ctx, c.pr, c.cl.DiffAll(c.ctx, sides[0].Repo, sides[0].Expr, sides[1].Expr, prefix))
 }
 
 // otherRepo is the error of two sides that are not of one repo, with what may

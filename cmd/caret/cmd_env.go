@@ -14,21 +14,22 @@ func envCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "env", Usage: "print the variables that let S3 clients here use the server",
 		Description: "EXAMPLES:\n   eval \"$(caret env)\"",
-		Flags: []cli.Flag{
+		Flags: outputFlags(
 			dataFlag("`DIR` of the server, with its root key"), endpointFlag(), caFlag(),
 			&cli.StringFlag{Name: "region", Usage: "`NAME` of the region", Value: defaultRegion},
-		},
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
+		),
+		Action: onLine(p, func(c *call) error {
+			if _, err := arguments(c.line); err != nil {
 				return err
 			}
-			return env(p, c.String("data"), c.String("endpoint"), c.String("region"), c.String("ca-file"))
-		},
+			return env(c)
+		}),
 	}
 }
 
-func env(p process, data, endpoint, region, caFile string) error {
-	k := rootKey{p.getenv("CARET_ROOT_ACCESS_KEY"), p.getenv("CARET_ROOT_SECRET_KEY")}
+func env(c *call) error {
+	data, endpoint, region, caFile := c.line.String("data"), c.line.String("endpoint"), c.line.String("region"), c.line.String("ca-file")
+	k := rootKey{c.getenv("CARET_ROOT_ACCESS_KEY"), c.getenv("CARET_ROOT_SECRET_KEY")}
 	if k.AccessKey == "" {
 		var err error
 		if k, err = readRootKey(data); errors.Is(err, os.ErrNotExist) {
@@ -37,20 +38,25 @@ func env(p process, data, endpoint, region, caFile string) error {
 			return err
 		}
 	}
-	for _, v := range [][2]string{
+	all := [][2]string{
 		{"AWS_ACCESS_KEY_ID", k.AccessKey}, {"AWS_SECRET_ACCESS_KEY", k.SecretKey},
 		{"AWS_ENDPOINT_URL", endpoint}, {"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}, {"CARET_ENDPOINT", endpoint},
-	} {
-		fmt.Fprintf(p.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
 	}
 	if caFile != "" {
 		path, err := filepath.Abs(caFile)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.stdout, "export AWS_CA_BUNDLE=%s\n", shellQuote(path))
+		all = append(all, [2]string{"AWS_CA_BUNDLE", path})
 	}
-	return nil
+	byName := make(map[string]string)
+	for _, v := range all {
+		byName[v[0]] = v[1]
+		if !c.pr.json {
+			fmt.Fprintf(c.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
+		}
+	}
+	return c.pr.result(byName, "")
 }
 
 // shellWord is s as a shell reads it, quoted only where that is needed.
@@ -67,12 +73,12 @@ func versionCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "print the version",
 		Description: "EXAMPLES:\n   caret version",
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
+		Flags:       outputFlags(),
+		Action: onLine(p, func(c *call) error {
+			if _, err := arguments(c.line); err != nil {
 				return err
 			}
-			fmt.Fprintln(p.stdout, "caret "+version)
-			return nil
-		},
+			return c.pr.result(map[string]string{"version": version}, "caret "+version)
+		}),
 	}
 }

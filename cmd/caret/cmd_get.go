@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-
-	"caret/api/client"
 )
 
 func getCommand(p process) *cli.Command {
@@ -21,9 +18,9 @@ func getCommand(p process) *cli.Command {
 			"folder if it is not given. With -r it is a folder, or - for a tar on standard\n" +
 			"output. Files that are there already are not fetched again, and large ones\n" +
 			"that were cut off are continued. Of each file the BLAKE3 hash is checked.\n\n" +
-			"With -r, " + manifestName + " in DEST notes what was fetched. A file that is neither\n" +
-			"as it was fetched nor as the commit has it was changed here: it is kept, which\n" +
-			"is said, and the exit status is 1." + filterHelp + "\n\n" +
+			"With -r, " + manifestName + " in DEST notes what was fetched. A file that is\n" +
+			"neither as it was fetched nor as the commit has it was changed here: it is\n" +
+			"kept, which is said, and the exit status is 1." + filterHelp + "\n\n" +
 			"EXAMPLES:\n   caret get sales@HEAD^:a.csv\n   caret get sales@HEAD^:june/ -r ./june\n   caret get sales:june/ -r ./june --delete --dry-run\n" +
 			"   caret get sales@v1:june/ -r - --include '*.csv' | gzip >june.tar.gz",
 		Flags: clientFlags(outputFlags(append(
@@ -82,6 +79,9 @@ func get(c *call, o getOptions) error {
 	if err := o.check(c.process, dest); err != nil {
 		return err
 	}
+	if c.pr.json && dest == "-" {
+		return usagef("-o json and - exclude each other: standard output is the file")
+	}
 	if err := c.connect(); err != nil {
 		return err
 	}
@@ -98,11 +98,12 @@ func get(c *call, o getOptions) error {
 	if t.Path == "" || strings.HasSuffix(t.Path, "/") {
 		return usagef("%q names no file; give -r to fetch everything under it", args[0])
 	}
-	return getFile(c.ctx, c.process, c.cl, t, dest)
+	return getFile(c, t, dest)
 }
 
 // getFile fetches one file to a file, into a folder, or to what else takes bytes.
-func getFile(ctx context.Context, p process, cl *client.Client, t target, dest string) error {
+func getFile(c *call, t target, dest string) error {
+	ctx, p, cl := c.ctx, c.process, c.cl
 	dest, to, err := destination(ctx, p, t, dest)
 	if err != nil {
 		return err
@@ -133,5 +134,5 @@ func getFile(ctx context.Context, p process, cl *client.Client, t target, dest s
 		}
 	}
 	d.tidy([]string{name})
-	return nil
+	return c.pr.result(f, "")
 }

@@ -27,7 +27,7 @@ func keyCommand(p process) *cli.Command {
 			{
 				Name: "list", Usage: "list keys, without their secrets", Aliases: []string{"ls"}, ArgsUsage: "[USER]",
 				Description: "EXAMPLES:\n   caret key list\n   caret key list alice",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onLine(p, keyList),
 			},
 			{
@@ -112,13 +112,10 @@ func keyInspect(c *call, key string) error {
 }
 
 func keyDelete(c *call, key string) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		k, err := c.cl.DeleteKeyDryRun(c.ctx, key)
-		return fmt.Sprintf("delete key %s of user %s, which is for %s", key, k.User, scopeOf(k)), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteKey(c.ctx, key); err != nil {
+		return k, fmt.Sprintf("delete key %s of user %s, which is for %s", key, k.User, scopeOf(k)), err
+	}, func() error { return c.cl.DeleteKey(c.ctx, key) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted key %s\n", key)

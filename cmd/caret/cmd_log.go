@@ -19,6 +19,7 @@ type logOptions struct {
 	limit           int // 0: all
 	since, until    string
 	author, message string
+	graph           bool
 }
 
 func logLimit(to *int) cli.Flag {
@@ -40,9 +41,13 @@ func logCommand(p process) *cli.Command {
 	var o logOptions
 	return &cli.Command{
 		Name: "log", Usage: "show the commits that lead to a state, or changed a path", ArgsUsage: "REPO[@EXPR][:PATH]",
-		Description: "A PATH that ends in a slash stands for everything under it.\n\nEXAMPLES:\n   caret log sales\n   caret log sales@dev:june/ -n 5\n" +
+		Description: "A PATH that ends in a slash stands for everything under it. A merge is one\n" +
+			"commit; --graph shows those that were merged too.\n\n" +
+			"EXAMPLES:\n   caret log sales\n   caret log sales@master --graph -n 20\n   caret log sales@dev:june/ -n 5\n" +
 			"   caret log sales@master:a.csv -o json\n   caret log sales --since 7d --author alice --message june",
-		Flags:  clientFlags(outputFlags(o.flags()...)...),
+		Flags: clientFlags(pagedFlags(append(o.flags(),
+			&cli.BoolFlag{Name: "graph", Usage: "all commits that lead there, with lines from each to its parents", Destination: &o.graph},
+		)...)...),
 		Action: onTarget(p, func(c *call, t target) error { return logRun(c, t, o) }),
 	}
 }
@@ -105,6 +110,9 @@ func readLog(c *call, t target, o logOptions) (iter.Seq2[v1.Commit, error], erro
 }
 
 func logRun(c *call, t target, o logOptions) error {
+	if o.graph {
+		return logGraph(c, t, o)
+	}
 	log, err := readLog(c, t, o)
 	if err != nil {
 		return err

@@ -17,17 +17,19 @@ func lsCommand(p process) *cli.Command {
 	var o lsOptions
 	return &cli.Command{
 		Name: "ls", Usage: "list files", ArgsUsage: "REPO[@EXPR][:PREFIX]",
-		Description: "EXAMPLES:\n   caret ls sales\n   caret ls sales@HEAD^:june/ -l\n   caret ls sales -R -o json",
-		Flags: clientFlags(outputFlags(
+		Description: "Names are relative to the folder that is listed; --full shows whole paths, as\n-o json does.\n\n" +
+			"EXAMPLES:\n   caret ls sales\n   caret ls sales@HEAD^:june/ -l\n   caret ls sales -R -o json",
+		Flags: clientFlags(pagedFlags(
 			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with size, time and the commit that last changed each file", Destination: &o.long},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "all files under the prefix", Destination: &o.recursive},
+			&cli.BoolFlag{Name: "full", Usage: "whole paths, as other commands take them", Destination: &o.full},
 		)...),
 		Action: onTarget(p, func(c *call, t target) error { return ls(c, t, o) }),
 	}
 }
 
 // lsOptions are the flags of ls.
-type lsOptions struct{ long, recursive bool }
+type lsOptions struct{ long, recursive, full bool }
 
 func ls(c *call, t target, o lsOptions) error {
 	pr := c.pr
@@ -41,28 +43,32 @@ func ls(c *call, t target, o lsOptions) error {
 	if t.Path != "" {
 		files = orElse(files, func() error { return unslashed(t, notFound(t, "there is nothing under %q", t)) })
 	}
+	name := func(f v1.File) string { return oneLine(f.Prefix + f.Path) }
+	if folder := t.Path[:strings.LastIndexByte(t.Path, '/')+1]; !o.full {
+		name = func(f v1.File) string { return oneLine(strings.TrimPrefix(f.Prefix+f.Path, folder)) }
+	}
 	switch {
 	case pr.json:
 		return list(pr, files, "", nil)
 	case o.long:
 		return list(pr, files, "SIZE\tMODIFIED\tCOMMIT\tPATH", func(f v1.File) []string {
 			if f.Prefix != "" {
-				return []string{"-", "-", "-", oneLine(f.Prefix)}
+				return []string{"-", "-", "-", name(f)}
 			}
-			return []string{pr.size(f.Size), pr.timeOf(f.Modified), pr.short(f.Commit), oneLine(f.Path)}
+			return []string{pr.size(f.Size), pr.timeOf(f.Modified), pr.short(f.Commit), name(f)}
 		})
 	}
-	return listNames(pr, files)
+	return listNames(pr, files, name)
 }
 
 // listNames prints a name a line.
-func listNames(pr printer, files iter.Seq2[v1.File, error]) error {
+func listNames(pr printer, files iter.Seq2[v1.File, error], name func(v1.File) string) error {
 	w := bufio.NewWriter(pr.w)
 	for f, err := range files {
 		if err != nil {
 			return errors.Join(err, w.Flush())
 		}
-		fmt.Fprintln(w, oneLine(f.Prefix+f.Path))
+		fmt.Fprintln(w, name(f))
 	}
 	return w.Flush()
 }

@@ -23,7 +23,7 @@ func mergeCommand(p process) *cli.Command {
 			"EXAMPLES:\n   caret merge sales dev master\n   caret merge sales dev master --dry-run\n" +
 			"   caret merge sales dev master --strategy theirs --no-ff -m \"june\"\n" +
 			"   caret merge sales v1 dev --strategy 'raw/=theirs' --strategy ours",
-		Flags: clientFlags(outputFlags(messageFlag(&in.Message),
+		Flags: clientFlags(outputFlags(messageFlag(&in.Message), ifHeadFlag(),
 			&cli.StringSliceFlag{Name: "strategy", Usage: "on conflicts keep `WHOSE` state: ours, theirs, or PATTERN=ours, PATTERN=theirs; the first that fits"},
 			&cli.BoolFlag{Name: "no-ff", Usage: "make a merge commit even if INTO could simply be moved on", Destination: &in.NoFastForward},
 			&cli.BoolFlag{Name: "squash", Usage: "make an ordinary commit, which does not remember where it is from", Destination: &in.Squash},
@@ -59,7 +59,11 @@ func merge(c *call, in v1.Merge) error {
 	if err := c.connect(); err != nil {
 		return err
 	}
-	out, err := c.cl.Merge(c.ctx, repo, in)
+	cl, err := c.writer()
+	if err != nil {
+		return err
+	}
+	out, err := cl.Merge(c.ctx, repo, in)
 	if err != nil {
 		return err
 	}

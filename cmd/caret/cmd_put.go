@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"mime"
 	"os"
@@ -36,6 +35,7 @@ func putCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "links", Usage: "what to do with symbolic links in the folder, `HOW`: follow, skip or fail", Value: linksFail, Destination: &u.links},
 			&cli.BoolFlag{Name: "force", Usage: "store under a PATH that no folder can hold, too", Destination: &u.force},
 			messageFlag(&u.message),
+			ifHeadFlag(),
 			&cli.IntFlag{Name: "parallel", Usage: "`N` transfers at a time", Value: 16, Destination: &u.parallel},
 		)...)...),
 		Action: onLine(p, func(c *call) error { return put(c, u) }),
@@ -49,6 +49,9 @@ func put(c *call, u upload) error {
 	}
 	t, err := parseTarget(args[0])
 	if err != nil {
+		return err
+	}
+	if u.ifHead, err = c.ifHead(); err != nil {
 		return err
 	}
 	u.p, u.pr, u.to, u.source, u.yes = c.process, c.pr, t, args[1], c.line.Bool("yes")
@@ -110,6 +113,7 @@ type upload struct {
 	to       target
 	source   string
 	message  string
+	ifHead   string
 	parallel int
 	links    string // what to do with symbolic ones
 	filter   filter
@@ -160,7 +164,7 @@ func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64)
 	bar := newBar(u.p, size, "storing")
 	body := &ending{Reader: bar.reader(r), left: size}
 	body.ended.Store(size == 0)
-	out, err := u.cl.Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, body, size)
+	out, err := u.cl.IfHead(u.ifHead).Put(ctx, u.to.Repo, u.to.Expr, name, contentType(name), u.message, body, size)
 	bar.finish()
 	if body.ended.Load() {
 		err = leaves(ctx, err, "all was sent, so it may have been committed; `caret log` tells")
@@ -168,8 +172,12 @@ func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, oneLine(out.Commit))
-	return nil
+	return u.pr.result(out, out.Commit)
+}
+
+// commit is the one that many files become.
+func (u *upload) commit() oneCommit {
+	return oneCommit{repo: u.to.Repo, branch: u.to.Expr, message: u.message, ifHead: u.ifHead}
 }
 
 // ending knows whether all of a body was read: then the server may act on it.

@@ -28,29 +28,29 @@ func rebuildCommand(p process) *cli.Command {
 			"start refuses. --accept-loss then keeps everything that can be read; `caret\n" +
 			"fsck` says what is missing afterwards.\n\n" +
 			"EXAMPLES:\n   caret rebuild\n   caret rebuild --data /srv/s3 --accept-loss",
-		Flags: []cli.Flag{data, &cli.BoolFlag{Name: "accept-loss", Usage: "keep what can be read of a damaged log, and set the rest aside", Destination: &accept}},
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
+		Flags: outputFlags(data, &cli.BoolFlag{Name: "accept-loss", Usage: "keep what can be read of a damaged log, and set the rest aside", Destination: &accept}),
+		Action: onLine(p, func(c *call) error {
+			if _, err := arguments(c.line); err != nil {
 				return err
 			}
-			return rebuild(p, dir, accept)
-		},
+			return rebuild(c, dir, accept)
+		}),
 	}
 }
 
-func rebuild(p process, dir string, acceptLoss bool) error {
+func rebuild(c *call, dir string, acceptLoss bool) error {
 	if _, err := os.Stat(filepath.Join(dir, "log")); errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(filepath.Join(dir, "FORMAT")); err != nil {
 			return fmt.Errorf("%s is no data directory of caret: %w", dir, err)
 		}
 	}
-	bar := newCounter(p, "rows")
+	bar := newCounter(c.process, "rows")
 	defer bar.finish()
 	begin := time.Now()
 	var rows uint64
 	store, err := local.Open(dir, local.Options{
 		Rebuild: true, AcceptLoss: acceptLoss,
-		Log: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Progress: func(done, total uint64) {
 			rows = done
 			bar.set(int64(done), int64(total))
@@ -63,6 +63,11 @@ func rebuild(p process, dir string, acceptLoss bool) error {
 		return err
 	}
 	bar.finish()
-	fmt.Fprintf(p.stderr, "made the index of %s anew: %d rows in %s\n", dir, rows, time.Since(begin).Round(time.Millisecond))
-	return nil
+	took := time.Since(begin)
+	fmt.Fprintf(c.stderr, "made the index of %s anew: %d rows in %s\n", dir, rows, took.Round(time.Millisecond))
+	return c.pr.result(struct {
+		Data    string  `json:"data"`
+		Rows    uint64  `json:"rows"`
+		Seconds float64 `json:"seconds"`
+	}{dir, rows, took.Seconds()}, "")
 }

@@ -18,16 +18,16 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "make a repo with an empty default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo create sales -d \"monthly figures\"",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for", Destination: &create.Description},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means", Value: "master", Destination: &create.DefaultBranch},
-				),
+				)...),
 				Action: onRepo(p, func(c *call, repo string) error { return repoCreate(c, repo, create) }),
 			},
 			{
 				Name: "list", Usage: "list repos", Aliases: []string{"ls"},
 				Description: "EXAMPLES:\n   caret repo list\n   caret repo list -o json",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onServer(p, repoList),
 			},
 			{
@@ -39,10 +39,10 @@ func repoCommand(p process) *cli.Command {
 			{
 				Name: "update", Usage: "change a repo's description or its default branch", ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret repo update sales -d \"monthly figures\"\n   caret repo update sales --default-branch main",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for; \"\" for none"},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means"},
-				),
+				)...),
 				Action: onRepo(p, repoUpdate),
 			},
 			{
@@ -61,11 +61,9 @@ func repoCreate(c *call, repo string, in v1.Repo) error {
 	if err != nil {
 		return err
 	}
-	if n := 32 + 1 + len(r.DefaultBranch) + 1 + len(r.Name); n > 63 {
-		fmt.Fprintf(c.stderr, "warning: bucket names of its commits have %d characters, and many S3 clients take no more than 63\n", n)
-	}
+	c.warn(r.Warning)
 	fmt.Fprintf(c.stderr, "created repo %s; write to s3://%s.%s\n", r.Name, r.DefaultBranch, r.Name)
-	return nil
+	return c.pr.result(r, "")
 }
 
 func repoList(c *call) error {
@@ -101,17 +99,14 @@ func repoUpdate(c *call, repo string) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "updated repo %s; s3://%s means its branch %s\n", r.Name, r.Name, r.DefaultBranch)
-	return nil
+	return c.pr.result(r, "")
 }
 
 func repoDelete(c *call, repo string, force bool) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		gone, err := c.cl.DeleteRepoDryRun(c.ctx, repo, force)
-		return repoRemoval(repo, gone), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteRepo(c.ctx, repo, force); err != nil {
+		return gone, repoRemoval(repo, gone), err
+	}, func() error { return c.cl.DeleteRepo(c.ctx, repo, force) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted repo %s\n", repo)

@@ -26,6 +26,7 @@ func rmCommand(p process) *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted, and change nothing", Destination: &r.dryRun},
 			yesFlag(),
 			messageFlag(&r.message),
+			ifHeadFlag(),
 		)...),
 		Action: onLine(p, func(c *call) error { return rm(c, r) }),
 	}
@@ -37,6 +38,9 @@ func rm(c *call, r removal) error {
 		return err
 	}
 	if r.targets, err = onOneBranch(args); err != nil {
+		return err
+	}
+	if r.ifHead, err = c.ifHead(); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {
@@ -73,6 +77,7 @@ type removal struct {
 	pr        printer
 	targets   []target
 	message   string
+	ifHead    string
 	recursive bool
 	dryRun    bool
 	yes       bool
@@ -93,7 +98,7 @@ func (r *removal) run(ctx context.Context) error {
 		}
 	}
 	if r.dryRun || r.recursive && !r.yes && len(in.Paths) > 0 {
-		would, err := deletable(ctx, r.cl, r.targets[0].Repo, in)
+		would, err := deletable(ctx, r.cl.IfHead(r.ifHead), r.targets[0].Repo, in)
 		switch {
 		case err != nil:
 			return err
@@ -107,14 +112,16 @@ func (r *removal) run(ctx context.Context) error {
 			return err
 		}
 	}
-	out, err := deleteAll(ctx, r.cl, r.targets[0].Repo, in)
+	out, err := deleteAll(ctx, r.cl, r.targets[0].Repo, r.ifHead, in)
 	if err != nil {
 		return err
 	}
 	if out.Files == 0 {
 		return r.nothing(ctx)
 	}
-	fmt.Fprintln(r.p.stdout, oneLine(out.Commit))
+	if err := r.pr.result(out, out.Commit); err != nil {
+		return err
+	}
 	fmt.Fprintf(r.p.stderr, "deleted %s\n", count(out.Files, "file"))
 	if missing := len(in.Paths) - out.Files; missing > 0 {
 		fmt.Fprintf(r.p.stderr, "%s not there\n", count(missing, "file was", "files were"))
@@ -202,15 +209,16 @@ func deletable(ctx context.Context, cl *client.Client, repo string, in v1.Delete
 }
 
 // deleteAll deletes any number of files in one commit.
-func deleteAll(ctx context.Context, cl *client.Client, repo string, in v1.Delete) (v1.Written, error) {
+func deleteAll(ctx context.Context, cl *client.Client, repo, ifHead string, in v1.Delete) (v1.Written, error) {
 	if len(in.Paths) == 0 {
 		return v1.Written{}, nil
 	}
 	if len(in.Paths) <= deletePage {
-		return cl.Delete(ctx, repo, in)
+		return cl.IfHead(ifHead).Delete(ctx, repo, in)
 	}
 	total := 0
-	id, err := inOneCommit(ctx, cl, repo, in.Ref, in.Message, func(id string) (err error) {
+	into := oneCommit{repo: repo, branch: in.Ref, message: in.Message, ifHead: ifHead}
+	id, err := into.write(ctx, cl, func(id string) (err error) {
 		total, err = deleteIn(ctx, cl, repo, id, in.Paths)
 		return err
 	})
@@ -234,11 +242,17 @@ func deleteIn(ctx context.Context, cl *client.Client, repo, id string, paths []s
 // has failed or was interrupted.
 const abortWithin = 10 * time.Second
 
-// inOneCommit runs write with the id of an open commit and finishes that, or
-// aborts it if write fails.
-func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message string, write func(id string) error) (string, error) {
-	if at, err := cl.Resolve(ctx, repo, branch); err != nil {
+// oneCommit is a commit that many writes are to become.
+type oneCommit struct{ repo, branch, message, ifHead string }
+
+// write runs write with the id of an open commit and finishes that, or aborts
+// it if write fails.
+func (o oneCommit) write(ctx context.Context, cl *client.Client, write func(id string) error) (string, error) {
+	repo, cond := o.repo, cl.IfHead(o.ifHead)
+	if at, err := cl.Resolve(ctx, repo, o.branch); err != nil {
 		return "", err
+	} else if at.Open && o.ifHead != "" {
+		return "", usagef("--if-head is for a branch; %s is an open commit, which is finished later", at.ID)
 	} else if at.Open { // it is one commit already, which somebody else finishes
 		if err := write(at.ID); err != nil {
 			err = fmt.Errorf("%w; what went before that stays staged in open commit %s", err, at.ID)
@@ -246,13 +260,13 @@ func inOneCommit(ctx context.Context, cl *client.Client, repo, branch, message s
 		}
 		return at.ID, nil
 	}
-	open, err := cl.StartCommit(ctx, repo, branch, message)
+	open, err := cond.StartCommit(ctx, repo, o.branch, o.message)
 	if err != nil {
 		return "", leaves(ctx, err, "nothing was committed")
 	}
 	if err = write(open.ID); err == nil {
 		// As with a plain write, what comes last wins.
-		_, err = cl.FinishCommit(ctx, repo, open.ID, v1.FinishCommit{Strategy: "theirs"})
+		_, err = cond.FinishCommit(ctx, repo, open.ID, v1.FinishCommit{Strategy: "theirs"})
 	}
 	if err == nil {
 		return open.ID, nil

@@ -17,13 +17,13 @@ func tagCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "name a commit", ArgsUsage: "REPO@TAG",
 				Description: "EXAMPLES:\n   caret tag create sales@v1\n   caret tag create sales@june --at master^3",
-				Flags:       clientFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD", Destination: &at}),
+				Flags:       clientFlags(outputFlags(&cli.StringFlag{Name: "at", Usage: "`EXPR` of the commit", Value: "HEAD", Destination: &at})...),
 				Action:      onBranch(p, func(c *call, repo, tag string) error { return tagCreate(c, repo, tag, at) }),
 			},
 			{
 				Name: "list", Usage: "list the tags of a repo", Aliases: []string{"ls"}, ArgsUsage: "REPO",
 				Description: "EXAMPLES:\n   caret tag list sales",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onRepo(p, tagList),
 			},
 			{
@@ -50,8 +50,9 @@ func tagCreate(c *call, repo, tag, at string) error {
 	if err != nil {
 		return err
 	}
+	c.warn(t.Warning)
 	fmt.Fprintf(c.stderr, "tag %s of repo %s is commit %s; read it at s3://%s.%s\n", tag, repo, t.Commit, tag, repo)
-	return nil
+	return c.pr.result(t, "")
 }
 
 func tagList(c *call, repo string) error {
@@ -71,13 +72,10 @@ func tagInspect(c *call, repo, tag string) error {
 }
 
 func tagDelete(c *call, repo, tag string) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		t, err := c.cl.DeleteTagDryRun(c.ctx, repo, tag)
-		return fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteTag(c.ctx, repo, tag); err != nil {
+		return t, fmt.Sprintf("delete tag %s of repo %s, which is commit %s", tag, repo, t.Commit), err
+	}, func() error { return c.cl.DeleteTag(c.ctx, repo, tag) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted tag %s of repo %s\n", tag, repo)

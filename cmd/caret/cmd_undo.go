@@ -19,7 +19,7 @@ func revertCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name: "revert", Usage: "take back what a commit changed, in a new commit", ArgsUsage: "REPO@COMMIT",
 		Description: "EXAMPLES:\n   caret revert sales@HEAD\n   caret revert sales@4f1d0123 --onto dev --dry-run",
-		Flags:       clientFlags(ontoFlag(&o.onto), messageFlag(&o.message), dryRunFlag()),
+		Flags:       clientFlags(outputFlags(ontoFlag(&o.onto), messageFlag(&o.message), ifHeadFlag(), dryRunFlag())...),
 		Action:      onTarget(p, func(c *call, t target) error { return revert(c, t, o) }),
 	}
 }
@@ -31,7 +31,7 @@ func restoreCommand(p process) *cli.Command {
 		Description: "Everything that begins with PREFIX becomes what it was; what was not there\n" +
 			"goes.\n\n" +
 			"EXAMPLES:\n   caret restore sales@master^3:june/\n   caret restore sales@v1:a.csv --onto dev",
-		Flags:  clientFlags(ontoFlag(&o.onto), messageFlag(&o.message), dryRunFlag()),
+		Flags:  clientFlags(outputFlags(ontoFlag(&o.onto), messageFlag(&o.message), ifHeadFlag(), dryRunFlag())...),
 		Action: onTarget(p, func(c *call, t target) error { return restore(c, t, o) }),
 	}
 }
@@ -61,7 +61,11 @@ func revert(c *call, t target, o undoOptions) error {
 	if t.Expr == "" || t.HasPath {
 		return usagef("%q names no commit; write REPO@COMMIT", c.line.Args().First())
 	}
-	out, err := c.cl.Revert(c.ctx, t.Repo, v1.Revert{Branch: o.branch(t.Expr), Commit: t.Expr, Message: o.message, DryRun: c.line.Bool("dry-run")})
+	cl, err := c.writer()
+	if err != nil {
+		return err
+	}
+	out, err := cl.Revert(c.ctx, t.Repo, v1.Revert{Branch: o.branch(t.Expr), Commit: t.Expr, Message: o.message, DryRun: c.line.Bool("dry-run")})
 	if err != nil {
 		return o.unclear(t, err)
 	}
@@ -84,7 +88,11 @@ func restore(c *call, t target, o undoOptions) error {
 	if o.message == "" {
 		o.message = strings.TrimSpace("restore " + t.Path + " from " + t.Expr)
 	}
-	out, err := c.cl.RestoreFiles(c.ctx, t.Repo, v1.RestoreFiles{Branch: o.branch(t.Expr), From: t.Expr, Prefix: t.Path, Message: o.message, DryRun: c.line.Bool("dry-run")})
+	cl, err := c.writer()
+	if err != nil {
+		return err
+	}
+	out, err := cl.RestoreFiles(c.ctx, t.Repo, v1.RestoreFiles{Branch: o.branch(t.Expr), From: t.Expr, Prefix: t.Path, Message: o.message, DryRun: c.line.Bool("dry-run")})
 	if err != nil {
 		return o.unclear(t, err)
 	}
@@ -98,14 +106,15 @@ func restore(c *call, t target, o undoOptions) error {
 
 func showUndone(c *call, out v1.Written) error {
 	switch {
+	case c.line.Bool("dry-run") && c.pr.json:
+		return listDiff(c.pr, each(out.Changes))
 	case out.Files == 0:
 		fmt.Fprintln(c.stderr, "nothing to do: it is like that already")
-		return nil
+		return c.pr.result(out, "")
 	case c.line.Bool("dry-run"):
 		fmt.Fprintf(c.stderr, "would change %s\n", count(out.Files, "file"))
 		return listDiff(c.pr, each(out.Changes))
 	}
-	fmt.Fprintln(c.stdout, oneLine(out.Commit))
 	fmt.Fprintf(c.stderr, "changed %s\n", count(out.Files, "file"))
-	return nil
+	return c.pr.result(out, out.Commit)
 }

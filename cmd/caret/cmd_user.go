@@ -17,16 +17,16 @@ func userCommand(p process) *cli.Command {
 			{
 				Name: "create", Usage: "make a user, who then needs a key", ArgsUsage: "USER",
 				Description: "EXAMPLES:\n   caret user create alice --name \"Alice A.\"\n   caret key create alice",
-				Flags: clientFlags(
+				Flags: clientFlags(outputFlags(
 					&cli.StringFlag{Name: "name", Usage: "the `NAME` for people", Destination: &create.Display},
 					&cli.BoolFlag{Name: "admin", Usage: "may do everything", Destination: &create.Admin},
-				),
+				)...),
 				Action: onName(p, func(c *call, name string) error { return userCreate(c, name, create) }),
 			},
 			{
 				Name: "list", Usage: "list users", Aliases: []string{"ls"},
 				Description: "EXAMPLES:\n   caret user list",
-				Flags:       clientFlags(outputFlags()...),
+				Flags:       clientFlags(pagedFlags()...),
 				Action:      onServer(p, userList),
 			},
 			{
@@ -51,9 +51,8 @@ func userCreate(c *call, name string, in v1.User) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.stdout, oneLine(u.ID))
 	fmt.Fprintf(c.stderr, "created user %s; give it a key: caret key create %s\n", u.Name, u.Name)
-	return nil
+	return c.pr.result(u, u.ID)
 }
 
 func userList(c *call) error {
@@ -80,13 +79,10 @@ func userInspect(c *call, name string) error {
 }
 
 func userDelete(c *call, name string) error {
-	if ok, err := goAhead(c, func() (string, error) {
+	if ok, err := remove(c, func() (any, string, error) {
 		gone, err := c.cl.DeleteUserDryRun(c.ctx, name)
-		return fmt.Sprintf("delete user %s and %s", name, count(gone.Keys, "key")), err
-	}); !ok || err != nil {
-		return err
-	}
-	if err := c.cl.DeleteUser(c.ctx, name); err != nil {
+		return gone, fmt.Sprintf("delete user %s and %s", name, count(gone.Keys, "key")), err
+	}, func() error { return c.cl.DeleteUser(c.ctx, name) }); !ok || err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "deleted user %s\n", name)

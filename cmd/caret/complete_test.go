@@ -69,7 +69,7 @@ func TestCompleteAlone(t *testing.T) {
 		"caret __":                                 "",
 		"caret branch delete --y":                  "--yes",
 		"caret branch delete --yes --y":            "",
-		"caret branch delete sales@dev --e":        "--endpoint",
+		"caret branch delete sales@dev --en":       "--endpoint",
 		"caret log -o ":                            "table json",
 		"caret log sales -n 5 -o j":                "json",
 		"caret log --output=t":                     "--output=table",

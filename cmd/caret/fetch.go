@@ -194,7 +194,7 @@ func (d *fetch) has(ctx context.Context, f v1.File, name string) bool {
 // hashIn is the BLAKE3 hash of a file in a folder, which is not waited for if
 // it is no file any more.
 func hashIn(ctx context.Context, root *os.Root, name string) (string, error) {
-	in, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	in, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}

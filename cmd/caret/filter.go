@@ -23,12 +23,12 @@ type rule struct {
 
 // filterHelp is what the help of commands with filters says of them.
 const filterHelp = "\n\n" +
-	"--exclude and --include may be given many times: of each file the first that\n" +
-	"fits decides, and what none fits is left out if the last is an --include.\n" +
-	"A pattern is as in .gitignore: * ? [a-z] {a,b} and ** for any folders; without\n" +
-	"a slash in it, it fits names at any depth, else the path from the top on; with\n" +
-	"one at its end, folders alone. What fits a folder fits all in it. What is left\n" +
-	"out is not deleted by --delete."
+	"--exclude and --include may be given many times: of each file the first\n" +
+	"that fits decides, and what none fits is left out if the last is an\n" +
+	"--include. A pattern is as in .gitignore: * ? [a-z] {a,b}, and ** for any\n" +
+	"folders. Without a slash in it, it fits names at any depth, else the path\n" +
+	"from the top on; with one at its end, folders alone. What fits a folder\n" +
+	"fits all in it. What is left out is not deleted by --delete."
 
 // filterFlags are the flags that fill f.
 func filterFlags(f *filter) []cli.Flag {

@@ -68,7 +68,7 @@ func (u *upload) folder(ctx context.Context) error {
 	}
 	if len(ch.store)+len(ch.gone) == 0 {
 		fmt.Fprintf(u.p.stderr, "nothing to do: %s unchanged\n", count(ch.unchanged, "file"))
-		return nil
+		return u.pr.result(v1.Written{}, "")
 	}
 	if len(ch.gone) > 0 {
 		what := fmt.Sprintf("delete %s of %s that %s does not have", count(len(ch.gone), "file"), u.to, u.source)
@@ -77,12 +77,14 @@ func (u *upload) folder(ctx context.Context) error {
 		}
 	}
 	bar := newTransfer(u.p, "storing", len(ch.store), ch.bytes)
-	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error { return u.apply(ctx, id, ch, bar) })
+	id, err := u.commit().write(ctx, u.cl, func(id string) error { return u.apply(ctx, id, ch, bar) })
 	bar.finish()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, oneLine(id))
+	if err := u.pr.result(v1.Written{Commit: id, Files: len(ch.store) + len(ch.gone)}, id); err != nil {
+		return err
+	}
 	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(ch.store), "file"), humanize.IBytes(uint64(ch.bytes)))
 	if ch.unchanged > 0 {
 		fmt.Fprintf(u.p.stderr, "; %d unchanged", ch.unchanged)

@@ -120,7 +120,7 @@ func TestReadOnlyServer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		srv := httptest.NewServer(handler(system, store, rootKey{"root", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, nil, slog.New(slog.DiscardHandler)))
+		srv := httptest.NewServer(handler(system, store, rootKey{"root", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), nil, slog.New(slog.DiscardHandler)))
 		defer srv.Close()
 		use(srv.URL)
 	}

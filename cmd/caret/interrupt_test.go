@@ -69,7 +69,6 @@ func TestInterrupt(t *testing.T) {
 			if code != exitInterrupted || out != "" || !matches("^caret: interrupted: "+tt.want+"\n$", stderr) {
 				t.Errorf("exit code %d, %q: %s", code, out, stderr)
 			}
-			s.any = nil
 			if log, _ := s.must(nil, "log", "r", "-o", "json"); (log != "[]\n") != tt.made {
 				t.Errorf("log: %s", log)
 			}
@@ -92,28 +91,33 @@ func TestInterruptedCheckout(t *testing.T) {
 		}
 		s.must(nil, "put", "-r", "r:d/", src)
 	}
-	for round := range 3 {
-		store(strconv.Itoa(round))
-		ctx, cancel := context.WithCancel(t.Context())
-		var mu sync.Mutex
-		n := 0
-		s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			mu.Lock()
-			defer mu.Unlock()
-			if n++; n > 10 {
-				cancel()
-				<-r.Context().Done()
-				return
-			}
-			next.ServeHTTP(w, r)
+	var mu sync.Mutex
+	n, cancel := 0, func() {} // files that are served, and what is done then
+	s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n < 0 && r.Method == http.MethodGet {
+			cancel()
+			<-r.Context().Done()
+			return
 		}
+		next.ServeHTTP(w, r)
+	}
+	for round := range 4 {
+		store(strconv.Itoa(round))
+		ctx, stop := context.WithCancel(t.Context())
+		mu.Lock()
+		n, cancel = 10, stop
+		mu.Unlock()
 		code, _, stderr := s.run(ctx, nil, "get", "-r", "r:d/", dir, "--parallel", "2")
+		stop()
 		if code != exitInterrupted || !matches(`^caret: interrupted: \d+ files were fetched; the same again fetches the rest\n$`, stderr) {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
-		s.through = nil
-		cancel()
 	}
+	mu.Lock()
+	n = 1000
+	mu.Unlock()
 	store("last")
 	if err := os.WriteFile(filepath.Join(dir, "3"), []byte("mine"), 0o666); err != nil {
 		t.Fatal(err)

@@ -33,10 +33,15 @@ func newLog(w io.Writer, o logFlags) (*slog.Logger, error) {
 	return nil, usagef("--log-format %q: it is text or json", o.format)
 }
 
-// openAccessLog begins the access log; nil if none is wanted.
-func openAccessLog(p process, o logFlags, log *slog.Logger) (*accesslog.Log, error) {
+// openAccessLog begins the access log, which goes on in another file at SIGHUP; nil if
+// none is wanted.
+func openAccessLog(p process, o logFlags, onHUP *reloads, log *slog.Logger) (*accesslog.Log, error) {
 	if o.access == "" {
 		return nil, nil
 	}
-	return accesslog.Open(o.access, p.stdout, log)
+	l, err := accesslog.Open(o.access, p.stdout, log)
+	if err == nil {
+		onHUP.add("the access log", l.Reopen)
+	}
+	return l, err
 }

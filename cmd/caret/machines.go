@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"caret/accesslog"
+	"caret/objstore/budget"
 	"caret/objstore/local"
 )
 
@@ -28,7 +29,7 @@ type metrics struct {
 	inFlight prometheus.Gauge
 }
 
-func newMetrics(store *local.Store) *metrics {
+func newMetrics(store *local.Store, memory *budget.Budget) *metrics {
 	counter := func(name, help string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"operation"})
 	}
@@ -50,6 +51,7 @@ func newMetrics(store *local.Store) *metrics {
 	})
 	m.registry.MustRegister(updates)
 	store.Observe(func(took time.Duration) { updates.Observe(took.Seconds()) })
+	m.memory(memory)
 	for name, c := range map[string]struct {
 		help string
 		get  func(local.Stats) int64
@@ -64,6 +66,29 @@ func newMetrics(store *local.Store) *metrics {
 			func() float64 { return float64(c.get(store.Stats())) }))
 	}
 	return m
+}
+
+// memory shows how the budget of requests is used.
+func (m *metrics) memory(b *budget.Budget) {
+	type number struct {
+		name, help string
+		get        func(budget.Stats) int64
+	}
+	for _, n := range []number{
+		{"caret_memory_budget_bytes", "Memory that requests may take together.", func(s budget.Stats) int64 { return s.Size }},
+		{"caret_memory_used_bytes", "Of that, taken.", func(s budget.Stats) int64 { return s.Used }},
+		{"caret_memory_waiting", "Requests that wait for memory.", func(s budget.Stats) int64 { return s.Waiting }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: n.name, Help: n.help},
+			func() float64 { return float64(n.get(b.Stats())) }))
+	}
+	for _, n := range []number{
+		{"caret_memory_waits_total", "How often requests have waited for memory.", func(s budget.Stats) int64 { return s.Waits }},
+		{"caret_memory_refused_total", "How often memory was refused, as others held it.", func(s budget.Stats) int64 { return s.Refused }},
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: n.name, Help: n.help},
+			func() float64 { return float64(n.get(b.Stats())) }))
+	}
 }
 
 // watchAccessLog counts what the access log, if there is one, has not taken.
@@ -101,20 +126,19 @@ func (m *metrics) pages(h *health, may func(*http.Request) error) http.Handler {
 	return mux
 }
 
-// listenMetrics listens where metrics are to be served alone, if at all.
-func listenMetrics(address string) (net.Listener, error) {
+// serveAt serves the pages for machines, and nothing else, to whoever gets to an address, ""
+// for nowhere, and returns what ends that.
+func (m *metrics) serveAt(address string, h *health, log *slog.Logger) (end func(), err error) {
 	if address == "" {
-		return nil, nil
+		return func() {}, nil
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s for metrics: %w", address, err)
 	}
-	return ln, nil
+	return m.serve(ln, h, log), nil
 }
 
-// serve serves the pages for machines, and nothing else, to whoever gets to a listener, and
-// returns what ends that.
 func (m *metrics) serve(ln net.Listener, h *health, log *slog.Logger) (end func()) {
 	srv := &http.Server{
 		Handler:           m.pages(h, func(*http.Request) error { return nil }),

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,7 +32,7 @@ func TestMetrics(t *testing.T) {
 	}
 	defer system.Close()
 	log := slog.New(slog.DiscardHandler)
-	h := handler(system, store, rootKey{"CARETROOT", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, nil, log)
+	h := handler(system, store, rootKey{"CARETROOT", "secret"}, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), nil, log)
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	root := system.As(pfs.Root)
@@ -90,7 +91,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s: %d %.200s, want %d", who, status, text, tt.want)
 		}
 	}
-	ln, err := listenMetrics("127.0.0.1:0")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +101,11 @@ func TestMetrics(t *testing.T) {
 		if status, text := get(at+path, [2]string{}); status != want || want == 404 && strings.Contains(text, "<Error>") {
 			t.Errorf("%s at the address for metrics: %d %.100s", path, status, text)
 		}
+	}
+	taken, err := h.metrics.serveAt(ln.Addr().String(), nil, log)
+	if err == nil {
+		taken()
+		t.Error("a taken address was listened at")
 	}
 	end()
 	if _, err := http.Get(at + metricsPath); err == nil {

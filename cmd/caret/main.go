@@ -32,7 +32,7 @@ type process struct {
 	getenv         func(string) string
 }
 
-// terminal says whether f is a terminal.
+// terminal says whether f is a terminal, or a pager on one.
 func terminal(f any) bool {
 	file := fileOf(f)
 	if file == nil {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"slices"
 
@@ -53,17 +52,19 @@ var errManifest = errors.New(manifestName + " is damaged")
 // of a kind that leaves what could be read.
 func readManifest(root *os.Root) (manifest, error) {
 	m := make(manifest)
-	f, err := root.OpenFile(manifestName, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch info, err := root.Lstat(manifestName); {
+	case errors.Is(err, fs.ErrNotExist):
 		return m, nil
+	case err != nil:
+		return m, err
+	case !info.Mode().IsRegular():
+		return m, fmt.Errorf("%w: it is not a regular file", errManifest)
 	}
+	f, err := root.OpenFile(manifestName, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return m, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return m, fmt.Errorf("%w: it is not a regular file", errManifest)
-	}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, maxLine)
 	var head manifestHead
@@ -111,7 +112,8 @@ func updateManifest(ctx context.Context, root *os.Root, change func(manifest)) e
 	if err == nil && maps.EqualFunc(before, m, slices.Equal) {
 		return nil
 	}
-	temp := partName(manifestName, fmt.Sprintf("%016x", rand.Uint64()))
+	temp := partName(manifestName, noBytes)
+	root.Remove(temp) //nolint:errcheck // who holds the lock is alone, so it was left behind
 	out, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err

@@ -27,8 +27,8 @@ func bucketTarget(s string) (target, bool) {
 	t := target{Repo: m[3], HasPath: m[4] != "", Path: strings.TrimPrefix(m[4], "/")}
 	first, branch, _ := strings.Cut(strings.TrimSuffix(m[2], "."), ".")
 	t.Expr = first
-	if steps, ok := strings.CutPrefix(first, "HEAD"); ok && branch != "" {
-		t.Expr = branch + strings.Replace(steps, "-", "~", 1)
+	if len(first) >= 4 && strings.EqualFold(first[:4], "HEAD") && branch != "" {
+		t.Expr = branch + strings.Replace(first[4:], "-", "~", 1)
 	}
 	return t, !strings.Contains(branch, ".") && checkTarget(target{Repo: t.Repo, Expr: t.Expr}.String()) == nil
 }
@@ -105,7 +105,8 @@ func checkOrder(args, names []string) error {
 		return nil
 	}
 	t, err := parseTarget(args[1])
-	if _, missing := os.Lstat(args[1]); err != nil || missing == nil || t.Expr == "" && !t.HasPath {
+	_, noFile := os.Lstat(args[0])
+	if _, missing := os.Lstat(args[1]); err != nil || missing == nil || t.Expr == "" && !t.HasPath && noFile != nil {
 		return nil
 	}
 	return usagef("%q comes first, and %q behind it", args[1], args[0])
@@ -113,8 +114,14 @@ func checkOrder(args, names []string) error {
 
 // elsewhere is how caret says what other tools have commands for.
 var elsewhere = map[string]string{
-	"mb": "repo create", "rb": "repo delete", "init": "repo create",
-	"add": "put", "push": "put", "sync": "put", "upload": "put",
-	"clone": "get", "pull": "get", "fetch": "get", "checkout": "get", "download": "get",
-	"status": "log", "history": "log", "show": "commit inspect", "start": "serve", "server": "serve",
+	"mb": "repo create", "rb": "repo delete", "init": "repo create", "create": "repo create",
+	"list": "repo list", "repos": "repo list", "buckets": "repo list", "branches": "branch list", "tags": "tag list", "users": "user list", "keys": "key list",
+	"add": "put", "push": "put", "sync": "put", "upload": "put", "write": "put",
+	"clone": "get", "pull": "get", "fetch": "get", "checkout": "get", "download": "get", "read": "cat",
+	"copy": "cp", "move": "mv", "rename": "mv", "del": "rm", "delete": "rm", "remove": "rm",
+	"history": "log", "commits": "log", "show": "commit inspect", "undo": "revert",
+	"start": "serve", "server": "serve", "login": "env", "config": "env", "check": "fsck",
 }
+
+// otherFlags is what other tools call flags of caret.
+var otherFlags = map[string]string{"patch": "content", "p": "content", "max-count": "limit", "cached": "open"}

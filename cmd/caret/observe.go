@@ -30,6 +30,7 @@ type observer struct {
 	log     *slog.Logger
 	access  *accesslog.Log // nil for none
 	stall   time.Duration
+	under   *under
 }
 
 func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,18 +39,21 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := &guardedBody{x: x, ReadCloser: r.Body, least: leastRead(r)}
 	if r.ContentLength != 0 {
 		x.extendWrite(began) // 100 Continue may be written before anything else
-		// Before it answers the server reads what is left of a body, though nobody else does.
-		x.ctl.SetReadDeadline(began.Add(o.stall)) //nolint:errcheck // the next read tells
+		body.leave(began)    // until somebody reads it
 		r.Body = body
 	}
 	o.metrics.inFlight.Inc()
+	o.under.begin(x)
 	defer func() {
+		o.under.end(x)
 		o.metrics.inFlight.Dec()
 		if p := recover(); p != nil {
 			o.recovered(x, r, p)
 		}
 		x.extendWrite(time.Now()) // what is still in buffers
-		body.end(r)
+		if r.ContentLength != 0 && !body.ended {
+			body.leave(time.Now())
+		}
 		o.count(r, x, body.n, time.Since(began))
 		if x.aborted {
 			panic(http.ErrAbortHandler)
@@ -57,7 +61,7 @@ func (o *observer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	o.next.ServeHTTP(x, r)
 	if x.status >= http.StatusBadRequest {
-		body.drain()
+		body.drain(x.status == http.StatusServiceUnavailable && r.Header.Get("Expect") == "")
 	}
 }
 
@@ -136,9 +140,11 @@ func operation(r *http.Request) string {
 // deadlines on with each write.
 type exchange struct {
 	http.ResponseWriter
-	ctl     *http.ResponseController
-	stall   time.Duration
-	until   time.Time // when the write deadline has to be moved on
+	ctl   *http.ResponseController
+	stall time.Duration
+	until time.Time // when the write deadline has to be moved on
+	wait
+	pace    pace // at which it is taken
 	status  int
 	sent    int64
 	aborted bool
@@ -181,13 +187,8 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	written := 0
 	for {
-		if now := time.Now(); now.After(x.until) {
-			x.extendWrite(now)
-		}
-		piece := p[written:min(len(p), written+maxWrite)]
-		n, err := x.ResponseWriter.Write(piece)
+		n, err := x.write(p[written:min(len(p), written+maxWrite)])
 		written += n
-		x.sent += int64(n)
 		x.cut = x.cut || err != nil
 		if err != nil || written == len(p) {
 			return written, err
@@ -195,11 +196,31 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 }
 
+// write writes a piece.
+func (x *exchange) write(piece []byte) (int, error) {
+	began := time.Now()
+	if began.After(x.until) {
+		x.extendWrite(began)
+	}
+	x.waiting.Store(true)
+	n, err := x.ResponseWriter.Write(piece)
+	x.waiting.Store(false)
+	x.sent += int64(n)
+	x.moved.Add(int64(n))
+	if err == nil && x.pace.add(n, time.Since(began), x.stall/2) {
+		err = errTooSlow
+	}
+	return n, err
+}
+
 // extendWrite moves the write deadline on. Writers that have none, as in
 // tests, do without.
 func (x *exchange) extendWrite(now time.Time) {
 	x.until = now.Add(x.stall / 8)
 	x.ctl.SetWriteDeadline(now.Add(x.stall)) //nolint:errcheck // the next write tells
+	if x.tooSlow.Load() {
+		x.cutOff() // that deadline stays
+	}
 }
 
 // guardedBody moves the read deadline on with each read.
@@ -219,11 +240,10 @@ type guardedBody struct {
 
 const (
 	// maxDrain is how much of a body is read that nobody wants: as much as a part of an
-	// upload mostly has; and drainWithin how long that may take.
-	maxDrain    = 16 << 20
-	drainWithin = 30 * time.Second
-	// endWithin is how long the server may take to read what little is left of a body.
-	endWithin = 5 * time.Second
+	// upload mostly has, in the stall time.
+	maxDrain = 16 << 20
+	// leaveWithin is how long the server may take to read what is left of a body.
+	leaveWithin = 5 * time.Second
 	// leastUnsigned is how many bytes of an unsigned body have to come in the stall time.
 	leastUnsigned = 16 << 10
 )
@@ -240,20 +260,20 @@ func leastRead(r *http.Request) int64 {
 	return leastUnsigned
 }
 
-// end lets the server read what is left of the body, but not wait for it for ever.
-func (g *guardedBody) end(r *http.Request) {
-	if r.ContentLength != 0 && !g.ended {
-		g.x.ctl.SetReadDeadline(time.Now().Add(endWithin)) //nolint:errcheck // there is a limit on what is read then
-	}
+// leave lets the server read of the body, before it answers, what nobody else has read, but
+// not wait for it as long as the answer may take.
+func (g *guardedBody) leave(now time.Time) {
+	g.x.ctl.SetReadDeadline(now.Add(min(leaveWithin, g.x.stall/2))) //nolint:errcheck // the next read tells
 }
 
 // drain reads what is left of a body that was refused in its midst, as on a full disk.
 // Most clients look at the answer only when they have sent all, and if the connection
 // is cut before that they learn no reason. A body of which nothing was read is left
-// alone: its client may wait to be asked for it.
-func (g *guardedBody) drain() {
-	if g.n > 0 && !g.ended && !g.late {
-		g.x.ctl.SetReadDeadline(time.Now().Add(drainWithin)) //nolint:errcheck // there is a limit on what is read
+// alone, as its client may wait to be asked for it, unless that client does not and is to
+// learn that it may come again.
+func (g *guardedBody) drain(unread bool) {
+	if (g.n > 0 || unread) && !g.ended && !g.late {
+		g.x.ctl.SetReadDeadline(time.Now().Add(g.x.stall))   //nolint:errcheck // there is a limit on what is read
 		n, _ := io.CopyN(io.Discard, g.ReadCloser, maxDrain) // the answer is made, whatever comes
 		g.n += n
 	}
@@ -265,9 +285,15 @@ func (g *guardedBody) Read(p []byte) (int, error) {
 	if g.quiet > 0 || began.After(g.until) {
 		g.until = began.Add(g.x.stall / 8)
 		g.x.ctl.SetReadDeadline(began.Add(g.x.stall - g.quiet)) //nolint:errcheck // this read tells
+		if g.x.tooSlow.Load() {
+			g.x.cutOff() // that deadline stays
+		}
 	}
+	g.x.waiting.Store(true)
 	n, err := g.ReadCloser.Read(p)
+	g.x.waiting.Store(false)
 	g.n += int64(n)
+	g.x.moved.Add(int64(n))
 	if g.lately += int64(n); g.lately < g.least {
 		g.quiet += time.Since(began)
 	} else if g.lately = 0; g.quiet > 0 {
@@ -280,6 +306,8 @@ func (g *guardedBody) Read(p []byte) (int, error) {
 		// takes.
 		g.x.ctl.SetReadDeadline(time.Time{}) //nolint:errcheck // there is nothing to read
 		g.ended = true
+	case g.late && g.x.tooSlow.Load():
+		err = fmt.Errorf("%w: less than %d KiB/s came, while other requests waited for memory", sigv4.ErrIncomplete, slowestShort>>10)
 	case g.late && g.lately > 0:
 		err = fmt.Errorf("%w: only %d bytes came in %s", sigv4.ErrIncomplete, g.lately, g.x.stall)
 	case g.late:

@@ -18,12 +18,17 @@ import (
 // observed serves h behind an observer, with a stall time.
 func observed(t *testing.T, stall time.Duration, h http.HandlerFunc) string {
 	t.Helper()
+	return observedBy(t, stall, newUnder(nil), h)
+}
+
+func observedBy(t *testing.T, stall time.Duration, u *under, h http.HandlerFunc) string {
+	t.Helper()
 	store, err := local.Open(t.TempDir(), local.Options{Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	srv := httptest.NewServer(&observer{next: h, metrics: newMetrics(store), log: slog.New(slog.DiscardHandler), stall: stall})
+	srv := httptest.NewServer(&observer{next: h, metrics: newMetrics(store, u.budget), log: slog.New(slog.DiscardHandler), stall: stall, under: u})
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }
@@ -79,9 +84,9 @@ func TestBodiesThatNeverCome(t *testing.T) {
 			w.Write(make([]byte, 1<<20))
 		}
 	})
-	long := endWithin + 20*time.Second
+	const long = 20 * time.Second
 	for _, path := range []string{"/read", "/refuse", "/large"} {
-		header := "PUT " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n"
+		header := "PUT " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			if got := ends(t, addr, header+"\r\n", "", long); !strings.HasPrefix(got, "HTTP/1.1 ") {
@@ -95,7 +100,7 @@ func TestBodiesThatNeverCome(t *testing.T) {
 	}
 	t.Run("form by the byte", func(t *testing.T) {
 		t.Parallel()
-		ends(t, addr, "POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: x\r\nContent-Type: multipart/form-data\r\nContent-Length: 1000000\r\n\r\n", "x", long)
+		ends(t, addr, "POST /read HTTP/1.1\r\nHost: x\r\nAuthorization: x\r\nContent-Type: multipart/form-data\r\nContent-Length: 1000000\r\n\r\n", "x", long)
 	})
 	t.Run("signed by the byte", func(t *testing.T) {
 		t.Parallel()

@@ -30,11 +30,13 @@ type printer struct {
 	json  bool
 	exact bool
 	color bool
-	width int // columns of a table
+	// screen says that people see it as it is.
+	screen bool
+	width  int // columns of a table
 }
 
 func newPrinter(c *cli.Context, p process) (printer, error) {
-	pr := printer{w: p.stdout, exact: c.Bool("exact"), color: p.colours(p.stdout), width: columns(p.stdout)}
+	pr := printer{w: p.stdout, exact: c.Bool("exact"), color: p.colours(p.stdout), screen: terminal(p.stdout), width: columns(p.stdout)}
 	switch o := c.String("output"); o {
 	case "json":
 		pr.json = true

@@ -96,13 +96,15 @@ func (s screen) Write(b []byte) (int, error) {
 // WriteString implements io.StringWriter.
 func (s screen) WriteString(text string) (int, error) { return s.Write([]byte(text)) }
 
-// fileOf is the file that w writes to as it is, nil if none.
+// fileOf is the file that what is written to w comes to as it is, nil if none.
 func fileOf(w any) *os.File {
 	switch f := w.(type) {
 	case *os.File:
 		return f
 	case screen:
 		return f.File
+	case *pager:
+		return f.screen
 	}
 	return nil
 }

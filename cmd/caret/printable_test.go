@@ -92,7 +92,7 @@ func hostile(t *testing.T, status int, body any) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(body) //nolint:errcheck // the client tells
+		json.NewEncoder(w).Encode(body)
 	}))
 	t.Cleanup(s.Close)
 	return s

@@ -15,7 +15,40 @@ func dryRunFlag() cli.Flag {
 
 // removalFlags are those of a command by which something goes away.
 func removalFlags(more ...cli.Flag) []cli.Flag {
-	return clientFlags(append(more, dryRunFlag(), yesFlag())...)
+	return clientFlags(outputFlags(append(more, dryRunFlag(), yesFlag())...)...)
+}
+
+// removed is what a command says as JSON that something went, or would go.
+type removed struct {
+	Deleted any  `json:"deleted"` // as the server describes it
+	DryRun  bool `json:"dry_run,omitempty"`
+}
+
+// remove does away with something, unless the line or who is asked does not want
+// that, and says whether it did. look says what would go, for programs and for
+// people.
+func remove(c *call, look func() (any, string, error), do func() error) (bool, error) {
+	var gone any
+	if c.pr.json { // also where nobody is asked
+		var err error
+		if gone, _, err = look(); err != nil {
+			return false, err
+		}
+	}
+	if c.pr.json && c.line.Bool("dry-run") {
+		return false, c.pr.value(removed{gone, true})
+	}
+	ok, err := goAhead(c, func() (string, error) {
+		_, text, err := look()
+		return text, err
+	})
+	if err == nil && ok {
+		err = do()
+	}
+	if err == nil && ok && c.pr.json {
+		err = c.pr.value(removed{Deleted: gone})
+	}
+	return ok && err == nil, err
 }
 
 // goAhead says whether to do what the command is to do: not in a dry run,

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			for _, name := range []string{"CARET_ENDPOINT", "CARET_DATA", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CARET_ACCESS_KEY", "CARET_SECRET_KEY", "AWS_CA_BUNDLE"} {
 				e.Setenv(name, "")
 			}
+			e.Setenv("CARET_PAGER", "cat")
 			return nil
 		},
 	})

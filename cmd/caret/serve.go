@@ -37,6 +37,8 @@ type serveOptions struct {
 	grace, stall         time.Duration
 	openTTL, uploadTTL   time.Duration
 	newMasterKey         bool
+	memory               string
+	requests             int64 // bytes, that memory means
 }
 
 func serveCommand(p process) *cli.Command {
@@ -60,6 +62,7 @@ func serveCommand(p process) *cli.Command {
 			&cli.DurationFlag{Name: "open-commit-ttl", Usage: "`TIME` after which open commits that nobody writes to are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.openTTL},
 			&cli.DurationFlag{Name: "upload-ttl", Usage: "`TIME` after which multipart uploads that get no more parts are dropped, not counting time without a server; 0 keeps them for ever", Value: 7 * 24 * time.Hour, DefaultText: "168h, a week", Destination: &o.uploadTTL},
 			&cli.BoolFlag{Name: "new-master-key", Usage: "go on without the DIR/master-key that users' keys were made with: remove these keys, and make another one", Destination: &o.newMasterKey},
+			&cli.StringFlag{Name: "memory", Usage: "`SIZE` of the memory that all requests may take together, such as 512MiB; the index takes some 400 MiB besides", DefaultText: "a quarter of the machine's, or of the control group's limit", Destination: &o.memory},
 			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info", Destination: &o.logs.level},
 			&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text or json", Value: "text", Destination: &o.logs.format},
 			&cli.StringFlag{Name: "access-log", Usage: "`FILE` that gets a line of JSON for each request, - for standard output; opened again at SIGHUP", Destination: &o.logs.access},
@@ -76,7 +79,10 @@ func serveCommand(p process) *cli.Command {
 }
 
 // check says which of the flags makes no sense.
-func (o *serveOptions) check() error {
+func (o *serveOptions) check() (err error) {
+	if o.requests, err = requestMemory(o.memory); err != nil {
+		return err
+	}
 	if o.etag != "blake3" && o.etag != "md5" {
 		return usagef("--etag %q: it is blake3 or md5", o.etag)
 	}
@@ -107,21 +113,12 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		return err
 	}
 	defer ln.Close() //nolint:errcheck // serving closes it too
-	measured, err := listenMetrics(o.metrics)
-	if err != nil {
-		return err
-	}
-	if measured != nil {
-		defer measured.Close() //nolint:errcheck // serving closes it too
-	}
-	access, err := openAccessLog(p, o.logs, log)
+	memory := limitMemory(o.requests, log)
+	access, err := openAccessLog(p, o.logs, &onHUP, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, access.Close()) }() // when the last request has ended
-	if access != nil {
-		onHUP.add("the access log", access.Reopen)
-	}
 	store, err := local.Open(o.data, local.Options{Log: log})
 	if err != nil {
 		return err
@@ -129,6 +126,7 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	defer func() { err = closeStore(store, err, log) }()
 	fds.keepFor(store.Files, log)
 	o.limits.addFiles(ln.conns, fds)
+	o.limits.addMemory(memory)
 	if err := dropLeftovers(o.data, log); err != nil {
 		return err
 	}
@@ -143,13 +141,27 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	system, err := pfs.Open(ctx, store, pfs.Options{
 		Log: log, Sealer: sealer, SealerName: masterKeyPath(o.data), OpenTTL: o.openTTL, UploadTTL: o.uploadTTL,
 		Exclusive: true, // the store is locked
+		Budget:    memory,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
-	h := handler(system, store, key, o, access, log)
-	srv := &http.Server{
+	served := watched(ctx, memory)
+	h := handler(system, store, key, o, served, access, log)
+	srv := newServer(h, ln, log)
+	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
+	endMetrics, err := h.metrics.serveAt(o.metrics, &health{system: system, store: store}, log)
+	if err != nil {
+		return err
+	}
+	defer endMetrics()
+	greet(p, ln, o, made, log)
+	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
+}
+
+func newServer(h http.Handler, ln *endpoint, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -157,12 +169,6 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	srv.RegisterOnShutdown(system.EndWatches) // it waits for them
-	greet(p, ln, o, made, log)
-	if measured != nil {
-		defer h.metrics.serve(measured, &health{system: system, store: store}, log)()
-	}
-	return serveUntilDone(ctx, srv, ln, store, o.grace, log)
 }
 
 // endpoint is where connections come from, by TLS or not.
@@ -199,7 +205,7 @@ func listen(o serveOptions, fds *files, onHUP *reloads, log *slog.Logger) (*endp
 }
 
 // handler puts S3, the API and the pages for machines on one listener.
-func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, access *accesslog.Log, log *slog.Logger) *observer {
+func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions, served *under, access *accesslog.Log, log *slog.Logger) *observer {
 	secrets := func(ctx context.Context, accessKey string) (string, error) {
 		if accessKey == key.AccessKey {
 			return key.SecretKey, nil
@@ -238,7 +244,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		}
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
-	m := newMetrics(store)
+	m := newMetrics(store, served.budget)
 	machines := m.pages(h, func(r *http.Request) error {
 		id, err := verifier.Verify(r)
 		if err != nil {
@@ -261,7 +267,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		}
 	})
 	m.watchAccessLog(access)
-	return &observer{next: next, metrics: m, log: log, access: access, stall: o.stall}
+	return &observer{next: next, metrics: m, log: log, access: access, stall: o.stall, under: served}
 }
 
 // greet says where the server is and how to use it.

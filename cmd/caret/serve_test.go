@@ -32,7 +32,7 @@ func TestSignedAPI(t *testing.T) {
 	}
 	defer system.Close()
 	key := rootKey{AccessKey: "CARETROOT", SecretKey: "secret"}
-	h := handler(system, store, key, serveOptions{region: defaultRegion, stall: time.Minute}, nil, slog.New(slog.DiscardHandler))
+	h := handler(system, store, key, serveOptions{region: defaultRegion, stall: time.Minute}, newUnder(nil), nil, slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	presigned := func(path string) string {

@@ -58,7 +58,7 @@ func (u *upload) tar(ctx context.Context) error {
 		return fmt.Errorf("standard input: %w", err)
 	}
 	t := tarUpload{upload: u, bar: bar, slots: semaphore.NewWeighted(int64(u.parallel)), seen: make(map[string]bool)}
-	id, err := inOneCommit(ctx, u.cl, u.to.Repo, u.to.Expr, u.message, func(id string) error {
+	id, err := u.commit().write(ctx, u.cl, func(id string) error {
 		t.id = id
 		return t.members(ctx, members)
 	})
@@ -66,7 +66,9 @@ func (u *upload) tar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(u.p.stdout, oneLine(id))
+	if err := u.pr.result(v1.Written{Commit: id, Files: len(t.seen)}, id); err != nil {
+		return err
+	}
 	fmt.Fprintf(u.p.stderr, "stored %s, %s, in one commit", count(len(t.seen), "file"), humanize.IBytes(uint64(t.bytes)))
 	if t.left > 0 {
 		fmt.Fprintf(u.p.stderr, "; left out %s that get keeps for itself", count(t.left, "file"))

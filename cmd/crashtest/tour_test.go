@@ -48,7 +48,7 @@ func TestTour(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, tail(string(out)))
 	}
-	for _, want := range []string{"june,120", "exit status 3", "our part 1", "refused"} {
+	for _, want := range []string{"june,120", "exit status 3", "our part 1", "refused", "somebody was faster"} {
 		if !strings.Contains(string(out), "\n"+want) {
 			t.Errorf("the tour does not say %q", want)
 		}

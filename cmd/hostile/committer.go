@@ -86,8 +86,8 @@ func (s *stage) let(tenths int) {
 	}
 }
 
-// tries is how often each work is asked for at most.
-const tries = 3
+// workTries is how often each work is asked for at most.
+const workTries = 3
 
 // endure measures one work.
 func (s *stage) endure(v *server, i int, w work) error {
@@ -100,7 +100,7 @@ func (s *stage) endure(v *server, i int, w work) error {
 		most = maxBusy
 	}
 	best, shown, longest := math.Inf(1), "", math.Inf(1)
-	for try := range tries {
+	for try := range workTries {
 		k := &worker{user: u, s: s, v: v, ctx: s.ctx, try: try, repo: fmt.Sprintf("work%dt%d", i, try)}
 		if _, err := u.api.CreateRepo(s.ctx, v1.Repo{Name: k.repo}); err != nil {
 			return err

@@ -24,7 +24,12 @@ type attack struct {
 // attacks are all there are, in the order in which they run.
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
+	{"matrix", "every operation of S3 as everybody, on what is public, deleted, removed or protected", matrix},
+	{"silent-readers", "GETs of a large object that never read", silentReaders},
+	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
+	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
+	{"liar", "a server that those who fetch from it should not trust", liar},
 	{"committer", "work of any size where all writes wait for one another", committer},
 }
 

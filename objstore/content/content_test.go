@@ -66,7 +66,7 @@ func write(t testing.TB, blobs objstore.Blobs, r io.Reader, hint int64) content.
 }
 
 func read(blobs objstore.Blobs, root content.Ref, off, length int64) ([]byte, error) {
-	r, err := content.NewReader(context.Background(), blobs, root, off, length)
+	r, err := content.NewReader(context.Background(), blobs, nil, root, off, length)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func TestConcat(t *testing.T) {
 		whole := data[:len(data)-len(rest)]
 		before := blobs.bytes
 		none := reading{Blobs: blobs}
-		c, err := content.Concat(t.Context(), &none, parts)
+		c, err := content.Concat(t.Context(), &none, nil, parts)
 		if err != nil || c.Hash != objstore.Sum(whole) || c.Root.Size != int64(len(whole)) {
 			t.Errorf("%s: %+v, %v", tt.name, c, err)
 			continue
@@ -361,7 +361,7 @@ func BenchmarkReader(b *testing.B) {
 	p := write(b, blobs, bytes.NewReader(random(1, 64<<20)), -1)
 	b.SetBytes(p.Root.Size)
 	for b.Loop() {
-		r, err := content.NewReader(b.Context(), blobs, p.Root, 0, -1)
+		r, err := content.NewReader(b.Context(), blobs, nil, p.Root, 0, -1)
 		if err != nil {
 			b.Fatal(err)
 		}

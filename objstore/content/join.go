@@ -8,14 +8,15 @@ import (
 	"github.com/zeebo/blake3"
 
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/objstore/content/treehash"
 )
 
 // Concat joins parts, in order, to one content. It stores lists only; the
 // bytes stay where they are. The hash is joined from the parts' Subtrees
 // where a part lies at the Offset it was hashed for; one that does not is
-// read once more.
-func Concat(ctx context.Context, blobs objstore.Blobs, parts []Part) (Content, error) {
+// read once more, with memory of b.
+func Concat(ctx context.Context, blobs objstore.Blobs, b *budget.Budget, parts []Part) (Content, error) {
 	var refs []Ref
 	var full []Part
 	for _, p := range parts {
@@ -30,7 +31,7 @@ func Concat(ctx context.Context, blobs objstore.Blobs, parts []Part) (Content, e
 	case 1:
 		return full[0].Content, nil
 	}
-	h, err := joinHashes(ctx, blobs, full)
+	h, err := joinHashes(ctx, blobs, b, full)
 	if err != nil {
 		return Content{}, err
 	}
@@ -39,10 +40,10 @@ func Concat(ctx context.Context, blobs objstore.Blobs, parts []Part) (Content, e
 }
 
 // joinHashes is the hash over all of two or more parts that are not empty.
-func joinHashes(ctx context.Context, blobs objstore.Blobs, parts []Part) (objstore.Hash, error) {
+func joinHashes(ctx context.Context, blobs objstore.Blobs, b *budget.Budget, parts []Part) (objstore.Hash, error) {
 	for _, p := range parts[:len(parts)-1] {
 		if p.Root.Size%treehash.Align != 0 {
-			return rehash(ctx, blobs, parts)
+			return rehash(ctx, blobs, b, parts)
 		}
 	}
 	var j treehash.Joiner
@@ -50,7 +51,7 @@ func joinHashes(ctx context.Context, blobs objstore.Blobs, parts []Part) (objsto
 		values := p.Subtrees
 		if p.Offset != j.Pos() || len(values) == 0 {
 			h := treehash.New(j.Pos())
-			if err := copyContent(ctx, blobs, p.Root, h); err != nil {
+			if err := copyContent(ctx, blobs, b, p.Root, h); err != nil {
 				return objstore.Hash{}, err
 			}
 			values = h.Values()
@@ -63,10 +64,10 @@ func joinHashes(ctx context.Context, blobs objstore.Blobs, parts []Part) (objsto
 }
 
 // rehash reads all parts: chunks of the hash's tree lie across their borders.
-func rehash(ctx context.Context, blobs objstore.Blobs, parts []Part) (objstore.Hash, error) {
+func rehash(ctx context.Context, blobs objstore.Blobs, b *budget.Budget, parts []Part) (objstore.Hash, error) {
 	whole := blake3.New()
 	for _, p := range parts {
-		if err := copyContent(ctx, blobs, p.Root, whole); err != nil {
+		if err := copyContent(ctx, blobs, b, p.Root, whole); err != nil {
 			return objstore.Hash{}, err
 		}
 	}
@@ -75,8 +76,8 @@ func rehash(ctx context.Context, blobs objstore.Blobs, parts []Part) (objstore.H
 	return h, nil
 }
 
-func copyContent(ctx context.Context, blobs objstore.Blobs, root Ref, w io.Writer) error {
-	r, err := NewReader(ctx, blobs, root, 0, -1)
+func copyContent(ctx context.Context, blobs objstore.Blobs, b *budget.Budget, root Ref, w io.Writer) error {
+	r, err := NewReader(ctx, blobs, b, root, 0, -1)
 	if err != nil {
 		return err
 	}

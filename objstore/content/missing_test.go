@@ -57,7 +57,7 @@ func TestMissingBlob(t *testing.T) {
 				t.Errorf("%s without %s: %v", what, ref.Hash, err)
 			}
 		}
-		r, err := NewReader(t.Context(), blobs, part.Root, 0, -1)
+		r, err := NewReader(t.Context(), blobs, nil, part.Root, 0, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestMissingBlob(t *testing.T) {
 		}
 		other := part
 		other.Offset++ // so that it is read to be joined
-		_, err = Concat(t.Context(), blobs, []Part{other, part})
+		_, err = Concat(t.Context(), blobs, nil, []Part{other, part})
 		check("join", err)
 		if ref.Level > 0 {
 			check("walk", Walk(t.Context(), blobs, part.Root, func(Ref) error { return nil }))

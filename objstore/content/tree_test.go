@@ -57,7 +57,7 @@ func TestDeepTree(t *testing.T) {
 	if err != nil || root.Level != 2 || root.Size != int64(2*len(refs)) {
 		t.Fatalf("%+v, %v", root, err)
 	}
-	r, err := NewReader(t.Context(), blobs, root, 2*fanOut-2, 6)
+	r, err := NewReader(t.Context(), blobs, nil, root, 2*fanOut-2, 6)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/objstore/content/treehash"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	// SizeHint is the length in bytes of what will be written, as far as it is
 	// known; it only saves memory. 0 and less say that it is not.
 	SizeHint int64
+	// Budget is what the memory is taken from that the writer holds; nil is none.
+	Budget *budget.Budget
 }
 
 // Writer cuts what it is given into chunks and stores them.
@@ -59,9 +62,10 @@ type Options struct {
 //	if _, err := w.ReadFrom(body); err != nil { ... }
 //	part, err := w.Close()
 type Writer struct {
-	ctx   context.Context
-	blobs objstore.Blobs
-	hint  int64
+	ctx    context.Context
+	blobs  objstore.Blobs
+	hint   int64
+	budget *budget.Budget
 
 	whole  *blake3.Hasher   // over all bytes; nil if they are one chunk
 	tree   *treehash.Hasher // of a part
@@ -77,7 +81,7 @@ type Writer struct {
 
 // NewWriter returns a writer of new content.
 func NewWriter(ctx context.Context, blobs objstore.Blobs, opts Options) *Writer {
-	return &Writer{ctx: ctx, blobs: blobs, hint: opts.SizeHint}
+	return &Writer{ctx: ctx, blobs: blobs, hint: opts.SizeHint, budget: opts.Budget}
 }
 
 // NewPartWriter returns a writer of a part that is assumed to begin at offset
@@ -103,15 +107,17 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 
 func (w *Writer) readFrom(r io.Reader) error {
 	if w.hint > 0 && w.hint <= MinChunk {
-		buf, err := readSmall(r, int(w.hint))
-		if errors.Is(err, io.EOF) {
-			return w.chunk(buf)
-		}
-		if err != nil {
+		buf, err := w.readSmall(r)
+		if err != nil || buf == nil {
 			return err
 		}
 		r = io.MultiReader(bytes.NewReader(buf), r) // the hint was wrong
 	}
+	share, err := w.budget.Take(w.ctx, budget.Writing, bufferSize)
+	if err != nil {
+		return err
+	}
+	defer share.Release()
 	w.whole = blake3.New()
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
@@ -148,9 +154,24 @@ func NewChunker(r io.Reader, buf []byte) (*chunkers.Chunker, error) {
 	return c, nil
 }
 
-// readSmall reads up to size bytes and one more: io.EOF says that r ended
+// readSmall stores r if it has no more bytes than the hint says. Otherwise it returns
+// what it has read of it.
+func (w *Writer) readSmall(r io.Reader) ([]byte, error) {
+	share, err := w.budget.Take(w.ctx, budget.Small, w.hint+1)
+	if err != nil {
+		return nil, err
+	}
+	defer share.Release()
+	buf, err := readUpTo(r, int(w.hint))
+	if errors.Is(err, io.EOF) {
+		return nil, w.chunk(buf)
+	}
+	return buf, err
+}
+
+// readUpTo reads up to size bytes and one more: io.EOF says that r ended
 // before that, nil that it goes on. Other errors are r's own.
-func readSmall(r io.Reader, size int) ([]byte, error) {
+func readUpTo(r io.Reader, size int) ([]byte, error) {
 	buf := make([]byte, 0, size+1)
 	for len(buf) < cap(buf) {
 		n, err := r.Read(buf[len(buf):cap(buf)])

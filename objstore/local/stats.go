@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"caret/objstore/local/index"
 )
 
 type counters struct {
@@ -30,6 +32,10 @@ func (s *Store) Stats() Stats {
 		Groups: s.stats.groups.Load(), Transactions: s.stats.transactions.Load(),
 	}
 }
+
+// Memory is about how many bytes of memory a store takes at most, besides what those who
+// use it hold: the index, and what is on its way into the log.
+const Memory = index.Memory + 2*waitBytes
 
 // Files is how many files the store has open, more or less: the packs, the tables of
 // the index, and some of the log.

@@ -8,14 +8,9 @@ import (
 	"caret/commits"
 )
 
-// Errors of this package, wrapped with what they are about.
-var (
-	// ErrConflict: both sides changed the same paths, see ConflictError, or
-	// somebody else is at it.
-	ErrConflict = errors.New("conflict")
-	// ErrPrecondition: If-Match, If-None-Match or the expected head was not met.
-	ErrPrecondition = errors.New("precondition failed")
-)
+// ErrConflict is wrapped with what it is about: both sides changed the same paths,
+// see ConflictError, or somebody else is at it.
+var ErrConflict = errors.New("conflict")
 
 // Conflict is a path that both sides changed, with its states; nil is no file.
 type Conflict struct {

@@ -12,6 +12,7 @@ import (
 	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/catalog"
 	"caret/pfs/lease"
 )
@@ -24,6 +25,8 @@ type Engine struct {
 	Now   func() time.Time
 	Rand  io.Reader
 	Log   *slog.Logger
+	// Budget is what the memory of sets is taken from; nil has no limit.
+	Budget *budget.Budget
 	// LayerAbove is how many changes a transaction writes into a lineage's rows
 	// when a staged set becomes a commit; one with more becomes a layer, which
 	// is folded in afterwards.
@@ -178,7 +181,7 @@ func (e *Engine) Begin(spec Spec) (*Set, error) {
 	if spec.On.Open {
 		id = spec.On.ID
 	}
-	return &Set{e: e, spec: spec, id: id, pending: make(map[string]commits.Change)}, nil
+	return &Set{e: e, spec: spec, id: id, pending: make(map[string]commits.Change), tally: e.Budget.Tally(budget.Collecting)}, nil
 }
 
 // happened finds out whether the transaction that was to make the commit id did,

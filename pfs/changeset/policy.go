@@ -8,9 +8,6 @@ type Policy struct {
 	// Rules decide; the first whose pattern fits the path does. If none does it
 	// is a conflict.
 	Rules []Rule
-	// Unmoved: the branch must still be at the commit that the set is based on,
-	// whatever it changed; ErrPrecondition.
-	Unmoved bool
 }
 
 // Always is the policy that one strategy decides; "" is the zero value.

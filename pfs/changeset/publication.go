@@ -129,9 +129,6 @@ func (p *publication) branch(tx objstore.Reader) (*catalog.Snapshot, error) {
 			return nil, err
 		}
 	}
-	if p.spec.Policy.Unmoved && at.Pos != p.spec.Base {
-		return nil, fmt.Errorf("%w: branch %s has moved", ErrPrecondition, on.Branch)
-	}
 	if p.spec.Brought != nil && at.Lineage != on.Lineage {
 		return nil, fmt.Errorf("%w: branch %s was moved meanwhile", ErrConflict, on.Branch)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"caret/commits"
 	"caret/objstore"
+	"caret/objstore/budget"
 	"caret/pfs/catalog"
 	"caret/pfs/rows"
 )
@@ -20,6 +21,7 @@ type Set struct {
 	id      commits.ID // of the commit to be
 	pending map[string]commits.Change
 	size    int // of what is pending, in rows
+	tally   *budget.Tally
 	more    int // the most that belongs to a change besides its own row
 	added   int
 	// row is that of the open commit that the set is staged in, once it has
@@ -51,7 +53,7 @@ func (s *Set) Base() commits.Pos { return s.spec.Base }
 
 // Add adds a change. A later one of the same path replaces it. more is the size
 // of rows that belong to it besides its own. ErrTooLarge if it is more than is held
-// in memory for an open commit.
+// in memory for an open commit, budget.ErrBusy if others need that memory.
 func (s *Set) Add(ctx context.Context, ch commits.Change, more int) error {
 	s.added++
 	s.more = max(s.more, more)
@@ -67,7 +69,7 @@ func (s *Set) Add(ctx context.Context, ch commits.Change, more int) error {
 		if size > maxHeld {
 			return fmt.Errorf("%w: the paths and attributes of the files are more than %d MiB", objstore.ErrTooLarge, maxHeld>>20)
 		}
-		return nil
+		return s.tally.Count(ctx, ch.MemorySize())
 	}
 	if len(s.pending) < stepRows && size < stepBytes {
 		return nil
@@ -159,8 +161,8 @@ func (s *Set) stageStep(ctx context.Context, step []commits.Change) error {
 }
 
 // Publish makes the changes a commit of the branch, or stages them in the open
-// commit that the set is for, and returns its id. ErrConflict, ErrPrecondition,
-// and what Spec.Decide says.
+// commit that the set is for, and returns its id. ErrConflict, and
+// what Spec.Decide says.
 func (s *Set) Publish(ctx context.Context) (commits.ID, error) {
 	var err error
 	switch {
@@ -248,6 +250,7 @@ func (p *publication) publishHeld(tx objstore.Writer) error {
 // Close drops what was not published.
 func (s *Set) Close() error {
 	defer s.giveBack()
+	defer s.tally.Release()
 	if s.row == nil || s.done {
 		return nil
 	}

@@ -48,6 +48,17 @@ type Options struct {
 // 64 MiB (caretbench -run million).
 const MemTable = 32 << 20
 
+const (
+	memTables  = 2
+	blockCache = 64 << 20
+	indexCache = 64 << 20
+	compacting = 128 << 20 // tables that are being made
+)
+
+// Memory is about how many bytes of memory an index takes at most: its caches, the
+// memtables in use and those being written, and what compactions work in.
+const Memory = blockCache + indexCache + (memTables+2)*MemTable + compacting
+
 // State says what an index holds.
 type State struct {
 	ID  [8]byte // of the store
@@ -108,9 +119,9 @@ func badgerOptions(dir string, opts Options) badger.Options {
 		WithChecksumVerificationMode(options.OnBlockRead).
 		WithValueThreshold(1 << 20). // values stay in the tree
 		WithMemTableSize(MemTable).
-		WithNumMemtables(2).
-		WithBlockCacheSize(64 << 20).
-		WithIndexCacheSize(64 << 20).
+		WithNumMemtables(memTables).
+		WithBlockCacheSize(blockCache).
+		WithIndexCacheSize(indexCache).
 		WithCompression(options.Snappy). // ZSTD saves 5 % and costs 15 % of the time
 		WithCompactL0OnClose(false).     // it panics where nobody can recover if a table's index is damaged
 		WithVerifyValueChecksum(true).
