@@ -188,6 +188,13 @@ func TestVirtualHost(t *testing.T) {
 	if out, err := vc.ListBuckets(t.Context(), &s3.ListBucketsInput{}); err != nil || len(out.Buckets) != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
+	// A host of other letters, which only the first line of a request can have.
+	r := httptest.NewRequest(http.MethodGet, "/k", nil)
+	r.Host = strings.Repeat("\u023a", 30) + ".s3.test"
+	w := httptest.NewRecorder()
+	if s.Config.Handler.ServeHTTP(w, r); w.Code != http.StatusForbidden && w.Code != http.StatusBadRequest {
+		t.Errorf("a host that is longer in lower case: %d", w.Code)
+	}
 }
 
 // TestMD5: a server that is asked to shows the ETags of AWS.

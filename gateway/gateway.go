@@ -60,7 +60,7 @@ func New(sys *pfs.System, opts Options) *Gateway {
 		opts.Now = time.Now
 	}
 	g := &Gateway{sys: sys, opts: opts, log: opts.Log, router: mux.NewRouter()}
-	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.hostBucket})
+	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.HostBucket})
 	g.router.SkipClean(true) // keys may hold "//" and ".."
 	g.router.NewRoute().Path("/").Handler(g.level(onService))
 	g.router.NewRoute().Path("/{bucket}").Handler(g.level(onBucket))
@@ -78,7 +78,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
 	}
-	bucket := g.hostBucket(r)
+	bucket := g.HostBucket(r)
 	switch key := strings.TrimPrefix(r.URL.Path, "/"); {
 	case bucket == "":
 		g.router.ServeHTTP(w, r)
@@ -89,8 +89,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hostBucket is the bucket that the host name of a request names, "" if none.
-func (g *Gateway) hostBucket(r *http.Request) string {
+// HostBucket is the bucket that the host name of a request names, "" if none. All paths
+// are keys of it then, whatever they begin with.
+func (g *Gateway) HostBucket(r *http.Request) string {
 	if g.opts.Domain == "" {
 		return ""
 	}
@@ -98,9 +99,11 @@ func (g *Gateway) hostBucket(r *http.Request) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	// A bucket has dots itself: only the domain is cut off.
-	if bucket, ok := strings.CutSuffix(strings.ToLower(host), "."+strings.ToLower(g.opts.Domain)); ok {
-		return host[:len(bucket)]
+	// A bucket has dots itself: only the domain is cut off. In lower case a name may have
+	// another length.
+	suffix := "." + g.opts.Domain
+	if n := len(host) - len(suffix); n > 0 && strings.EqualFold(host[n:], suffix) {
+		return host[:n]
 	}
 	return ""
 }
@@ -159,6 +162,7 @@ func (r *request) describe() {
 
 // serve finds the operation, checks who asks and runs it.
 func (r *request) serve(on level) error {
+	sigv4.JoinValues(r.Header)
 	var err error
 	if r.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return errInvalidArgument.with("The query of the request cannot be parsed: %v.", err)

@@ -258,6 +258,8 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 	})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
+		case s3.HostBucket(r) != "": // then it is a key
+			s3.ServeHTTP(w, r)
 		case strings.HasPrefix(path+"/", v1.Prefix):
 			calls.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/_caret/"):
