@@ -276,13 +276,31 @@ const (
 	// smallXML is a body that is not worth counting, in bytes.
 	smallXML = 16 << 10
 	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
-	parsedXML = 6
+	parsedXML = 16
+	// parsedMarkup is how many bytes of memory an element or attribute takes at most, so
+	// that there is a limit on how many of them a document may have for its size.
+	parsedMarkup = 192
+	// fewMarkup is how many of them any document may have.
+	fewMarkup = 10_000
 )
+
+// checkMarkup refuses documents that would take far more memory than is counted for them.
+// The shortest parts of a Complete are within the limit.
+func checkMarkup(doc []byte) error {
+	n := bytes.Count(doc, []byte("<")) + (bytes.Count(doc, []byte(`"`))+bytes.Count(doc, []byte("'")))/2
+	if n > fewMarkup+len(doc)*parsedXML/parsedMarkup {
+		return errMalformedXML.with("The document has too many elements and attributes for its size.")
+	}
+	return nil
+}
 
 // readXML reads the body as a document and checks its digests.
 func (r *request) readXML(doc any) error {
 	b, err := r.readBody()
 	if err != nil {
+		return err
+	}
+	if err := checkMarkup(b); err != nil {
 		return err
 	}
 	d := xml.NewDecoder(bytes.NewReader(b))
