@@ -6,6 +6,7 @@ import (
 
 	"caret/commits/revision"
 	"caret/pfs/access"
+	"caret/pfs/catalog"
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
@@ -24,15 +25,28 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if err != nil {
 			return line, err
 		}
-		was := set.Settings
-		if err := edit(set.Edit()); err != nil {
-			return line, err
-		}
-		if s.Protected && !set.Within(&was) {
-			return line, unprotectFirst(s.Branch, s.Repo)
-		}
-		return tellSettings(s, &was, &set.Settings), set.Write(c.tx)
+		return c.setSettings(s, set, edit)
 	})
+}
+
+// setSettings writes the settings of a branch as edit changes them, which on a protected
+// one gives nobody more than before.
+func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) (AuditLine, error) {
+	if err := set.ReadCORS(c.tx); err != nil {
+		return AuditLine{}, err
+	}
+	was := set.Settings
+	if err := edit(set.Edit()); err != nil {
+		return AuditLine{}, err
+	}
+	if s.Protected && !set.Within(&was) {
+		return AuditLine{}, unprotectFirst(s.Branch, s.Repo)
+	}
+	row, err := catalog.ReadBranch(c.tx, s.Row, s.Branch)
+	if err != nil {
+		return AuditLine{}, err
+	}
+	return tellSettings(s, &was, &set.Settings), c.relist(s.Row, catalog.NamedBranch{Name: s.Branch, BranchRow: row}, func() error { return set.Write(c.tx) })
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may

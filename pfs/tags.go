@@ -2,6 +2,7 @@ package pfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"caret/commits/revision"
@@ -9,11 +10,11 @@ import (
 	"caret/pfs/catalog"
 )
 
-// CreateTag names the commit that at means. ErrTagExists, ErrBranchExists if
+// CreateTag names the commit that at means, with a message that may be empty. ErrTagExists, ErrBranchExists if
 // a branch has the name, ErrInvalidName, ErrNoSuchVersion if there is no
 // commit yet.
-func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (t Tag, err error) {
-	if err := revision.CheckName(name); err != nil {
+func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref, message string) (t Tag, err error) {
+	if err := errors.Join(revision.CheckName(name), checkText("message", message)); err != nil {
 		return Tag{}, err
 	}
 	err = fs.record(ctx, objstore.Subject(repo), nil, func(c *change) (line AuditLine, err error) {
@@ -31,10 +32,10 @@ func (fs *FS) CreateTag(ctx context.Context, repo, name string, at Ref) (t Tag, 
 		if err != nil {
 			return line, err
 		}
-		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: c.sys.timestamp()}
+		t = Tag{Repo: repo, Name: name, Commit: s.ID, Created: c.sys.timestamp(), Author: c.who.Name, Message: message}
 		line = inRepo("createTag", r, name)
 		line.After = nameOf(t.Commit)
-		return line, catalog.CreateTag(c.tx, r, name, s.Pos, t.Created)
+		return line, catalog.CreateTag(c.tx, r, t, s.Pos)
 	})
 	return t, err
 }
@@ -73,8 +74,8 @@ func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) (list []T
 	return list, err
 }
 
-// DeleteTag removes a tag and says what it named; the commit stays. A dry run
-// removes nothing. ErrNoSuchTag.
+// DeleteTag removes a tag, which RestoreTag brings back, and says what it named; the
+// commit stays. A dry run removes nothing. ErrNoSuchTag.
 func (fs *FS) DeleteTag(ctx context.Context, repo, name string, dryRun bool) (t Tag, err error) {
 	var r catalog.RepoRow
 	find := func(v *View) (err error) {
@@ -93,7 +94,7 @@ func (fs *FS) DeleteTag(ctx context.Context, repo, name string, dryRun bool) (t 
 		}
 		line = inRepo("deleteTag", r, name)
 		line.Before = nameOf(t.Commit)
-		return line, catalog.DeleteTag(c.tx, r, name)
+		return line, catalog.DropTag(c.tx, r, name, c.sys.now())
 	})
 	return t, err
 }

@@ -45,6 +45,12 @@ func newMetrics(store *local.Store, memory *budget.Budget) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.received, m.sent, m.inFlight, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	updates := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "caret_update_seconds", Help: "Time that the functions of updates took, which run one after another.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	})
+	m.registry.MustRegister(updates)
+	store.Observe(func(took time.Duration) { updates.Observe(took.Seconds()) })
 	m.memory(memory)
 	for name, c := range map[string]struct {
 		help string

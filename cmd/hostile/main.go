@@ -31,6 +31,7 @@ var attacks = []attack{
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
 	{"liar", "a server that those who fetch from it should not trust", liar},
+	{"committer", "work of any size where all writes wait for one another", committer},
 }
 
 // stage is where one attack takes place.
