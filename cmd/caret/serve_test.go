@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -104,5 +105,9 @@ func TestKeysOfHosts(t *testing.T) {
 				t.Errorf("%s at %s: %d, %.200s", path, host, w.Code, w.Body)
 			}
 		}
+	}
+	families, err := h.metrics.registry.Gather()
+	if text := fmt.Sprint(families); err != nil || !strings.Contains(text, "GET object") || strings.Contains(text, "GET bucket") {
+		t.Errorf("counted as %s, %v", text, err)
 	}
 }
