@@ -61,7 +61,7 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		at, err := c.resolve(branch)
+		at, err := c.resolve(branch, ActWriteACP)
 		if err != nil {
 			return line, err
 		}
