@@ -117,3 +117,48 @@ func TestRevertGone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTagsOfOthers: a tag is told, with what is said of it, to who may list what it names;
+// of a commit that the default branch has not, that is the owner.
+func TestTagsOfOthers(t *testing.T) {
+	t.Parallel()
+	root, g := newGoneFile(t)
+	ctx := t.Context()
+	if _, err := root.CreateBranch(ctx, "r", "dev", BranchOptions{From: &g.on}); err != nil {
+		t.Fatal(err)
+	}
+	dev := Ref{Repo: "r", Branch: "dev"}
+	mustPut(t, root, dev, "secret", "1")
+	for name, at := range map[string]Ref{"a": g.on, "b": dev, "c": openRef("r", g.begun), "d": dev} {
+		if _, err := root.CreateTag(ctx, "r", name, at, "message"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for who, fs := range map[string]*FS{"ann": g.ann, "bob": g.bob, "root": root} {
+		want := []string{"a", "c"}
+		if who == "root" {
+			want = []string{"a", "b", "c", "d"}
+		}
+		var got, paged []string
+		list, err := fs.Tags(ctx, "r", "", 0)
+		for _, tag := range list {
+			got = append(got, tag.Name)
+		}
+		for after := ""; err == nil; after = list[0].Name {
+			if list, err = fs.Tags(ctx, "r", after, 1); len(list) == 0 {
+				break
+			}
+			paged = append(paged, list[0].Name)
+		}
+		if err != nil || !slices.Equal(got, want) || !slices.Equal(paged, want) {
+			t.Errorf("%s lists %v and by pages %v, %v, want %v", who, got, paged, err, want)
+		}
+		tag, err := fs.Tag(ctx, "r", "b")
+		if who == "root" && (err != nil || tag.Message == "") || who != "root" && (!errors.Is(err, ErrDenied) || tag != Tag{}) {
+			t.Errorf("%s is told of a tag of another branch: %+v, %v", who, tag, err)
+		}
+		if tag, err := fs.Tag(ctx, "r", "c"); err != nil || tag.Commit != g.begun {
+			t.Errorf("%s is told of a tag: %+v, %v", who, tag, err)
+		}
+	}
+}
