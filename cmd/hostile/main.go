@@ -26,6 +26,7 @@ var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
 	{"mutants", "signed requests that are nearly right", mutants},
 	{"matrix", "every operation of S3 as everybody, on what is public, deleted, removed or protected", matrix},
+	{"api-matrix", "every operation of the API as everybody and with limited keys, on what is open, protected or deleted", apiMatrix},
 	{"silent-readers", "GETs of a large object that never read", silentReaders},
 	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
