@@ -30,7 +30,10 @@ func envCommand(p process) *cli.Command {
 func env(c *call) error {
 	data, endpoint, region, caFile := c.line.String("data"), c.line.String("endpoint"), c.line.String("region"), c.line.String("ca-file")
 	k := rootKey{c.getenv("CARET_ROOT_ACCESS_KEY"), c.getenv("CARET_ROOT_SECRET_KEY")}
-	if k.AccessKey == "" {
+	switch {
+	case (k.AccessKey == "") != (k.SecretKey == ""):
+		return errHalfKey
+	case k.AccessKey == "":
 		var err error
 		if k, err = readRootKey(data); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("there is no %s yet: start `caret serve` first, or name its data directory with --data", rootKeyPath(data))
