@@ -54,10 +54,14 @@ func New(endpoint, accessKey, secretKey string) *Client {
 			DialContext: (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
 			Proxy:       http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: 5 * time.Second,
-		}},
+		}, CheckRedirect: stay},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
 }
+
+// stay follows no redirect: what is signed is for one server, and a write that is
+// sent on becomes a read on its way, whose success would be taken for its own.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // IfHead is the client for writes that are made only if the head of the branch
 // is the commit that this id or expression means; "" takes the condition off.
@@ -182,6 +186,12 @@ func (c *Client) send(ctx context.Context, r request, target string, g *guard) (
 }
 
 func readError(resp *http.Response) error {
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		return &Error{
+			Status: resp.StatusCode, Code: "redirected", Message: "the server sends requests on to " + to.Scheme + "://" + to.Host,
+			Hint: "what is signed is for one server alone; if that is the right one, name it as the endpoint",
+		}
+	}
 	var body v1.Error
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
