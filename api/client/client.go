@@ -262,7 +262,13 @@ func pageQuery(after string, limit int) url.Values {
 // error.
 func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for after := ""; ; {
+		// A server that goes in circles is found out by a mark that stays where it
+		// is for longer and longer.
+		mark, at, next := "", 0, 1
+		for after := ""; ; at++ {
+			if at == next {
+				mark, next = after, 2*next
+			}
 			page, err := list(after)
 			if err != nil {
 				var none T
@@ -277,7 +283,7 @@ func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error
 			if page.Next == "" {
 				return
 			}
-			if page.Next == after { // rather than ask for ever
+			if page.Next == after || page.Next == mark { // rather than ask for ever
 				var none T
 				yield(none, fmt.Errorf("the server's listing does not go on behind %q", after))
 				return

@@ -56,7 +56,9 @@ func env(c *call) error {
 	for _, v := range all {
 		byName[v[0]] = v[1]
 		if !c.pr.json {
-			fmt.Fprintf(c.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
+			if _, err := fmt.Fprintf(c.stdout, "export %s=%s\n", v[0], shellQuote(v[1])); err != nil {
+				return err
+			}
 		}
 	}
 	return c.pr.result(byName, "")

@@ -105,7 +105,31 @@ func (d *fetch) place(temp, name string, was fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
+	if was == nil {
+		return d.placeNew(temp, name)
+	}
 	return d.root.Rename(temp, name)
+}
+
+// placeNew is the end of place for a name that there was not: what others have made
+// there since, in whatever moment, stays.
+func (d *fetch) placeNew(temp, name string) error {
+	dir, err := d.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	fd := int(dir.Fd())
+	err = unix.Renameat2(fd, path.Base(temp), fd, path.Base(name), unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return errTaken
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // which not all file systems can
+		return d.root.Rename(temp, name)
+	case err != nil:
+		return &fs.PathError{Op: "rename", Path: temp, Err: err}
+	}
+	return nil
 }
 
 // removeFolders removes a folder, if it is there, in which nothing but folders is.

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestPutTorn: of a file that is written to while it is sent nothing is stored, rather
@@ -120,5 +123,75 @@ func TestGetSparesOtherNames(t *testing.T) {
 	}
 	if code, _, stderr := s.run(t.Context(), nil, "get", "r:", "-r", dest); code != exitError || !strings.Contains(stderr, manifestName+" is in the way: it is a folder") {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestPlaceNew: what was made in the last moment stays.
+func TestPlaceNew(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	d, mine := fetch{root: root}, filepath.Join(dir, "sub", "a")
+	err = errors.Join(root.Mkdir("sub", 0o777), root.WriteFile("sub/a", []byte("mine"), 0o666), root.WriteFile("sub/part", []byte("theirs"), 0o666))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.placeNew("sub/part", "sub/a"); !errors.Is(err, errTaken) {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(mine); err != nil || string(got) != "mine" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := errors.Join(os.Remove(mine), d.placeNew("sub/part", "sub/a")); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(mine); err != nil || string(got) != "theirs" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestOutputFull: what cannot be written is an error for every command.
+func TestOutputFull(t *testing.T) {
+	s := newStore(t)
+	for _, args := range [][]string{{"env"}, {"completion", "bash"}, {"version"}, {"repo", "list"}, {"repo", "list", "-o", "json"}} {
+		code := run(t.Context(), append([]string{"caret"}, args...), process{
+			stdin: strings.NewReader(""), stdout: fullWriter{}, stderr: io.Discard,
+			getenv: func(name string) string {
+				if v := map[string]string{"CARET_ROOT_ACCESS_KEY": "key", "CARET_ROOT_SECRET_KEY": "secret"}[name]; v != "" {
+					return v
+				}
+				return s.getenv(name)
+			},
+		})
+		if code != exitError {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+}
+
+// fullWriter takes nothing.
+type fullWriter struct{}
+
+func (fullWriter) Write([]byte) (int, error) { return 0, unix.ENOSPC }
+
+// TestEnvHalfKey: half a key is no key.
+func TestEnvHalfKey(t *testing.T) {
+	for _, half := range []string{"CARET_ROOT_ACCESS_KEY", "CARET_ROOT_SECRET_KEY"} {
+		var out, talk bytes.Buffer
+		code := run(t.Context(), []string{"caret", "env"}, process{
+			stdin: strings.NewReader(""), stdout: &out, stderr: &talk,
+			getenv: func(name string) string {
+				if name == half {
+					return "x"
+				}
+				return ""
+			},
+		})
+		if code != exitUsage || out.Len() > 0 || !strings.Contains(talk.String(), "or neither") {
+			t.Errorf("%s: exit code %d, %s%s", half, code, &out, &talk)
+		}
 	}
 }
