@@ -194,7 +194,10 @@ func readError(resp *http.Response) error {
 	}
 	var body v1.Error
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
+	switch {
+	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")) && resp.StatusCode == http.StatusBadRequest:
+		return &Error{Code: "not_https", Message: "the server is to be talked to by https", Hint: "begin the endpoint with https://"}
+	case err != nil || json.Unmarshal(b, &body) != nil || body.Message == "":
 		body = v1.Error{Code: "unknown", Message: "the server answered " + resp.Status + "; is it a caret?"}
 	}
 	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths, Conflicts: body.Conflicts}

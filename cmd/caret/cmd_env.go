@@ -29,6 +29,9 @@ func envCommand(p process) *cli.Command {
 
 func env(c *call) error {
 	data, endpoint, region, caFile := c.line.String("data"), c.line.String("endpoint"), c.line.String("region"), c.line.String("ca-file")
+	if _, err := parseEndpoint(endpoint); err != nil {
+		return err
+	}
 	k := rootKey{c.getenv("CARET_ROOT_ACCESS_KEY"), c.getenv("CARET_ROOT_SECRET_KEY")}
 	switch {
 	case (k.AccessKey == "") != (k.SecretKey == ""):

@@ -177,6 +177,17 @@ type fullWriter struct{}
 
 func (fullWriter) Write([]byte) (int, error) { return 0, unix.ENOSPC }
 
+// TestEnvRefusesEndpoint: what is no URL is not for the clients that env is for.
+func TestEnvRefusesEndpoint(t *testing.T) {
+	s := newStore(t)
+	for _, endpoint := range []string{"127.0.0.1:30600", "ftp://x", ""} {
+		code, out, stderr := s.run(t.Context(), nil, "env", "--endpoint", endpoint)
+		if code != exitUsage || out != "" || !strings.Contains(stderr, "is not like") {
+			t.Errorf("%q: exit code %d, %s%s", endpoint, code, out, stderr)
+		}
+	}
+}
+
 // TestEnvHalfKey: half a key is no key.
 func TestEnvHalfKey(t *testing.T) {
 	for _, half := range []string{"CARET_ROOT_ACCESS_KEY", "CARET_ROOT_SECRET_KEY"} {
