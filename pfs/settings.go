@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"caret/commits/revision"
+	"caret/objstore"
 	"caret/pfs/access"
 	"caret/pfs/catalog"
 )
@@ -63,7 +64,7 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		at, err := c.resolve(branch)
+		at, err := c.resolve(branch, ActWriteACP)
 		if err != nil {
 			return line, err
 		}
@@ -83,8 +84,12 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 			return line, err
 		}
 		a := &ACL{Owner: old.Owner, Grants: grants}
-		if at.Protected && !a.Within(&old) {
-			return line, unprotectFirst(at.Branch, at.Repo)
+		protected, err := at.protects(c.tx, info.Commit)
+		if err == nil && protected && !a.Within(&old) {
+			err = unprotectFirst(at.Branch, at.Repo)
+		}
+		if err != nil {
+			return line, err
 		}
 		if was, is := tellACL(old), tellACL(*a); was != is {
 			line = inRepo("setFileACL", s.Row, s.Governing())
@@ -92,4 +97,15 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		}
 		return line, set.SetFileACL(c.tx, path, info.Commit, a)
 	})
+}
+
+// protects says whether a version of a file that is reached through s, which can be
+// written to, is one of a protected branch: an open commit has its own, which are no
+// part of the branch yet, and those of the branch beneath.
+func (s *Snapshot) protects(tx objstore.Reader, version CommitID) (bool, error) {
+	if !s.Open || version == s.ID {
+		return s.Protected, nil
+	}
+	row, err := catalog.ReadBranch(tx, s.Row, s.Branch)
+	return row.Protected, err
 }

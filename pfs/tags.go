@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"caret/commits"
 	"caret/commits/revision"
 	"caret/objstore"
 	"caret/pfs/catalog"
@@ -49,12 +50,19 @@ func (v *View) listedRepo(repo string) (catalog.RepoRow, error) {
 	return s.Row, nil
 }
 
-// Tag describes a tag, for who may list the default branch. ErrNoSuchTag.
+// Tag describes a tag, for who may list the default branch, and what the tag names through
+// it. ErrNoSuchTag.
 func (fs *FS) Tag(ctx context.Context, repo, name string) (t Tag, err error) {
 	err = fs.View(ctx, func(v *View) error {
 		r, err := v.listedRepo(repo)
 		if err == nil {
 			t, err = catalog.ReadTag(v.tx, r, name)
+		}
+		if err == nil {
+			_, err = v.Open(Ref{Repo: repo, Base: revision.Expr{Base: name}}, ActList, "")
+		}
+		if err != nil {
+			t = Tag{}
 		}
 		return err
 	})
@@ -62,13 +70,20 @@ func (fs *FS) Tag(ctx context.Context, repo, name string) (t Tag, err error) {
 }
 
 // Tags lists up to limit tags of a repo (0: all) whose names sort after after,
-// for who may list its default branch.
+// for who may list its default branch, and of these what each names through it.
 func (fs *FS) Tags(ctx context.Context, repo, after string, limit int) (list []Tag, err error) {
 	err = fs.View(ctx, func(v *View) error {
 		r, err := v.listedRepo(repo)
-		if err == nil {
-			list, err = catalog.Tags(v.tx, r, after, limit)
+		if err != nil {
+			return err
 		}
+		list, err = catalog.Tags(v.tx, r, after, limit, func(at commits.Pos) (bool, error) {
+			err := v.decide(v.snapshot(&catalog.Snapshot{Repo: r.Name, Row: r, Pos: at, N: at.N}), ActList, "")
+			if errors.Is(err, ErrDenied) {
+				return false, v.ctx.Err()
+			}
+			return err == nil, err
+		})
 		return err
 	})
 	return list, err

@@ -110,14 +110,15 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 
 // pages serves what machines ask for. Whether the server is well needs no signature, and
 // tells no names or content. What it counts tells of everybody's requests, and whether a
-// content that is sent was known: that is for whom may, which says what is wrong.
-func (m *metrics) pages(h *health, may func(*http.Request) error) http.Handler {
+// content that is sent was known: that is for whom may, which says what is wrong, and tells
+// the access log who asks.
+func (m *metrics) pages(h *health, may func(*http.Request, *accesslog.Entry) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { h.live().write(w) })
 	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) { h.ready(r.Context()).write(w) })
 	page := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
-		if err := may(r); err != nil {
+		if err := may(r, accesslog.Of(w, r)); err != nil {
 			http.Error(w, "metrics are for administrators, who sign their requests, or at the address that caret serve --metrics-listen names", http.StatusForbidden)
 			return
 		}
@@ -141,7 +142,7 @@ func (m *metrics) serveAt(address string, h *health, log *slog.Logger) (end func
 
 func (m *metrics) serve(ln net.Listener, h *health, log *slog.Logger) (end func()) {
 	srv := &http.Server{
-		Handler:           m.pages(h, func(*http.Request) error { return nil }),
+		Handler:           m.pages(h, func(*http.Request, *accesslog.Entry) error { return nil }),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ReadTimeout: headerTimeout, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -336,6 +336,14 @@ func (q *Request) staged(tx objstore.Reader, set *BranchSettings) (done bool, er
 	return q.Action == Read, nil
 }
 
+// Refuse is ErrDenied, in the words of Decide, whatever was granted.
+func Refuse(q Request) error {
+	if err := q.withinLimits(); err != nil {
+		return err
+	}
+	return q.denied()
+}
+
 func (q *Request) denied() error {
 	name := "the anonymous"
 	if !q.Caller.IsAnonymous() {

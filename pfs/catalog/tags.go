@@ -72,15 +72,21 @@ func ReadTag(tx objstore.Reader, repo RepoRow, name string) (Tag, error) {
 	return told, err
 }
 
-// Tags lists up to limit tags of a repo (0: all) whose names sort behind after.
-func Tags(tx objstore.Reader, repo RepoRow, after string, limit int) ([]Tag, error) {
+// Tags lists up to limit tags of a repo (0: all) whose names sort behind after, of those
+// whose commits sees says yes of.
+func Tags(tx objstore.Reader, repo RepoRow, after string, limit int, sees func(commits.Pos) (bool, error)) ([]Tag, error) {
 	var list []Tag
 	var at []commits.Pos
-	err := rows.Some(tx, tagKey(repo, ""), after, limit, func(name string, value []byte) error {
+	err := rows.Each(tx, tagKey(repo, ""), after, func(name string, value []byte) (bool, error) {
 		var t tagRow
-		err := rows.Decode(tagKey(repo, name), value, &t)
-		list, at = append(list, t.tag(repo, name)), append(at, t.pos())
-		return err
+		if err := rows.Decode(tagKey(repo, name), value, &t); err != nil {
+			return false, err
+		}
+		ok, err := sees(t.pos())
+		if ok {
+			list, at = append(list, t.tag(repo, name)), append(at, t.pos())
+		}
+		return limit <= 0 || len(list) < limit, err
 	})
 	if err != nil {
 		return nil, err
