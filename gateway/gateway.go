@@ -274,7 +274,7 @@ const maxXML = 4 << 20
 const (
 	// smallXML is a document that is not worth counting, in bytes.
 	smallXML = 16 << 10
-	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
+	// parsedXML is how many bytes each byte of a document takes once it is parsed.
 	parsedXML = 16
 	// parsedMarkup is how many bytes of memory an element or attribute takes at most, so
 	// that there is a limit on how many of them a document may have for its size.
