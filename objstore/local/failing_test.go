@@ -17,7 +17,7 @@ func TestFailingLong(t *testing.T) {
 		var f failing
 		fail := func() { f.set(slog.New(slog.DiscardHandler), "it", errors.New("it fails")) }
 		fail()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		fail()
 		if f.long() {
 			t.Error("it has failed twice, an hour apart, and that is too long")
@@ -26,7 +26,7 @@ func TestFailingLong(t *testing.T) {
 		began := time.Now()
 		for !f.long() {
 			fail()
-			time.Sleep(max(time.Until(f.until), time.Millisecond))
+			<-time.After(max(time.Until(f.until), time.Millisecond))
 		}
 		if took := time.Since(began); took < bearFor || took > 2*bearFor+lookAgain {
 			t.Errorf("it was borne for %s", took)
