@@ -333,3 +333,26 @@ func TestKeyOfOneBranch(t *testing.T) {
 		t.Errorf("master has the commits %v", got)
 	}
 }
+
+// TestWriterReads: who may only write to a branch by S3's ACL reads what it wrote by the
+// API, as by S3, and nothing else of the branch.
+func TestWriterReads(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.mustDo(t, "root", "POST users", `{"name":"ann"}`, nil)
+	s.mustDo(t, "root", "POST repos", `{"name":"r"}`, nil)
+	s.mustDo(t, "root", "PUT repos/r/file?path=roots", "x", nil)
+	s.permit(t, "ann", "r", "master", pfs.PermWrite)
+	s.mustDo(t, "ann", "PUT repos/r/file?path=hers", "y", nil)
+	var open v1.OpenCommit
+	s.mustDo(t, "ann", "POST repos/r/commits", `{"branch":"master"}`, &open)
+	s.mustDo(t, "ann", "PUT repos/r/file?path=staged&ref="+open.ID, "z", nil)
+	s.mustDo(t, "ann", "POST repos/r/commits/"+open.ID+"/finish", `{}`, nil)
+	for path, want := range map[string]int{"hers": 200, "staged": 200, "roots": 403} {
+		for _, what := range []string{"file", "stat"} {
+			if resp, b := s.do(t, "ann", "GET repos/r/"+what+"?path="+path, "", nil); resp.StatusCode != want {
+				t.Errorf("%s of %s: %s %s", what, path, resp.Status, b)
+			}
+		}
+	}
+}

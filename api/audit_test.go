@@ -17,9 +17,11 @@ import (
 var audited = map[string]string{
 	"createRepo": "createRepo", "updateRepo": "updateRepo", "deleteRepo": "deleteRepo",
 	"createBranch": "createBranch", "deleteBranch": "deleteBranch", "resetBranch": "resetBranch", "protectBranch": "protectBranch",
-	"restoreBranch": "restoreBranch", "createTag": "createTag", "deleteTag": "deleteTag",
+	"restoreBranch": "restoreBranch", "createTag": "createTag", "deleteTag": "deleteTag", "restoreTag": "restoreTag",
+	"restoreRepo": "restoreRepo", "grant": "setBranchGrants", "revoke": "setBranchGrants",
 	"createUser": "createUser", "deleteUser": "deleteUser", "createKey": "createKey", "deleteKey": "deleteKey",
 
+	"listDeletedRepos": "", "listDeletedTags": "", "listGrants": "",
 	"listRepos": "", "inspectRepo": "", "listBranches": "", "inspectBranch": "", "listDeletedBranches": "", "listMoves": "", "watchBranch": "",
 	"listTags": "", "inspectTag": "", "resolve": "", "listCommits": "", "inspectCommit": "", "listChanges": "", "diff": "", "streamDiff": "",
 	"merge":  "", // but for one that makes no commit: see TestAuditForward

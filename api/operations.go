@@ -97,6 +97,12 @@ var operations = []operation{
 		[]param{{name: "force", about: "`true` deletes a repo that has commits too", kind: "boolean"}, dryRunParam}, nil, deleted(v1.Removal{}), (*server).deleteRepo,
 	},
 
+	{"repos", "GET deleted", "listDeletedRepos", "Lists the deleted repos that the caller may restore, by name and time of deletion", paged(), nil, ok(v1.Page[v1.DeletedRepo]{}), (*server).listDeletedRepos},
+	{
+		"repos", "POST deleted/{repo}/restore", "restoreRepo", "Brings a deleted repo back with its branches, tags and grants",
+		nil, v1.RestoreRepo{}, ok(v1.RestoredRepo{}), (*server).restoreRepo,
+	},
+
 	{"branches", "GET repos/{repo}/branches", "listBranches", "Lists the branches that the caller sees, by name", paged(), nil, ok(v1.Page[v1.Branch]{}), (*server).listBranches},
 	{"branches", "POST repos/{repo}/branches", "createBranch", "Makes a branch in constant time", nil, v1.CreateBranch{}, created(v1.Branch{}), (*server).createBranch},
 	{"branches", "GET repos/{repo}/branches/{branch}", "inspectBranch", "Describes a branch", nil, nil, ok(v1.Branch{}), (*server).inspectBranch},
@@ -125,10 +131,20 @@ var operations = []operation{
 		nil, answer{stream{"text/event-stream", []any{v1.Commit{}, v1.StreamError{}}}, []int{http.StatusOK}, []int{http.StatusConflict}}, (*server).watch,
 	},
 
+	{"branches", "GET repos/{repo}/branches/{branch}/grants", "listGrants", "Lists who was granted the branch with all its files; for its owner", nil, nil, ok(v1.Page[v1.Grant]{}), (*server).listGrants},
+	{
+		"branches", "PUT repos/{repo}/branches/{branch}/grants/{user}", "grant", "Grants a user the branch with all its files, in place of what it was granted before",
+		nil, v1.SetGrant{}, ok(v1.Grant{}), (*server).grant,
+	},
+	{"branches", "DELETE repos/{repo}/branches/{branch}/grants/{user}", "revoke", "Takes the grant of a user away", nil, nil, deleted(nil), (*server).revoke},
+
 	{"tags", "GET repos/{repo}/tags", "listTags", "Lists the tags of a repo, by name", paged(), nil, ok(v1.Page[v1.Tag]{}), (*server).listTags},
 	{"tags", "POST repos/{repo}/tags", "createTag", "Names a commit", nil, v1.CreateTag{}, created(v1.Tag{}), (*server).createTag},
 	{"tags", "GET repos/{repo}/tags/{tag}", "inspectTag", "Describes a tag", nil, nil, ok(v1.Tag{}), (*server).inspectTag},
 	{"tags", "DELETE repos/{repo}/tags/{tag}", "deleteTag", "Deletes a tag; the commit stays", []param{dryRunParam}, nil, deleted(v1.Tag{}), (*server).deleteTag},
+
+	{"tags", "GET repos/{repo}/deleted/tags", "listDeletedTags", "Lists the deleted tags that can be restored, by name", paged(), nil, ok(v1.Page[v1.DeletedTag]{}), (*server).listDeletedTags},
+	{"tags", "POST repos/{repo}/tags/{tag}/restore", "restoreTag", "Brings a deleted tag back", nil, nil, ok(v1.Tag{}), (*server).restoreTag},
 
 	{"commits", "GET repos/{repo}/resolve", "resolve", "Says what a version expression means at the moment", []param{refParam}, nil, ok(v1.Snapshot{}), (*server).resolve},
 	{

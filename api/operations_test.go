@@ -176,7 +176,15 @@ var steps = []step{
 	{"GET repos/r/branches/master/events?after=.0&path=d/", "", 200, "", ""},
 	{"GET repos/r/branches/absent/events", "", 404, "no_such_branch", ""},
 
-	{"POST repos/r/tags", `{"name":"v1","at":"master"}`, 201, "", ""},
+	{"GET repos/r/branches/dev/grants", "", 200, "", ""},
+	{"GET repos/r/branches/absent/grants", "", 404, "no_such_branch", ""},
+	{"PUT repos/r/branches/dev/grants/root", `{"may":"read"}`, 200, "", ""},
+	{"PUT repos/r/branches/dev/grants/root", `{"may":"do all"}`, 400, "invalid_argument", ""},
+	{"PUT repos/r/branches/dev/grants/absent", `{"may":"write"}`, 404, "no_such_user", ""},
+	{"DELETE repos/r/branches/dev/grants/root", "", 204, "", ""},
+	{"DELETE repos/r/branches/dev/grants/root", "", 404, "no_such_user", ""},
+
+	{"POST repos/r/tags", `{"name":"v1","at":"master","message":"first"}`, 201, "", ""},
 	{"POST repos/r/tags", `{"name":"v1","at":"dev"}`, 409, "tag_exists", ""},
 	{"GET repos/r/tags", "", 200, "", ""},
 	{"GET repos/r/tags?limit=many", "", 400, "invalid_argument", ""},
@@ -185,6 +193,11 @@ var steps = []step{
 	{"DELETE repos/r/tags/v1?dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r/tags/v1?dry_run=false", "", 204, "", ""},
 	{"DELETE repos/r/tags/v1", "", 404, "no_such_tag", ""},
+	{"GET repos/r/deleted/tags", "", 200, "", ""},
+	{"GET repos/absent/deleted/tags", "", 404, "no_such_repo", ""},
+	{"POST repos/r/tags/v1/restore", "", 200, "", ""},
+	{"POST repos/r/tags/v1/restore", "", 409, "tag_exists", ""},
+	{"POST repos/r/tags/v2/restore", "", 404, "no_such_tag", ""},
 
 	{"GET repos/r/resolve?ref=HEAD^", "", 200, "", ""},
 	{"GET repos/r/resolve?ref=absent", "", 404, "no_such_commit", ""},
@@ -267,6 +280,10 @@ var steps = []step{
 	{"DELETE repos/r", "", 409, "not_empty", ""},
 	{"DELETE repos/r?force=true&dry_run=true", "", 200, "", ""},
 	{"DELETE repos/r?force=true", "", 204, "", ""},
+	{"GET deleted", "", 200, "", ""},
+	{"GET deleted?after=r", "", 400, "invalid_argument", ""},
+	{"POST deleted/r/restore", `{}`, 200, "", ""},
+	{"POST deleted/r/restore", `{}`, 404, "no_such_repo", ""},
 }
 
 // TestOperations sends every operation what it takes and what it refuses,

@@ -93,7 +93,7 @@ func (s *server) listMoves(c *call) error {
 }
 
 func wireTag(t pfs.Tag) v1.Tag {
-	return v1.Tag{Name: t.Name, Repo: t.Repo, Commit: t.Commit.String(), Created: t.Created}
+	return v1.Tag{Name: t.Name, Repo: t.Repo, Commit: t.Commit.String(), Created: t.Created, Author: t.Author, Message: t.Message}
 }
 
 func (s *server) listTags(c *call) error {
@@ -125,7 +125,7 @@ func (s *server) createTag(c *call) error {
 	if err != nil {
 		return err
 	}
-	t, err := c.fs.CreateTag(c.Context(), c.PathValue("repo"), in.Name, at)
+	t, err := c.fs.CreateTag(c.Context(), c.PathValue("repo"), in.Name, at, in.Message)
 	if err != nil {
 		return err
 	}

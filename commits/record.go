@@ -41,6 +41,10 @@ func (c *Commit) FirstPath() string {
 	return c.paths[0]
 }
 
+// ForgetPaths leaves FirstPath nothing to say. It is for a commit that is handed out, not
+// for one whose changes are still to be read.
+func (c *Commit) ForgetPaths() { c.paths = nil }
+
 // hasRows reports whether the paths are those of rows under the commit's id, as its record
 // does not hold them.
 func (c *Commit) hasRows() bool { return len(c.paths) == 0 && c.Files > 0 }

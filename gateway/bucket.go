@@ -50,6 +50,16 @@ var bareName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 // maxBucket is the longest bucket name that clients can use, in bytes.
 const maxBucket = 63
 
+// insteadOf is a bucket that can be created, where a branch with dots in its name may
+// have been meant, as v1.0 of a repo.
+func insteadOf(labels []string) string {
+	branch, repo := revision.Suggest(strings.Join(labels[:len(labels)-1], ".")), labels[len(labels)-1]
+	if branch == "" || revision.CheckName(repo) != nil || revision.CheckName(labels[0]) != nil { // or it begins with a commit
+		return ""
+	}
+	return fmt.Sprintf(", and the name of a branch has no dots; %s.%s is one", branch, repo)
+}
+
 // newBucket says which branch of which repo a bucket to be created is; the
 // branch is "" for a bare name.
 func newBucket(name string) (repo, branch string, err error) {
@@ -62,7 +72,7 @@ func newBucket(name string) (repo, branch string, err error) {
 	case len(labels) > 2 && net.ParseIP(name) != nil:
 		err = fmt.Errorf("it looks like an IP address")
 	case len(labels) > 2:
-		err = fmt.Errorf("only branch.repo can be created, commits are made by writing")
+		err = fmt.Errorf("only branch.repo can be created, commits are made by writing%s", insteadOf(labels))
 	}
 	if err == nil {
 		err = revision.CheckName(labels[len(labels)-1])

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +51,7 @@ type bucketEntry struct {
 	CreationDate string
 }
 
-// listBuckets is ListBuckets: every branch of every repo.
+// listBuckets is ListBuckets: the branches of all repos that the caller sees, as buckets.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
 func (r *request) listBuckets() error {
 	if r.URL.Path != "/" {
@@ -77,41 +76,24 @@ func (r *request) listBuckets() error {
 		ContinuationToken string        `xml:",omitempty"`
 		Prefix            string        `xml:",omitempty"`
 	}{XMLName: document("ListAllMyBucketsResult"), Prefix: prefix}
-	var list []bucketEntry
+	var list []pfs.Listed
 	err := r.fs.View(r.Context(), func(v *pfs.View) (err error) {
 		id := v.Caller().ID
 		doc.Owner = owner{id, display(v, id)}
-		list, err = buckets(v)
+		list, err = v.Listed(prefix, after, limit+1)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	if len(list) > limit {
+		list = list[:limit]
+		doc.ContinuationToken = list[limit-1].Name
+	}
 	for _, b := range list {
-		if b.Name <= after && after != "" || !strings.HasPrefix(b.Name, prefix) {
-			continue
-		}
-		if len(doc.Buckets) == limit {
-			doc.ContinuationToken = doc.Buckets[limit-1].Name
-			break
-		}
-		doc.Buckets = append(doc.Buckets, b)
+		doc.Buckets = append(doc.Buckets, bucketEntry{b.Name, formatTime(b.Created)})
 	}
 	return r.reply(doc)
-}
-
-// buckets are the branches that the caller sees as buckets, by name.
-func buckets(v *pfs.View) ([]bucketEntry, error) {
-	var list []bucketEntry
-	err := v.VisibleBranches(func(repo pfs.Repo, b pfs.Branch) {
-		name := b.Name + "." + repo.Name
-		if repo.Bare && b.Default {
-			name = repo.Name
-		}
-		list = append(list, bucketEntry{Name: name, CreationDate: formatTime(b.Created)})
-	})
-	slices.SortFunc(list, func(a, b bucketEntry) int { return strings.Compare(a.Name, b.Name) })
-	return list, err
 }
 
 // createBucket is CreateBucket: it makes a branch, and its repo if there is
@@ -165,6 +147,8 @@ func (r *request) bucketTaken(err error) error {
 	switch {
 	case taken && errors.Is(err, pfs.ErrDenied):
 		return errTaken.with("The bucket %s belongs to somebody else.", r.bucket)
+	case errors.Is(err, pfs.ErrTagExists):
+		return errOwned.with("The bucket %s is there already: it is a tag, which can be read and not be written to.", r.bucket)
 	case taken, errors.Is(err, pfs.ErrBranchExists):
 		return errOwned.with("You have the bucket %s already.", r.bucket)
 	}
@@ -175,6 +159,9 @@ func (r *request) bucketTaken(err error) error {
 func (r *request) checkLocation() error {
 	b, err := r.readBody()
 	if err != nil || len(b) == 0 {
+		return err
+	}
+	if err := checkMarkup(b); err != nil {
 		return err
 	}
 	var doc struct {
@@ -217,6 +204,9 @@ func (r *request) deleteBucket() error {
 		return err
 	}
 	if !s.Writable || s.Open || r.bucket != s.Repo && r.bucket != s.Branch+"."+s.Repo {
+		if s.Tag != "" {
+			return errMethod.with("%s is a tag of repo %s, which no bucket's deletion removes; caret tag delete does.", s.Tag, s.Repo)
+		}
 		return errMethod.with("%s is a commit and cannot be deleted.", r.bucket)
 	}
 	opt := pfs.BranchDeletion{Empty: !strings.Contains(r.bucket, ".")}

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -183,5 +184,39 @@ func TestVersionOfBucket(t *testing.T) {
 	status, text, _ := s.ask(t, root, "PUT", "/dev.sales?acl&versionId=HEAD%5E", "", "X-Amz-Acl", "public-read")
 	if status != 200 {
 		t.Errorf("the ACL: %d %s", status, text)
+	}
+}
+
+// TestHiddenNames: who may not list a repo's default branch gets for a branch that there
+// is the same answer, in each word, as for one that there is not, whatever is asked.
+func TestHiddenNames(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	_, stranger := s.user(t, "ann")
+	s.hideBranch(t, func(*pfs.ACL) {})
+	readOnly, err := s.fs.CreateKey(t.Context(), pfs.Key{User: "ann", ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	varies := regexp.MustCompile("<(RequestId|Resource)>.*?</")
+	for who, key := range map[string]pfs.Key{"anonymous": {}, "stranger": stranger, "who only reads": readOnly} {
+		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+			for _, path := range []string{
+				"/BUCKET/k", "/BUCKET/none", "/BUCKET/k?acl", "/BUCKET/k?tagging", "/BUCKET/k?versionId=HEAD%5E99", "/BUCKET/k?versionId=secret",
+				"/HEAD-9.BUCKET/k", "/BUCKET", "/BUCKET?acl", "/BUCKET?tagging", "/BUCKET?cors", "/BUCKET?versions", "/BUCKET?uploads",
+				"/BUCKET/k?partNumber=1&uploadId=0123456789abcdef0123456789abcdef", "/master.sales/k?versionId=secret", "/sales/k?versionId=BRANCH",
+			} {
+				var answers []string
+				for _, branch := range []string{"secret", "ghost"} {
+					at := strings.NewReplacer("BUCKET", branch+".sales", "BRANCH", branch).Replace(path)
+					status, text, header := s.ask(t, key, method, at, "")
+					text = varies.ReplaceAllString(strings.ReplaceAll(text, branch, "BRANCH"), "")
+					answers = append(answers, fmt.Sprint(status, len(header), text))
+				}
+				if answers[0] != answers[1] {
+					t.Errorf("%s: %s %s: of what is there %s\nof what is not %s", who, method, path, answers[0], answers[1])
+				}
+			}
+		}
 	}
 }

@@ -129,7 +129,7 @@ func (p past) tag(t *testing.T, at string) {
 	t.Helper()
 	ref := pfs.Ref{Repo: "sales"}
 	ref.Base.Base = at
-	if _, err := p.fs.CreateTag(t.Context(), "sales", "tagged", ref); err != nil {
+	if _, err := p.fs.CreateTag(t.Context(), "sales", "tagged", ref, ""); err != nil {
 		t.Fatal(err)
 	}
 }

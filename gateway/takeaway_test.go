@@ -315,3 +315,46 @@ func (s server) status(t *testing.T, r *http.Request) (int, string) {
 	}
 	return resp.StatusCode, string(text)
 }
+
+// TestProtectedThroughOpenCommit: who owns a version on a protected branch opens it to
+// nobody by way of an open commit either, but takes access away, and does as it likes
+// with what it has staged.
+func TestProtectedThroughOpenCommit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	u, key := s.user(t, "ann")
+	s.hideBranch(t, func(a *pfs.ACL) { a.Grants = append(a.Grants, pfs.Grant{User: u.ID, Permission: pfs.PermWrite}) })
+	if status, text, _ := s.ask(t, key, "PUT", "/dev.sales/mine", "mine"); status != 200 {
+		t.Fatalf("put: %d %s", status, text)
+	}
+	o, err := s.sys.As(pfs.Holder(key.AccessKey)).StartCommit(t.Context(), pfs.Ref{Repo: "sales", Branch: "dev"}, pfs.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.fs.ProtectBranch(t.Context(), "sales", "dev", true); err != nil {
+		t.Fatal(err)
+	}
+	bucket := "/" + o.ID.String() + ".sales/"
+	for _, step := range []struct {
+		method, path, acl string
+		want              int
+	}{
+		{"PUT", "/dev.sales/mine?acl", "public-read", 403},
+		{"PUT", bucket + "mine?acl", "public-read", 403},
+		{"PUT", bucket + "mine?acl", "private", 200},
+		{"PUT", bucket + "staged", "private", 200},
+		{"PUT", bucket + "staged?acl", "public-read", 200},
+		{"GET", "/dev.sales/mine", "", 200},
+	} {
+		var header []string
+		if step.acl != "" {
+			header = []string{"X-Amz-Acl", step.acl}
+		}
+		if status, text, _ := s.ask(t, key, step.method, step.path, "", header...); status != step.want {
+			t.Errorf("%s %s %s answers %d %s, want %d", step.method, step.path, step.acl, status, text, step.want)
+		}
+	}
+	if status, _, _ := s.ask(t, pfs.Key{}, "GET", "/dev.sales/mine", ""); status != 403 {
+		t.Errorf("the anonymous reads the file: %d", status)
+	}
+}

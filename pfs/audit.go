@@ -104,6 +104,18 @@ func tellUser(u User) string {
 	return s
 }
 
+// tellKeys names the first of the keys of a user.
+func tellKeys(list []Key) string {
+	s := ""
+	for _, k := range list[:min(len(list), 100)] {
+		s += ", key " + k.AccessKey
+	}
+	if more := len(list) - 100; more > 0 {
+		s += fmt.Sprintf(", and %d more", more)
+	}
+	return s
+}
+
 func tellKey(k Key) string {
 	s := "of user " + k.User
 	if k.ReadOnly {
@@ -133,6 +145,14 @@ func tellACL(a ACL) string {
 	return strings.Join(list, ", ")
 }
 
+func tellGrants(grants []access.BranchGrant) string {
+	var list []string
+	for _, g := range grants {
+		list = append(list, string(g.May)+" "+g.User)
+	}
+	return strings.Join(list, ", ")
+}
+
 func tellTags(tags map[string]string) string {
 	var list []string
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
@@ -158,6 +178,7 @@ func tellSettings(s *Snapshot, was, is *Settings) AuditLine {
 	var actions, before, after []string
 	for _, part := range []struct{ action, was, is string }{
 		{"setBranchACL", tellACL(was.ACL), tellACL(is.ACL)},
+		{"setBranchGrants", tellGrants(was.Grants), tellGrants(is.Grants)},
 		{"setBranchTags", tellTags(was.Tags), tellTags(is.Tags)},
 		{"setBranchCORS", string(was.CORS), string(is.CORS)},
 	} {
@@ -204,10 +225,10 @@ func (s *System) auditWritten(tx objstore.Writer, by Caller, at *catalog.Snapsho
 }
 
 // auditRemoved adds a line about the versions that were removed.
-func (d *deleting) auditRemoved(c *change) error {
+func (d *deleting) auditRemoved(c *change, items []DeletedItem) error {
 	l := inRepo("removeVersions", d.s.Row, d.s.Branch)
 	var versions []string
-	for i, it := range d.items {
+	for i, it := range items {
 		if d.list[i].Version == nil || !it.Existed {
 			continue
 		}

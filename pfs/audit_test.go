@@ -42,7 +42,7 @@ func administrative(fs *FS) []func(context.Context) error {
 			_, err := fs.CreateBranch(ctx, "r", "dev", BranchOptions{From: &master})
 			return err
 		},
-		func(ctx context.Context) error { _, err := fs.CreateTag(ctx, "r", "v1", master); return err },
+		func(ctx context.Context) error { _, err := fs.CreateTag(ctx, "r", "v1", master, ""); return err },
 		func(ctx context.Context) error { _, err := fs.DeleteTag(ctx, "r", "v1", false); return err },
 		func(ctx context.Context) error {
 			to := Ref{Repo: "r", Base: revision.Expr{Base: "master", Steps: []revision.Step{{Kind: revision.Parent, N: 1}}}}
@@ -207,7 +207,7 @@ func TestAuditReaders(t *testing.T) {
 	mustRepo(t, alice, "r")
 	mustRepo(t, bob, "other")
 	mustPut(t, alice, Ref{Repo: "r"}, "a", "1")
-	if _, err := root.CreateTag(ctx, "r", "v1", Ref{Repo: "r"}); err != nil {
+	if _, err := root.CreateTag(ctx, "r", "v1", Ref{Repo: "r"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	chief, limited := as(Key{User: "chief", ReadOnly: true}), as(Key{User: "chief", Repo: "r"})

@@ -154,7 +154,7 @@ func (fs *FS) eachUnder(ctx context.Context, src *Snapshot, prefix string, fn fu
 
 // mayReadAll says with ErrDenied that the caller may not read all the files.
 func (v *View) mayReadAll(s *Snapshot, items []Item) error {
-	if v.decide(s, ActOwn, "") == nil {
+	if v.decide(s, ActReadAll, "") == nil {
 		return nil
 	}
 	for _, it := range items {

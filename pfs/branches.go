@@ -78,7 +78,9 @@ func (c *change) makeBranch(repo, name string, n repoNumbers, opt *BranchOptions
 		return r, row, err
 	default:
 		row.Name = name
-		row.BranchRow, err = c.addBranch(r, name, n.lineage, opt)
+		if row.BranchRow, err = c.addBranch(r, name, n.lineage, opt); err == nil {
+			err = access.Enlist(c.tx, r, row)
+		}
 	}
 	if err == nil && (opt.ACL != nil || opt.WithRepo && !c.who.Admin) {
 		err = c.ownBranch(r, row, opt.ACL)
@@ -139,11 +141,13 @@ func (c *change) ownBranch(r catalog.RepoRow, b catalog.NamedBranch, a *ACL) err
 	if err != nil {
 		return err
 	}
-	set.ACL = ACL{Owner: c.who.ID}
-	if a != nil {
-		set.ACL = *a
-	}
-	return set.Write(c.tx)
+	return c.relist(r, b, func() error {
+		set.ACL = ACL{Owner: c.who.ID}
+		if a != nil {
+			set.ACL = *a
+		}
+		return set.Write(c.tx)
+	})
 }
 
 // Branch describes a branch, for who may list it.
@@ -170,133 +174,13 @@ func (fs *FS) Branches(ctx context.Context, repo, after string, limit int) (list
 		if err != nil {
 			return err
 		}
-		all, most := []catalog.NamedBranch(nil), limit
-		if !v.who.Unlimited() {
-			most = 0
+		seen, err := access.VisibleIn(v.tx, v.who, r, after, limit)
+		if err == nil {
+			list, err = catalog.DescribeBranches(v.tx, r, seen)
 		}
-		if all, err = catalog.Branches(v.tx, r, after, most); err != nil {
-			return err
-		}
-		seen, err := access.Visible(v.tx, v.who, r, all)
-		if err != nil {
-			return err
-		}
-		var shown []catalog.NamedBranch
-		for i, b := range all {
-			if seen[i] && (limit <= 0 || len(shown) < limit) {
-				shown = append(shown, b)
-			}
-		}
-		list, err = catalog.DescribeBranches(v.tx, r, shown)
 		return err
 	})
 	return list, err
-}
-
-// VisibleBranches calls fn for all branches of all repos that the caller sees,
-// as they are at one moment; of these Head, N and Time are not filled in.
-func (fs *FS) VisibleBranches(ctx context.Context, fn func(Repo, Branch)) error {
-	return fs.View(ctx, func(v *View) error { return v.VisibleBranches(fn) })
-}
-
-// VisibleBranches is FS.VisibleBranches in the view.
-func (v *View) VisibleBranches(fn func(Repo, Branch)) error {
-	return v.visible(func(r catalog.RepoRow, b catalog.NamedBranch) {
-		fn(r.Repo, Branch{Repo: r.Name, Name: b.Name, Created: b.Created, Default: b.Name == r.DefaultBranch, Protected: b.Protected})
-	})
-}
-
-func (v *View) visible(fn func(catalog.RepoRow, catalog.NamedBranch)) error {
-	return catalog.AllBranches(v.tx, func(r catalog.RepoRow, list []catalog.NamedBranch) error {
-		seen, err := access.Visible(v.tx, v.who, r, list)
-		for i, b := range list {
-			if err == nil && seen[i] {
-				fn(r, b)
-			}
-		}
-		return err
-	})
-}
-
-// BranchDeletion says when a branch may go.
-type BranchDeletion struct {
-	// Empty refuses with ErrNotEmpty when its head holds files, or when other
-	// branches of the repo would stay without a default.
-	Empty  bool
-	IfHead string // as in WriteOptions
-	DryRun bool   // nothing is deleted; errors are the same
-}
-
-// DeleteBranch removes a branch; the last one takes its repo with it. What
-// it held can be restored until its space is reclaimed.
-func (fs *FS) DeleteBranch(ctx context.Context, repo, name string, opt BranchDeletion) (Removal, error) {
-	var gone Removal
-	if opt.DryRun {
-		err := fs.View(ctx, func(v *View) (err error) {
-			_, gone, err = v.branchRemoval(repo, name, &opt)
-			return err
-		})
-		return gone, err
-	}
-	err := fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (AuditLine, error) {
-		s, what, err := c.branchRemoval(repo, name, &opt)
-		if err != nil {
-			return AuditLine{}, err
-		}
-		gone = what
-		line := inRepo("deleteBranch", s.Row, name)
-		line.Before = strings.TrimPrefix(nameOf(s.ID)+", "+gone.tell(), ", ")
-		by := c.mover()
-		err = catalog.DropBranch(c.tx, s.Row, name, by)
-		if err == nil && gone.Repo {
-			err = catalog.DropRepo(c.tx, s.Row, by.Time)
-		}
-		return line, err
-	})
-	return gone, err
-}
-
-// branchRemoval is what goes with a branch, or why it may not go.
-func (v *View) branchRemoval(repo, name string, opt *BranchDeletion) (*Snapshot, Removal, error) {
-	var gone Removal
-	on := Ref{Repo: repo, Branch: name}
-	s, err := v.Open(on, ActOwn, "")
-	if err == nil {
-		err = v.checkHead(s, on, opt.IfHead)
-	}
-	if err != nil {
-		return nil, gone, err
-	}
-	two, err := catalog.Branches(v.tx, s.Row, "", 2)
-	if err != nil {
-		return nil, gone, err
-	}
-	if opt.Empty {
-		if err := v.checkEmpty(s, len(two)); err != nil {
-			return nil, gone, err
-		}
-	}
-	if s.Protected {
-		return nil, gone, unprotectFirst(name, repo)
-	}
-	gone.add(Branch{Name: name, N: s.N})
-	gone.Repo = len(two) == 1
-	return s, gone, nil
-}
-
-func (v *View) checkEmpty(s *Snapshot, branches int) error {
-	if branches > 1 && s.Branch == s.Row.DefaultBranch {
-		return fmt.Errorf("%w: repo %s has other branches than %s", ErrNotEmpty, s.Repo, s.Branch)
-	}
-	states, err := s.view(v.tx)
-	if err != nil {
-		return err
-	}
-	w := states.WalkHint("", 1)
-	if w.Next() {
-		return fmt.Errorf("%w: branch %s of repo %s holds files", ErrNotEmpty, s.Branch, s.Repo)
-	}
-	return w.Err()
 }
 
 // Moves lists up to limit times (0: all) before number before (0: now) at
@@ -374,7 +258,7 @@ func (v *View) resetting(repo, name string, to Ref, opt *WriteOptions) (s, at *S
 	if s.Protected {
 		return nil, nil, unprotectFirst(name, repo)
 	}
-	if at, err = v.Open(to, ActOwn, ""); err != nil {
+	if at, err = v.Open(to, ActReadAll, ""); err != nil {
 		return nil, nil, err
 	}
 	if at.Open || at.Repo != repo {
@@ -443,18 +327,21 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, e
 	}
 	err = fs.record(ctx, objstore.Subject(repo+"/"+name), nil, func(c *change) (line AuditLine, err error) {
 		with := ""
-		r, err := catalog.ReadRepo(c.tx, repo)
-		if errors.Is(err, ErrNoSuchRepo) && c.who.Unlimited() { // whose the deleted one was is not looked up for others
-			r, err = catalog.RestoreRepo(c.tx, repo)
+		r, err := c.managed(repo)
+		if errors.Is(err, ErrNoSuchRepo) {
+			var d catalog.DroppedRepo
+			if d, err = c.droppedRepo(err, repo); err == nil {
+				r, err = catalog.RestoreRepo(c.tx, d, repo)
+			}
 			with = ", and the repo"
-		}
-		if err == nil {
-			err = c.administers(r)
 		}
 		if err != nil {
 			return line, err
 		}
 		row, err := catalog.RestoreBranch(c.tx, r, name, c.mover())
+		if err == nil {
+			err = access.Enlist(c.tx, r, catalog.NamedBranch{Name: name, BranchRow: row})
+		}
 		if err == nil {
 			b, err = row.Describe(c.tx, r, name)
 		}
@@ -470,12 +357,11 @@ func (fs *FS) RestoreBranch(ctx context.Context, repo, name string) (b Branch, e
 // last. ErrNoSuchRepo.
 func (fs *FS) DeletedBranches(ctx context.Context, repo, after string, limit int) (list []DeletedBranch, err error) {
 	err = fs.View(ctx, func(v *View) error {
-		r, err := catalog.ReadRepo(v.tx, repo)
-		if errors.Is(err, ErrNoSuchRepo) && v.who.Unlimited() {
-			r, _, err = catalog.DroppedRepo(v.tx, repo)
-		}
-		if err == nil {
-			err = v.administers(r)
+		r, err := v.managed(repo)
+		if errors.Is(err, ErrNoSuchRepo) {
+			var d catalog.DroppedRepo
+			d, err = v.droppedRepo(err, repo)
+			r = d.RepoRow
 		}
 		if err == nil {
 			list, err = catalog.DroppedBranches(v.tx, r, after, limit)

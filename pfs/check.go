@@ -140,7 +140,10 @@ func (k *check) run() error {
 	if k.opt.Repo != "" {
 		return nil
 	}
-	return k.otherRows()
+	if err := k.otherRows(); err != nil {
+		return err
+	}
+	return k.lists()
 }
 
 // readable makes damage of rows that the store cannot read, and goes on with others.

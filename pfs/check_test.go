@@ -111,7 +111,7 @@ func kept(t *testing.T) (*FS, spoilt) {
 	mustPut(t, fs, side, "s", "on the side")
 	mustPut(t, fs, master, "m", "on master")
 	must(fs.Merge(ctx, master, side, MergeOptions{}))
-	must(fs.CreateTag(ctx, "r", "v1", master))
+	must(fs.CreateTag(ctx, "r", "v1", master, ""))
 	layer := func(prefix string) {
 		o, err := fs.StartCommit(ctx, master, WriteOptions{})
 		must(o, err)

@@ -158,7 +158,7 @@ func (k *check) wanted(repo string) bool { return k.opt.Repo == "" || k.opt.Repo
 
 // findBranches finds the lineages of branches, of those that were deleted, and of tags.
 func (k *check) findBranches() error {
-	for _, kind := range []byte{rows.Branch, rows.DroppedBranch, rows.Tag} {
+	for _, kind := range []byte{rows.Branch, rows.DroppedBranch, rows.Tag, rows.DroppedTag} {
 		err := k.eachRow([]byte{kind}, k.inRepo, func(_ *View, row objstore.Row) error {
 			repo := k.inRepo(row.Key)
 			var b struct { // or a tag
@@ -178,7 +178,7 @@ func (k *check) findBranches() error {
 				return fmt.Errorf("%w: row %q names no lineage", objstore.ErrCorrupt, row.Key)
 			}
 			name, _, _ := strings.Cut(string(row.Key[9:]), "\x00")
-			if kind == rows.Tag {
+			if kind == rows.Tag || kind == rows.DroppedTag {
 				k.names.uses = append(k.names.uses, use{line{repo: repo}, commits.Pos{Lineage: b.Lineage, N: b.N}, "tag " + name + " names"})
 				name = ""
 			}
@@ -353,9 +353,9 @@ func (k *check) otherRows() error {
 			return err
 		}
 	}
-	for _, kind := range []byte{rows.Settings, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping} {
+	for _, kind := range []byte{rows.Settings, rows.CORS, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Leftover, rows.Listing} {
 		err := k.eachRow([]byte{kind}, noRepo, func(_ *View, row objstore.Row) error {
-			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping) {
+			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping || kind == rows.Leftover || kind == rows.Listing) {
 				return nil
 			}
 			var any map[string]json.RawMessage

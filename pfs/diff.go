@@ -122,7 +122,24 @@ func (fs *FS) compare(ctx context.Context, a, b *Snapshot, paths []string, fn fu
 	return nil
 }
 
+// comparePage lists those of the paths that differ and are shown.
 func comparePage(tx objstore.Reader, a, b *Snapshot, paths []string) ([]Difference, error) {
+	all, err := differing(tx, a, b, paths)
+	if err != nil {
+		return nil, err
+	}
+	var list []Difference
+	err = eachShown(tx, a, b, all, func(d Difference, shown bool) {
+		if shown {
+			list = append(list, d)
+		}
+	})
+	return list, err
+}
+
+// differing lists those of the paths that differ; the others were changed, and changed
+// back.
+func differing(tx objstore.Reader, a, b *Snapshot, paths []string) ([]Difference, error) {
 	before, err := a.files(tx, paths)
 	if err != nil {
 		return nil, err
@@ -131,25 +148,33 @@ func comparePage(tx objstore.Reader, a, b *Snapshot, paths []string) ([]Differen
 	if err != nil {
 		return nil, err
 	}
-	was, err := a.shown(tx, true)
-	if err != nil {
-		return nil, err
-	}
-	is, err := b.shown(tx, true)
-	if err != nil {
-		return nil, err
-	}
 	var list []Difference
 	for i, path := range paths {
-		shown, err := bothShown(path, was, before[i], is, behind[i])
-		if err != nil {
-			return nil, err
-		}
-		if shown && !commits.SameFile(before[i], behind[i]) { // else it was changed, and changed back
+		if !commits.SameFile(before[i], behind[i]) {
 			list = append(list, Difference{path, fileInfo(path, before[i]), fileInfo(path, behind[i])})
 		}
 	}
 	return list, nil
+}
+
+// eachShown calls fn for differences between two snapshots and says whether they are shown.
+func eachShown(tx objstore.Reader, a, b *Snapshot, list []Difference, fn func(d Difference, shown bool)) error {
+	was, err := a.shown(tx, true)
+	if err != nil {
+		return err
+	}
+	is, err := b.shown(tx, true)
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		shown, err := bothShown(d.Path, was, stateIn(d.Old), is, stateIn(d.New))
+		if err != nil {
+			return err
+		}
+		fn(d, shown)
+	}
+	return nil
 }
 
 // bothShown says whether the two states of path, nil being no file, are shown.

@@ -63,7 +63,7 @@ func newHostile(t *testing.T) *hostileFS {
 	mustPut(t, fs, master, "f1", "later")
 	_, err = fs.Merge(ctx, dev, master, MergeOptions{})
 	must(err)
-	_, err = fs.CreateTag(ctx, "r", "v1", master)
+	_, err = fs.CreateTag(ctx, "r", "v1", master, "")
 	must(err)
 	_, err = fs.CreateUser(ctx, User{Name: "alice"})
 	must(err)
@@ -173,7 +173,7 @@ func (h *hostileFS) operations() map[string]func(context.Context, *FS) error {
 	return map[string]func(context.Context, *FS) error{
 		"repos":    func(ctx context.Context, fs *FS) error { _, err := fs.Repos(ctx, "", 0); return err },
 		"branches": func(ctx context.Context, fs *FS) error { _, err := fs.Branches(ctx, "r", "", 0); return err },
-		"visible":  func(ctx context.Context, fs *FS) error { return fs.VisibleBranches(ctx, func(Repo, Branch) {}) },
+		"visible":  func(ctx context.Context, fs *FS) error { _, err := fs.Listed(ctx, "", "", 0); return err },
 		"tags":     func(ctx context.Context, fs *FS) error { _, err := fs.Tags(ctx, "r", "", 0); return err },
 		"deleted":  func(ctx context.Context, fs *FS) error { _, err := fs.DeletedBranches(ctx, "r", "", 0); return err },
 		"moves":    func(ctx context.Context, fs *FS) error { _, err := fs.Moves(ctx, "r", "dev", 0, 0); return err },

@@ -18,7 +18,13 @@ func (fs *FS) Commit(ctx context.Context, ref Ref) (c Commit, err error) {
 		if err != nil {
 			return err
 		}
-		c, err = commits.Read(v.tx, s.Pos)
+		shown, err := s.shown(v.tx, true)
+		if err != nil {
+			return err
+		}
+		if c, err = commits.Read(v.tx, s.Pos); err == nil {
+			err = shown.cover(&c)
+		}
 		return err
 	})
 	return c, err
@@ -57,11 +63,11 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 		if err != nil || from.N == 0 {
 			return err
 		}
+		shown, err := s.shown(tx, true)
+		if err != nil {
+			return err
+		}
 		if opt.Path != "" {
-			shown, err := s.shown(tx, true)
-			if err != nil {
-				return err
-			}
 			if there, err := shown.hasAny(opt.Path); err != nil || !there {
 				return err
 			}
@@ -70,10 +76,12 @@ func (s *Snapshot) Log(ctx context.Context, opt LogOptions) ([]commits.Commit, e
 			if err := ctx.Err(); err != nil || c.Time.Before(opt.Since) {
 				return false, err
 			}
-			if opt.keeps(&c) {
-				list = append(list, c)
+			if !opt.keeps(&c) {
+				return true, nil
 			}
-			return opt.Limit == 0 || len(list) < opt.Limit, nil
+			err := shown.cover(&c)
+			list = append(list, c)
+			return opt.Limit == 0 || len(list) < opt.Limit, err
 		})
 	})
 	return list, err

@@ -228,7 +228,7 @@ func (fs *FS) FinishCommit(ctx context.Context, ref Ref, opt FinishOptions) (Com
 			return err
 		}
 		on := Ref{Repo: s.Repo, Branch: s.Branch}
-		if head, err = v.resolve(on); err != nil {
+		if head, err = v.resolve(on, ActWrite); err != nil {
 			return err
 		}
 		spec = fs.spec(head, ActWrite, &WriteOptions{IfHead: opt.IfHead}, v.who)

@@ -140,6 +140,7 @@ type (
 // Actions that a snapshot is opened for.
 const (
 	ActRead     = access.Read
+	ActReadAll  = access.ReadAll
 	ActList     = access.List
 	ActWrite    = access.Write
 	ActReadACP  = access.ReadACP

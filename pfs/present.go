@@ -110,3 +110,16 @@ func (p *present) hasAny(path string) (bool, error) {
 	w := p.head.WalkHint(path, 1)
 	return w.Next(), w.Err()
 }
+
+// cover takes the name of a file that is not there any more out of a commit.
+func (p *present) cover(c *Commit) error {
+	path := c.FirstPath()
+	if p == nil || path == "" {
+		return nil
+	}
+	there, err := p.hasFile(path)
+	if err == nil && !there {
+		c.ForgetPaths()
+	}
+	return err
+}

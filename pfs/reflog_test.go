@@ -122,7 +122,7 @@ func TestRestoreOverTag(t *testing.T) {
 	if err := deleteBranch(ctx, fs, "r", "dev", BranchDeletion{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.CreateTag(ctx, "r", "dev", on); err != nil {
+	if _, err := fs.CreateTag(ctx, "r", "dev", on, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fs.RestoreBranch(ctx, "r", "dev"); !errors.Is(err, ErrBranchExists) {
@@ -173,11 +173,11 @@ func TestTags(t *testing.T) {
 	fs := newFS(t)
 	mustRepo(t, fs, "r")
 	ctx, on := t.Context(), Ref{Repo: "r"}
-	if _, err := fs.CreateTag(ctx, "r", "v0", on); !errors.Is(err, ErrNoSuchVersion) {
+	if _, err := fs.CreateTag(ctx, "r", "v0", on, ""); !errors.Is(err, ErrNoSuchVersion) {
 		t.Errorf("a tag of nothing: %v", err)
 	}
 	first := mustPut(t, fs, on, "f", "one")
-	tag, err := fs.CreateTag(ctx, "r", "v1", on)
+	tag, err := fs.CreateTag(ctx, "r", "v1", on, "")
 	if err != nil || tag.Commit != first {
 		t.Fatalf("%+v, %v", tag, err)
 	}
@@ -191,7 +191,7 @@ func TestTags(t *testing.T) {
 		t.Errorf("a write to a tag: %v", err)
 	}
 	for name, want := range map[string]error{"v1": ErrTagExists, "master": ErrBranchExists, "HEAD": ErrInvalidName} {
-		if _, err := fs.CreateTag(ctx, "r", name, on); !errors.Is(err, want) {
+		if _, err := fs.CreateTag(ctx, "r", name, on, ""); !errors.Is(err, want) {
 			t.Errorf("tag %s: %v, want %v", name, err, want)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"caret/commits/revision"
+	"caret/objstore"
 	"caret/pfs/access"
+	"caret/pfs/catalog"
 )
 
 // ChangeSettings changes the settings of the branch that to means, by who may do
@@ -24,15 +26,28 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 		if err != nil {
 			return line, err
 		}
-		was := set.Settings
-		if err := edit(set.Edit()); err != nil {
-			return line, err
-		}
-		if s.Protected && !set.Within(&was) {
-			return line, unprotectFirst(s.Branch, s.Repo)
-		}
-		return tellSettings(s, &was, &set.Settings), set.Write(c.tx)
+		return c.setSettings(s, set, edit)
 	})
+}
+
+// setSettings writes the settings of a branch as edit changes them, which on a protected
+// one gives nobody more than before.
+func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) (AuditLine, error) {
+	if err := set.ReadCORS(c.tx); err != nil {
+		return AuditLine{}, err
+	}
+	was := set.Settings
+	if err := edit(set.Edit()); err != nil {
+		return AuditLine{}, err
+	}
+	if s.Protected && !set.Within(&was) {
+		return AuditLine{}, unprotectFirst(s.Branch, s.Repo)
+	}
+	row, err := catalog.ReadBranch(c.tx, s.Row, s.Branch)
+	if err != nil {
+		return AuditLine{}, err
+	}
+	return tellSettings(s, &was, &set.Settings), c.relist(s.Row, catalog.NamedBranch{Name: s.Branch, BranchRow: row}, func() error { return set.Write(c.tx) })
 }
 
 // SetFileACL gives the version of a file that ref means another ACL, by who may
@@ -49,7 +64,7 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		// It is a version that is given an ACL, by way of what can be written to.
 		branch := ref
 		branch.Version = revision.Expr{}
-		at, err := c.resolve(branch)
+		at, err := c.resolve(branch, ActWriteACP)
 		if err != nil {
 			return line, err
 		}
@@ -69,8 +84,12 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 			return line, err
 		}
 		a := &ACL{Owner: old.Owner, Grants: grants}
-		if at.Protected && !a.Within(&old) {
-			return line, unprotectFirst(at.Branch, at.Repo)
+		protected, err := at.protects(c.tx, info.Commit)
+		if err == nil && protected && !a.Within(&old) {
+			err = unprotectFirst(at.Branch, at.Repo)
+		}
+		if err != nil {
+			return line, err
 		}
 		if was, is := tellACL(old), tellACL(*a); was != is {
 			line = inRepo("setFileACL", s.Row, s.Governing())
@@ -78,4 +97,15 @@ func (fs *FS) SetFileACL(ctx context.Context, ref Ref, path string, grants []Gra
 		}
 		return line, set.SetFileACL(c.tx, path, info.Commit, a)
 	})
+}
+
+// protects says whether a version of a file that is reached through s, which can be
+// written to, is one of a protected branch: an open commit has its own, which are no
+// part of the branch yet, and those of the branch beneath.
+func (s *Snapshot) protects(tx objstore.Reader, version CommitID) (bool, error) {
+	if !s.Open || version == s.ID {
+		return s.Protected, nil
+	}
+	row, err := catalog.ReadBranch(tx, s.Row, s.Branch)
+	return row.Protected, err
 }

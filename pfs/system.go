@@ -135,8 +135,10 @@ func Open(ctx context.Context, store objstore.Store, opts Options) (*System, err
 		return nil, err
 	}
 	// What is refused here is asked for again in the background.
-	if err := jobs.CheckMarks(ctx, s.db); err != nil && !jobs.Refused(err) {
-		return nil, err
+	for _, check := range []func(context.Context, objstore.Rows) error{jobs.CheckMarks, jobs.CheckLists} {
+		if err := check(ctx, s.db); err != nil && !jobs.Refused(err) {
+			return nil, err
+		}
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

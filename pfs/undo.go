@@ -68,7 +68,8 @@ func (fs *FS) RestoreFiles(ctx context.Context, into, then Ref, prefix string, o
 
 // Revert takes back on a branch what a commit changed, a merge against its first
 // parent, in a commit of its own. Paths that have changed since are a
-// ConflictError.
+// ConflictError. ErrDenied if it changed what is not there any more and the caller
+// may list the branch only as everybody may.
 func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Undone, error) {
 	u := undoing{fs: fs, into: into, act: ActWrite, opt: opt}
 	u.conflicts.What = "changed since that commit"
@@ -92,7 +93,7 @@ func (fs *FS) Revert(ctx context.Context, into, commit Ref, opt UndoOptions) (Un
 			return err
 		}
 		u.to = v.snapshot(&u.from.Snapshot)
-		u.to.Pos = before
+		u.to.Pos, u.to.sight = before, u.from.sight
 		u.paths, err = changedPaths(v.tx, u.to, u.from, "")
 		return err
 	})
@@ -177,7 +178,10 @@ func (u *undoing) each(ctx context.Context, fn func(Difference) error) error {
 		var list []Difference
 		var heads []*commits.State
 		err := u.fs.sys.db.View(ctx, func(tx objstore.Reader) (err error) {
-			if list, err = comparePage(tx, u.from, u.to, page); err == nil {
+			if list, err = differing(tx, u.from, u.to, page); err == nil {
+				err = u.checkShown(tx, list)
+			}
+			if err == nil {
 				heads, err = u.head.files(tx, pathsOf(list))
 			}
 			return err
@@ -198,6 +202,17 @@ func (u *undoing) each(ctx context.Context, fn func(Difference) error) error {
 		return &u.conflicts
 	}
 	return nil
+}
+
+// checkShown refuses what would be changed in the dark: as part of it is hidden, neither
+// that part nor the rest can be taken back.
+func (u *undoing) checkShown(tx objstore.Reader, list []Difference) error {
+	all := true
+	err := eachShown(tx, u.from, u.to, list, func(_ Difference, shown bool) { all = all && shown })
+	if err == nil && !all {
+		err = fmt.Errorf("%w: commit %s changed files that are not there any more; to take that back takes more than everybody was granted", ErrDenied, u.from.ID)
+	}
+	return err
 }
 
 func pathsOf(list []Difference) []string {

@@ -64,33 +64,55 @@ func (fs *FS) Users(ctx context.Context, after string, limit int) (list []User, 
 	return list, err
 }
 
+// keyStep is how many keys are removed in one transaction.
+const keyStep = 500
+
 // DeleteUser removes a user and its keys, and says how many these are. What it
-// owns stays, for administrators. A dry run removes nothing.
+// owns stays, for administrators. A dry run removes nothing. It goes on once it has begun,
+// though ctx may end; until its last step the user is there, and gets no more keys.
 func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys int, err error) {
-	var u User
-	var list []Key
-	find := func(v *View) error {
-		err := v.manages(access.ManageUsers, "")
-		if err == nil {
-			u, list, err = access.Deletable(v.tx, name)
-		}
-		return err
-	}
-	if dryRun {
-		err = fs.View(ctx, find)
+	u, list, err := fs.deletable(ctx, name)
+	if err != nil || dryRun {
 		return len(list), err
 	}
-	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) {
-		if err := find(c.View); err != nil {
-			return AuditLine{}, err
+	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) { // which tells of it as it begins
+		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u) + tellKeys(list)}
+		if err := c.manages(access.ManageUsers, ""); err != nil {
+			return line, err
 		}
-		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
-		for _, k := range list {
-			line.Before += ", key " + k.AccessKey
-		}
-		return line, access.DeleteUser(c.tx, u, list)
+		return line, access.Leave(c.tx, u)
 	})
-	return len(list), err
+	if err != nil {
+		return 0, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if u, list, err = fs.deletable(ctx, name); err != nil { // of which there are no more now
+		return 0, err
+	}
+	for rest := list; ; {
+		step := rest[:min(len(rest), keyStep)]
+		rest = rest[len(step):]
+		err := fs.update(ctx, "", nil, func(c *change) error {
+			if err := c.manages(access.ManageUsers, ""); err != nil {
+				return err
+			}
+			return access.DeleteUser(c.tx, u, step, len(rest) == 0)
+		})
+		if err != nil || len(rest) == 0 {
+			return len(list), err
+		}
+	}
+}
+
+// deletable reads a user that may be deleted by the caller, with all its keys.
+func (fs *FS) deletable(ctx context.Context, name string) (u User, keys []Key, err error) {
+	err = fs.View(ctx, func(v *View) (err error) {
+		if err = v.manages(access.ManageUsers, ""); err == nil {
+			u, keys, err = access.Deletable(v.tx, name)
+		}
+		return err
+	})
+	return u, keys, err
 }
 
 // CreateKey makes a key of k.User with the limits in k. It alone returns the

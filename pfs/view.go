@@ -160,7 +160,7 @@ func (v *View) managed(repo string) (catalog.RepoRow, error) {
 // file at path there. ErrDenied, and ErrNoSuchRepo, ErrNoSuchBranch,
 // ErrNoSuchCommit, ErrAmbiguous, ErrNoSuchVersion for what leads nowhere.
 func (v *View) Open(ref Ref, act Action, path string) (*Snapshot, error) {
-	s, err := v.resolve(ref)
+	s, err := v.resolve(ref, act)
 	if err != nil {
 		return nil, err
 	}
@@ -176,10 +176,11 @@ func (v *View) again(s *Snapshot, act Action, path string) (*Snapshot, error) {
 	return now, v.decide(now, act, path)
 }
 
-// resolve finds what ref means. That a name is none, or that an expression leads beyond
-// the first commit or fits several, says which there are and how many: ErrDenied instead
-// to who may not list what it begins with, as for what is there.
-func (v *View) resolve(ref Ref) (*Snapshot, error) {
+// resolve finds what ref means, for who wants to do something with it. That a name is
+// none, or that an expression leads beyond the first commit or fits several, says which
+// there are and how many: ErrDenied instead to who may not list what it begins with, in
+// the words that there would be for what is there.
+func (v *View) resolve(ref Ref, act Action) (*Snapshot, error) {
 	ref = v.meant(ref)
 	at, err := catalog.Resolve(v.tx, ref)
 	if err == nil {
@@ -195,7 +196,7 @@ func (v *View) resolve(ref Ref) (*Snapshot, error) {
 	version.Version.Base = ref.Version.Base
 	for _, from := range []Ref{version, named, head} { // the first that there is
 		if at, missing := catalog.Resolve(v.tx, from); missing == nil {
-			return nil, cmp.Or(v.decide(v.snapshot(at), ActList, ""), err)
+			return nil, v.mayHear(at, act, err)
 		}
 	}
 	// Nothing of it is there: that is for who may list the default branch, or sees any.
@@ -206,7 +207,17 @@ func (v *View) resolve(ref Ref) (*Snapshot, error) {
 	if sees, lookErr := v.seesAny(repo); lookErr != nil || sees {
 		return nil, cmp.Or(lookErr, err)
 	}
-	return nil, cmp.Or(v.decide(v.snapshot(&catalog.Snapshot{Repo: repo.Name, Row: repo}), ActList, ""), err)
+	return nil, v.mayHear(&catalog.Snapshot{Repo: repo.Name, Row: repo}, act, err)
+}
+
+// mayHear is what there is to say of what was not found, to who may list at, and ErrDenied
+// to others, who wanted to do something with it.
+func (v *View) mayHear(at *catalog.Snapshot, act Action, missing error) error {
+	err := v.decide(v.snapshot(at), ActList, "")
+	if !errors.Is(err, ErrDenied) {
+		return cmp.Or(err, missing)
+	}
+	return access.Refuse(access.Request{Caller: v.who, Action: act, At: at})
 }
 
 // seesAny says whether the caller's list of a repo's branches has any.

@@ -136,8 +136,9 @@ func (w *Watch) look(ctx context.Context) (list []Commit, more bool, err error) 
 					return true, err
 				}
 			}
+			err := shown.cover(&c)
 			list = append(list, c)
-			return true, nil
+			return true, err
 		})
 		if err != nil {
 			return err

@@ -84,7 +84,7 @@ func TestPages(t *testing.T) {
 		if _, err := c.CreateRepo(ctx, v1.Repo{Name: fmt.Sprintf("r%d", i)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.CreateTag(ctx, "r", fmt.Sprintf("t%d", i), "HEAD"); err != nil {
+		if _, err := c.CreateTag(ctx, "r", fmt.Sprintf("t%d", i), "HEAD", ""); err != nil {
 			t.Fatal(err)
 		}
 		for _, user := range []string{"u", "other"} {

@@ -83,7 +83,7 @@ func ExampleClient_CreateBranch() {
 	}
 	put(c, "sales", "master", "june.csv", "100")
 	put(c, "sales", "master", "june.csv", "120")
-	if _, err := c.CreateTag(ctx, "sales", "audited", "master"); err != nil {
+	if _, err := c.CreateTag(ctx, "sales", "audited", "master", "seen by the auditors"); err != nil {
 		log.Fatal(err)
 	}
 	dev, err := c.CreateBranch(ctx, "sales", "dev", "master^")

@@ -48,9 +48,47 @@ func (c *Client) Tag(ctx context.Context, repo, name string) (v1.Tag, error) {
 	return get[v1.Tag](ctx, c, nil, "repos", repo, "tags", name)
 }
 
-// CreateTag names the commit that at, an expression, means.
-func (c *Client) CreateTag(ctx context.Context, repo, name, at string) (v1.Tag, error) {
-	return post[v1.Tag](ctx, c, v1.CreateTag{Name: name, At: at}, "repos", repo, "tags")
+// CreateTag names the commit that at, an expression, means; message may be empty.
+func (c *Client) CreateTag(ctx context.Context, repo, name, at, message string) (v1.Tag, error) {
+	return post[v1.Tag](ctx, c, v1.CreateTag{Name: name, At: at, Message: message}, "repos", repo, "tags")
+}
+
+// DeletedTags lists the tags of a repo that can be restored, by name.
+func (c *Client) DeletedTags(ctx context.Context, repo, after string, limit int) (v1.Page[v1.DeletedTag], error) {
+	return get[v1.Page[v1.DeletedTag]](ctx, c, pageQuery(after, limit), "repos", repo, "deleted", "tags")
+}
+
+// RestoreTag brings back the tag of that name that was deleted last.
+func (c *Client) RestoreTag(ctx context.Context, repo, name string) (v1.Tag, error) {
+	return post[v1.Tag](ctx, c, nil, "repos", repo, "tags", name, "restore")
+}
+
+// DeletedRepos lists the repos that can be restored, by name and time of deletion.
+func (c *Client) DeletedRepos(ctx context.Context, after string, limit int) (v1.Page[v1.DeletedRepo], error) {
+	return get[v1.Page[v1.DeletedRepo]](ctx, c, pageQuery(after, limit), "deleted")
+}
+
+// RestoreRepo brings a deleted repo back.
+func (c *Client) RestoreRepo(ctx context.Context, name string, in v1.RestoreRepo) (v1.RestoredRepo, error) {
+	return post[v1.RestoredRepo](ctx, c, in, "deleted", name, "restore")
+}
+
+// Grants lists who was granted a branch with all its files.
+func (c *Client) Grants(ctx context.Context, repo, branch string) (v1.Page[v1.Grant], error) {
+	return get[v1.Page[v1.Grant]](ctx, c, nil, "repos", repo, "branches", branch, "grants")
+}
+
+// Grant lets a user, by its name, read a branch with all its files or, if may is write,
+// write to it too.
+func (c *Client) Grant(ctx context.Context, repo, branch, user, may string) (v1.Grant, error) {
+	var out v1.Grant
+	err := c.call(ctx, http.MethodPut, v1.SetGrant{May: may}, &out, nil, "repos", repo, "branches", branch, "grants", user)
+	return out, err
+}
+
+// Revoke takes the grant of a user away, by its name, or its id if it was deleted.
+func (c *Client) Revoke(ctx context.Context, repo, branch, user string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, nil, "repos", repo, "branches", branch, "grants", user)
 }
 
 // DeleteTag removes a tag; the commit stays.

@@ -137,6 +137,8 @@ type Tag struct {
 	Repo    string    `json:"repo"`
 	Commit  string    `json:"commit"`
 	Created time.Time `json:"created"`
+	Author  string    `json:"author,omitempty"` // who made it, if that was noted
+	Message string    `json:"message,omitempty"`
 	// Warning, in the answer to a creation: why S3 clients may refuse its bucket,
 	// and which name would do.
 	Warning string `json:"warning,omitempty"`
@@ -144,8 +146,47 @@ type Tag struct {
 
 // CreateTag asks for a tag of the commit that At, an expression, means.
 type CreateTag struct {
-	Name string `json:"name"`
-	At   string `json:"at"`
+	Name    string `json:"name"`
+	At      string `json:"at"`
+	Message string `json:"message,omitempty"`
+}
+
+// DeletedTag is a tag that can be restored, unless something else has its name.
+type DeletedTag struct {
+	Tag
+	Deleted time.Time `json:"deleted"`
+}
+
+// DeletedRepo is a repo that can be restored. Several may have had one name.
+type DeletedRepo struct {
+	Repo
+	ID      uint64    `json:"id"`
+	Deleted time.Time `json:"deleted"`
+}
+
+// RestoreRepo asks for a deleted repo.
+type RestoreRepo struct {
+	ID uint64 `json:"id,omitempty"` // the one that was deleted last if absent
+	As string `json:"as,omitempty"` // its new name; the one that it had if absent
+}
+
+// RestoredRepo is a repo that was deleted and is there again.
+type RestoredRepo struct {
+	Repo
+	BranchCount int `json:"branch_count"` // that came back with it
+}
+
+// Grant is what a user may do with a branch and all its files, besides what ACLs of S3
+// grant.
+type Grant struct {
+	User string `json:"user,omitempty"` // its name; absent if it was deleted
+	ID   string `json:"id"`
+	May  string `json:"may"` // read or write, which is to read too
+}
+
+// SetGrant asks for a grant.
+type SetGrant struct {
+	May string `json:"may"` // read or write, which is to read too
 }
 
 // CreateBranch asks for a branch at From, an expression; empty makes an

@@ -16,8 +16,8 @@ func branchCommand(p process) *cli.Command {
 	var deleted, history bool
 	var to string // of reset
 	return &cli.Command{
-		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore branches",
-		Subcommands: []*cli.Command{
+		Name: "branch", Usage: "create, list, inspect, reset, protect, delete, restore and grant branches",
+		Subcommands: append([]*cli.Command{
 			{
 				Name: "create", Usage: "make a branch, in an instant whatever it holds", ArgsUsage: "REPO@BRANCH",
 				Description: "EXAMPLES:\n   caret branch create sales@dev\n   caret branch create sales@fix --from master^2\n   caret branch create sales@new --empty",
@@ -69,7 +69,7 @@ func branchCommand(p process) *cli.Command {
 				Flags:       clientFlags(outputFlags()...),
 				Action:      onBranch(p, func(c *call, repo, branch string) error { return branchProtect(c, repo, branch, false) }),
 			},
-		},
+		}, grantCommands(p)...),
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 
 func repoCommand(p process) *cli.Command {
 	var create v1.Repo
-	var force bool
+	var force, deleted bool
+	var restore v1.RestoreRepo
 	return &cli.Command{
-		Name: "repo", Usage: "create, list, inspect, update and delete repos",
+		Name: "repo", Usage: "create, list, inspect, update, delete and restore repos",
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a repo with an empty default branch", ArgsUsage: "REPO",
@@ -22,13 +23,13 @@ func repoCommand(p process) *cli.Command {
 					&cli.StringFlag{Name: "description", Aliases: []string{"d"}, Usage: "`TEXT` on what it is for", Destination: &create.Description},
 					&cli.StringFlag{Name: "default-branch", Usage: "`NAME` of the branch that the bare name means", Value: "master", Destination: &create.DefaultBranch},
 				)...),
-				Action: onRepo(p, func(c *call, repo string) error { return repoCreate(c, repo, create) }),
+				Action: onOne(p, func(arg, _ string) (string, error) { return newRepoTarget(arg) }, func(c *call, repo string) error { return repoCreate(c, repo, create) }),
 			},
 			{
 				Name: "list", Usage: "list repos", Aliases: []string{"ls"},
-				Description: "EXAMPLES:\n   caret repo list\n   caret repo list -o json",
-				Flags:       clientFlags(pagedFlags()...),
-				Action:      onServer(p, repoList),
+				Description: "EXAMPLES:\n   caret repo list\n   caret repo list -o json\n   caret repo list --deleted",
+				Flags:       clientFlags(pagedFlags(&cli.BoolFlag{Name: "deleted", Usage: "those that can be restored", Destination: &deleted})...),
+				Action:      onServer(p, func(c *call) error { return repoList(c, deleted) }),
 			},
 			{
 				Name: "inspect", Usage: "describe a repo", ArgsUsage: "REPO",
@@ -51,6 +52,16 @@ func repoCommand(p process) *cli.Command {
 				Flags:       removalFlags(&cli.BoolFlag{Name: "force", Usage: "though it has commits", Destination: &force}),
 				Action:      onRepo(p, func(c *call, repo string) error { return repoDelete(c, repo, force) }),
 			},
+			{
+				Name: "restore", Usage: "bring a deleted repo back with its branches, tags and grants", ArgsUsage: "REPO",
+				Description: "Of several of one name it is the one that was deleted last, unless --id names\nanother.\n\n" +
+					"EXAMPLES:\n   caret repo restore sales\n   caret repo restore sales --as sales-2026\n   caret repo restore sales --id 7",
+				Flags: clientFlags(outputFlags(
+					&cli.StringFlag{Name: "as", Usage: "`NAME` that it gets instead of its own", Destination: &restore.As},
+					&cli.Uint64Flag{Name: "id", Usage: "`ID` of the repo, as `caret repo list --deleted` shows it", DefaultText: "the one deleted last", Destination: &restore.ID},
+				)...),
+				Action: onRepo(p, func(c *call, repo string) error { return repoRestore(c, repo, restore) }),
+			},
 		},
 	}
 }
@@ -66,8 +77,14 @@ func repoCreate(c *call, repo string, in v1.Repo) error {
 	return c.pr.result(r, "")
 }
 
-func repoList(c *call) error {
+func repoList(c *call, deleted bool) error {
 	pr := c.pr
+	if deleted {
+		repos := client.Each(func(after string) (v1.Page[v1.DeletedRepo], error) { return c.cl.DeletedRepos(c.ctx, after, 0) })
+		return list(pr, repos, "NAME\tID\tDEFAULT\tDELETED\tDESCRIPTION", func(r v1.DeletedRepo) []string {
+			return []string{pr.cut(r.Name, 24), fmt.Sprint(r.ID), pr.cut(r.DefaultBranch, 12), pr.time(r.Deleted), oneLine(r.Description)}
+		})
+	}
 	repos := client.Each(func(after string) (v1.Page[v1.Repo], error) { return c.cl.Repos(c.ctx, after, 0) })
 	return list(pr, repos, "NAME\tDEFAULT\tCREATED\tDESCRIPTION", func(r v1.Repo) []string {
 		return []string{pr.cut(r.Name, 24), pr.cut(r.DefaultBranch, 12), pr.time(r.Created), oneLine(r.Description)}
@@ -109,6 +126,15 @@ func repoDelete(c *call, repo string, force bool) error {
 	}, func() error { return c.cl.DeleteRepo(c.ctx, repo, force) }); !ok || err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "deleted repo %s\n", repo)
+	fmt.Fprintf(c.stderr, "deleted repo %s; `caret repo restore %s` brings it back\n", repo, repo)
 	return nil
+}
+
+func repoRestore(c *call, repo string, in v1.RestoreRepo) error {
+	r, err := c.cl.RestoreRepo(c.ctx, repo, in)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "restored repo %s with %s\n", r.Name, count(r.BranchCount, "branch", "branches"))
+	return c.pr.result(r, "")
 }

@@ -51,6 +51,10 @@ func checkTarget(s string) error {
 		return usagef("%q has nothing behind the @; write %s@master or %s", s, repo, repo)
 	}
 	if _, err := revision.Parse(expr); err != nil {
+		name, _, _ := strings.Cut(expr, ":")
+		if revision.Suggest(name) != "" && strings.Contains(name, "/") && !strings.ContainsAny(name, "^~@") {
+			return usagef("%v", revision.CheckName(name))
+		}
 		return usagef("%v", err)
 	}
 	return nil
@@ -91,6 +95,19 @@ func repoTarget(s string) (string, error) {
 		err = usagef("%q: a repo's name is expected; write %s", s, t.Repo)
 	}
 	return t.Repo, err
+}
+
+// newRepoTarget reads the name of a repo that is to be made, for which a dot is no
+// bucket's.
+func newRepoTarget(s string) (string, error) {
+	if strings.ContainsAny(s, "./") && !strings.ContainsAny(s, "@:") {
+		text := revision.CheckName(s).Error()
+		if t, ok := bucketTarget(s); ok {
+			text += ", or " + t.Repo + " if that is a bucket of it"
+		}
+		return "", usagef("%s", text)
+	}
+	return repoTarget(s)
 }
 
 // branchTarget reads REPO@BRANCH, or another name; usage says which.

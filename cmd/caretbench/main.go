@@ -39,7 +39,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	pattern := flag.String("run", "", "sections to run, a regular `EXPRESSION`: engine, http, callers, large, memory, dedup, history, finish, recovery, million")
+	pattern := flag.String("run", "", "sections to run, a regular `EXPRESSION`: engine, http, callers, buckets, large, memory, dedup, history, finish, recovery, million")
 	dir := flag.String("dir", ".", "`DIR` on the disk to measure, for a folder that is removed afterwards")
 	profile := flag.String("cpuprofile", "", "`FILE` for a CPU profile of this process")
 	grow := flag.String("grow", "", "make a store of 1,000,000 commits in `DIR` and kill this process: what recovery runs")
@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 	fmt.Println("| what | measured | target | |")
 	fmt.Println("|---|---|---|---|")
 	for _, s := range []section{
-		{"engine", (*bench).engine}, {"http", (*bench).http}, {"callers", (*bench).callers}, {"large", (*bench).large},
+		{"engine", (*bench).engine}, {"http", (*bench).http}, {"callers", (*bench).callers}, {"buckets", (*bench).buckets}, {"large", (*bench).large},
 		{"memory", (*bench).memory}, {"dedup", (*bench).dedup}, {"history", (*bench).history}, {"finish", (*bench).finish}, {"recovery", (*bench).recovery}, {"million", (*bench).million},
 	} {
 		if !only.MatchString(s.name) {

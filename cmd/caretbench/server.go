@@ -141,7 +141,7 @@ func (s *server) stream(method, path string, body io.Reader, size int64) error {
 func (s *server) sign(r *http.Request) {
 	const payload, signed = "UNSIGNED-PAYLOAD", "host;x-amz-content-sha256;x-amz-date"
 	now := time.Now().UTC().Format("20060102T150405Z")
-	canonical := r.Method + "\n" + r.URL.Path + "\n\nhost:" + r.URL.Host + "\nx-amz-content-sha256:" + payload + "\nx-amz-date:" + now + "\n\n" + signed + "\n" + payload
+	canonical := r.Method + "\n" + r.URL.Path + "\n" + r.URL.RawQuery + "\nhost:" + r.URL.Host + "\nx-amz-content-sha256:" + payload + "\nx-amz-date:" + now + "\n\n" + signed + "\n" + payload
 	hash := sha256.Sum256([]byte(canonical))
 	scope := s.day + "/us-east-1/s3/aws4_request"
 	sig := sum(s.key, "AWS4-HMAC-SHA256\n"+now+"\n"+scope+"\n"+hex.EncodeToString(hash[:]))

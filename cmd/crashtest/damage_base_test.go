@@ -249,7 +249,7 @@ func (b *builder) back(repo, branch string, n int) map[string]objstore.Hash {
 }
 
 func (b *builder) tag(repo, name, expr string) {
-	_, err := b.fs.CreateTag(b.ctx, repo, name, at(repo, expr))
+	_, err := b.fs.CreateTag(b.ctx, repo, name, at(repo, expr), "")
 	b.must(err)
 	b.plan.Tags = append(b.plan.Tags, repo+"/"+name)
 }

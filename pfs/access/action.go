@@ -6,6 +6,7 @@ type Action int
 // Actions on what a snapshot holds.
 const (
 	Read     Action = iota + 1 // read a file
+	ReadAll                    // read every file, whoever wrote it
 	List                       // list files, history and settings that readers may know
 	Write                      // write and delete files
 	Merge                      // write by a merge, which protected branches take too
@@ -29,7 +30,7 @@ const (
 // permission is what a grant has to say for it.
 func (a Action) permission() Permission {
 	switch a {
-	case Read, List:
+	case Read, ReadAll, List:
 		return PermRead
 	case Write, Merge, Finish:
 		return PermWrite
@@ -43,7 +44,7 @@ func (a Action) permission() Permission {
 
 // onlyReads says whether a key that only reads may do it.
 func (a Action) onlyReads() bool {
-	return a == Read || a == List || a == See || a == ReadACP || a == Inspect
+	return a == Read || a == ReadAll || a == List || a == See || a == ReadACP || a == Inspect
 }
 
 // String says what the caller wants to do with a repo.
@@ -51,6 +52,8 @@ func (a Action) String() string {
 	switch a {
 	case Read:
 		return "read a file of"
+	case ReadAll:
+		return "read all files of"
 	case List, See:
 		return "list"
 	case Write, Merge, Finish:

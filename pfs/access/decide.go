@@ -7,7 +7,6 @@ import (
 	"caret/commits"
 	"caret/objstore"
 	"caret/pfs/catalog"
-	"caret/pfs/rows"
 )
 
 // Request is a question: may the caller do this with that?
@@ -91,13 +90,20 @@ func (q *Request) see(tx objstore.Reader) error {
 
 // onProtected: a protected branch takes merges alone, of who owns it.
 func (q *Request) onProtected(tx objstore.Reader) error {
+	refused := fmt.Errorf("%w: branch %s of repo %s is protected: it takes merges only, and those of its owner, the repo's and administrators",
+		ErrDenied, q.At.Branch, q.At.Repo)
 	if q.Action == Write {
-		return fmt.Errorf("%w: branch %s of repo %s is protected; it takes merges only", ErrDenied, q.At.Branch, q.At.Repo)
+		return refused
 	}
 	own := *q
 	own.Action = Own
-	_, err := own.onSnapshot(tx)
-	return err
+	if err := own.withinLimits(); err != nil {
+		return err // whoever holds the key
+	}
+	if _, err := own.onSnapshot(tx); !errors.Is(err, ErrDenied) {
+		return err
+	}
+	return refused
 }
 
 func (q *Request) createRepo() error {
@@ -249,10 +255,16 @@ func (q *Request) granted(tx objstore.Reader, set *BranchSettings) (Sight, error
 	if act == Own || act == Inspect {
 		return Past, q.denied()
 	}
-	if q.At.Open && (act == Read || act == List) {
+	if q.At.Open && (act == Read || act == ReadAll || act == List) {
 		if done, err := q.staged(tx, set); done || err != nil {
 			return q.sight(set, nil), err
 		}
+	}
+	if set.grants(q.Caller, act.permission()) {
+		return Past, nil
+	}
+	if act == ReadAll {
+		return Past, q.denied() // ACLs say nothing of all files
 	}
 	if q.Path == "" || act.permission() == PermWrite || act == List {
 		if set.ACL.Allows(who, act.permission()) {
@@ -280,7 +292,7 @@ func (q *Request) granted(tx objstore.Reader, set *BranchSettings) (Sight, error
 // sight is what is seen by who was granted something on the branch, or on the
 // file, if it is about one.
 func (q *Request) sight(set *BranchSettings, file *ACL) Sight {
-	if set.ACL.allowsByName(q.Caller.ID, PermRead) || file != nil && file.allowsByName(q.Caller.ID, q.Action.permission()) {
+	if set.grants(q.Caller, PermRead) || set.ACL.allowsByName(q.Caller.ID, PermRead) || file != nil && file.allowsByName(q.Caller.ID, q.Action.permission()) {
 		return Past
 	}
 	return Present
@@ -318,10 +330,18 @@ func (q *Request) staged(tx objstore.Reader, set *BranchSettings) (done bool, er
 			return false, err
 		}
 	}
-	if !set.ACL.Allows(q.Caller.ID, PermWrite) {
+	if !set.ACL.Allows(q.Caller.ID, PermWrite) && !set.grants(q.Caller, PermWrite) {
 		return true, q.denied()
 	}
 	return q.Action == Read, nil
+}
+
+// Refuse is ErrDenied, in the words of Decide, whatever was granted.
+func Refuse(q Request) error {
+	if err := q.withinLimits(); err != nil {
+		return err
+	}
+	return q.denied()
 }
 
 func (q *Request) denied() error {
@@ -330,57 +350,4 @@ func (q *Request) denied() error {
 		name = "user " + q.Caller.Name
 	}
 	return fmt.Errorf("%w: %s may not %s repo %s here", ErrDenied, name, q.Action, q.At.Row.Name)
-}
-
-// Visible says for each of a repo's branches whether the caller's list of
-// branches has it: it owns it, or was granted something by name.
-func Visible(tx objstore.Reader, c Caller, repo catalog.RepoRow, list []catalog.NamedBranch) ([]bool, error) {
-	seen := make([]bool, len(list))
-	everything := c.Unlimited()
-	if !everything && (c.IsAnonymous() || c.Repo != "" && c.Repo != repo.Name) {
-		return seen, nil
-	}
-	var ask []int
-	for i, b := range list {
-		within := everything || c.Branch == "" || c.Branch == b.Name
-		seen[i] = within && (everything || c.Admin || c.Owns(repo.Owner))
-		if within && !seen[i] {
-			ask = append(ask, i)
-		}
-	}
-	if len(ask) == 0 {
-		return seen, nil
-	}
-	keys := make([][]byte, len(ask))
-	for k, i := range ask {
-		keys[k] = settingsKey(list[i].Home())
-	}
-	values, err := tx.GetMany(keys)
-	if err != nil {
-		return nil, err
-	}
-	for k, i := range ask {
-		var set BranchSettings
-		if values[k] != nil {
-			if err := rows.Decode(keys[k], values[k], &set); err != nil {
-				return nil, err
-			}
-		}
-		set.fill(repo, list[i].Home())
-		seen[i] = set.ACL.names(c)
-	}
-	return seen, nil
-}
-
-// names says whether the ACL is the caller's, or grants it something by name.
-func (a *ACL) names(c Caller) bool {
-	if c.Owns(a.Owner) {
-		return true
-	}
-	for _, g := range a.Grants {
-		if c.Owns(g.User) {
-			return true
-		}
-	}
-	return false
 }

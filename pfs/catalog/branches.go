@@ -2,8 +2,6 @@ package catalog
 
 import (
 	"cmp"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,6 +31,8 @@ type BranchRow struct {
 	First commits.LineageID `json:"home,omitempty"`
 	// Protected branches take merges alone, and are neither reset nor deleted.
 	Protected bool `json:"protected,omitempty"`
+	// With is set in a branch that was deleted with its repo; see RepoRow.
+	With uint64 `json:"with,omitempty"`
 }
 
 // Home is the first lineage of a branch, by which it is known for good: what
@@ -118,7 +118,7 @@ func CheckFree(tx objstore.Reader, repo RepoRow, name string) error {
 	case values[0] != nil:
 		return fmt.Errorf("%w: %s in repo %s", ErrBranchExists, name, repo.Name)
 	case values[1] != nil:
-		return fmt.Errorf("%w: %s in repo %s is a tag", ErrBranchExists, name, repo.Name)
+		return fmt.Errorf("%w: %w: %s in repo %s is a tag", ErrBranchExists, ErrTagExists, name, repo.Name)
 	}
 	return nil
 }
@@ -158,8 +158,9 @@ func MoveBranch(tx objstore.Writer, repo RepoRow, name string, lineage commits.L
 }
 
 // DropBranch takes the name of a branch away and keeps its lineage. Its uploads
-// and open commits can no longer be reached.
-func DropBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) error {
+// and open commits can no longer be reached. with is 0, or the number of the repo that is
+// dropped with it.
+func DropBranch(tx objstore.Writer, repo RepoRow, name string, with uint64, by Mover) error {
 	row, err := ReadBranch(tx, repo, name)
 	if err != nil {
 		return err
@@ -171,21 +172,8 @@ func DropBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) error {
 	if err != nil {
 		return err
 	}
+	row.With = with
 	return errors.Join(rows.Set(tx, key, row), tx.Delete(branchKey(repo, name)))
-}
-
-// nextDropped is the key for what is deleted now, behind those under prefix that
-// were deleted before, whatever the clock says.
-func nextDropped(tx objstore.Reader, prefix []byte, now time.Time) ([]byte, error) {
-	at := uint64(now.UnixNano())
-	var last json.RawMessage
-	key, err := rows.Last(tx, prefix, &last)
-	if err == nil && key != nil {
-		var n uint64
-		n, err = rows.Number(key, key[len(prefix):])
-		at = max(at, n+1)
-	}
-	return binary.BigEndian.AppendUint64(prefix, at), err
 }
 
 // RestoreBranch gives the branch of that name that was deleted last its name
@@ -202,7 +190,13 @@ func RestoreBranch(tx objstore.Writer, repo RepoRow, name string, by Mover) (Bra
 	if key == nil {
 		return row, fmt.Errorf("%w: no branch %s of repo %s was deleted", ErrNoSuchBranch, name, repo.Name)
 	}
-	return row, errors.Join(tx.Delete(key), SetBranch(tx, repo, name, row), logMove(tx, repo, name, "restore", by, nil, &row))
+	return row, row.restore(tx, repo, name, key, by)
+}
+
+// restore gives a deleted branch, which is kept at a key, its name back.
+func (b *BranchRow) restore(tx objstore.Writer, repo RepoRow, name string, key []byte, by Mover) error {
+	b.With = 0
+	return errors.Join(tx.Delete(key), SetBranch(tx, repo, name, *b), logMove(tx, repo, name, "restore", by, nil, b))
 }
 
 // DroppedBranch is a branch that RestoreBranch can bring back.
@@ -214,34 +208,14 @@ type DroppedBranch struct {
 // DroppedBranches lists up to limit (0: all) deleted branches of a repo whose
 // names sort behind after, each as it was deleted last.
 func DroppedBranches(tx objstore.Reader, repo RepoRow, after string, limit int) ([]DroppedBranch, error) {
-	prefix := rows.InRepo(rows.DroppedBranch, repo.ID, "")
-	in := objstore.Prefix(prefix)
-	if after != "" {
-		in.Start = objstore.PrefixEnd(droppedBranchKey(repo, after))
-	}
 	var list []NamedBranch
-	var times []time.Time
-	c := objstore.Scan(tx, in)
-	for c.Next() {
-		var b NamedBranch
-		if err := rows.Decode(c.Key(), c.Value(), &b.BranchRow); err != nil {
-			return nil, err
-		}
-		rest := c.Key()[len(prefix):]
-		if len(rest) < 9 {
-			return nil, rows.BadKey(c.Key())
-		}
-		b.Name = string(rest[:len(rest)-9])
-		at := time.Unix(0, int64(binary.BigEndian.Uint64(rest[len(rest)-8:]))).UTC()
-		if n := len(list); n > 0 && list[n-1].Name == b.Name {
-			list[n-1], times[n-1] = b, at // it was deleted before, too
-			continue
-		} else if limit > 0 && n == limit {
-			break
-		}
-		list, times = append(list, b), append(times, at)
-	}
-	if err := c.Err(); err != nil {
+	times, err := eachDropped(tx, rows.InRepo(rows.DroppedBranch, repo.ID, ""), after, limit, func(name string, value []byte) error {
+		b := NamedBranch{Name: name}
+		err := rows.Decode(droppedBranchKey(repo, name), value, &b.BranchRow)
+		list = append(list, b)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	described, err := DescribeBranches(tx, repo, list)

@@ -43,6 +43,7 @@ type MissingError struct {
 	Kind error
 	Repo string // where it was looked for; "" for repos and users
 	Name string
+	Tag  bool // a branch was looked for, and there is a tag of that name
 }
 
 func (e *MissingError) Error() string {
@@ -51,6 +52,8 @@ func (e *MissingError) Error() string {
 		return fmt.Sprintf("%v: %s", e.Kind, e.Name)
 	case errors.Is(e.Kind, commits.ErrNoCommit):
 		return fmt.Sprintf("%v: repo %s has no branch, tag or commit %q", e.Kind, e.Repo, e.Name)
+	case e.Tag:
+		return fmt.Sprintf("%v: %s in repo %s is a tag, which is read and can't be written to or moved", e.Kind, e.Name, e.Repo)
 	}
 	return fmt.Sprintf("%v: %s in repo %s", e.Kind, e.Name, e.Repo)
 }

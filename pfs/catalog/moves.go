@@ -26,6 +26,10 @@ type Mover struct {
 	Time time.Time
 }
 
+// Number tells what is dropped together from what was dropped at another time; it is
+// above 0. See RepoRow.With.
+func (m Mover) Number() uint64 { return uint64(m.Time.UnixNano()) }
+
 func movesKey(repo RepoRow, branch string) []byte {
 	return append(rows.InRepo(rows.Move, repo.ID, branch), 0)
 }

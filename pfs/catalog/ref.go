@@ -45,6 +45,7 @@ func (r Ref) String() string {
 type Snapshot struct {
 	Repo   string
 	Branch string // the branch it was reached through; "" for a commit or tag named alone
+	Tag    string // the tag that names the commit, if it was reached by that name
 	// ID is the commit; zero when the branch has none yet.
 	ID   commits.ID
 	N    uint64 // of the commits that lead to it, itself included

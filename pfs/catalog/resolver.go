@@ -60,7 +60,7 @@ func (r *resolver) start(ref Ref) error {
 	switch {
 	case ref.Branch != "":
 		if err := r.toBranch(ref.Branch); err != nil {
-			return err
+			return noTag(r.tx, r.Row, err)
 		}
 		if name == "" {
 			return nil
@@ -129,7 +129,7 @@ func (r *resolver) toBranch(name string) error {
 func (r *resolver) moveTo(p commits.Pos) {
 	r.Pos, r.N = p, p.N
 	r.ID, r.Time = commits.ID{}, time.Time{}
-	r.Writable, r.Open = false, false
+	r.Writable, r.Open, r.Tag = false, false, ""
 }
 
 var prefixMinusN = regexp.MustCompile(`^([0-9a-f]{8,31})-(\d{1,18})$`)
@@ -178,6 +178,7 @@ func (r *resolver) toTag(name string) error {
 	}
 	r.leaveBranch()
 	r.moveTo(t.pos())
+	r.Tag = name
 	return nil
 }
 
@@ -357,9 +358,13 @@ func (s *Snapshot) CheckWritable(tx objstore.Reader) error {
 	if s.Writable {
 		return nil
 	}
+	what := fmt.Sprintf("commit %s of repo %s is history", s.ID, s.Repo)
+	if s.Tag != "" {
+		what = fmt.Sprintf("%s is a tag of repo %s: a tag can't be written to", s.Tag, s.Repo)
+	}
 	branch := s.Governing()
 	if _, err := ReadBranch(tx, s.Row, branch); err != nil {
-		return fmt.Errorf("%w: commit %s of repo %s is history", ErrReadOnly, s.ID, s.Repo)
+		return fmt.Errorf("%w: %s", ErrReadOnly, what)
 	}
-	return fmt.Errorf("%w: commit %s of repo %s is history; write to %s.%s", ErrReadOnly, s.ID, s.Repo, branch, s.Repo)
+	return fmt.Errorf("%w: %s; write to %s.%s", ErrReadOnly, what, branch, s.Repo)
 }

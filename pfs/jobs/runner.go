@@ -163,10 +163,10 @@ func (r *Runner) sweepEvery() time.Duration {
 }
 
 // Work does the owned work that no other process is at: folding, removing what
-// was staged, ending what processes have left that are gone, and adding marks that an
-// earlier caret has left out. Each is tried whatever becomes of the others.
+// was staged, ending what processes have left that are gone, and adding marks and lists
+// that an earlier caret has left out. Each is tried whatever becomes of the others.
 func (r *Runner) Work(ctx context.Context) error {
-	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx), r.markAll(ctx))
+	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.dropLeftovers(ctx), r.foldAll(ctx), r.markAll(ctx), r.listAll(ctx))
 }
 
 // Sweep ends what nobody has touched for long.

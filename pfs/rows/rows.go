@@ -21,12 +21,15 @@ const (
 	Tag           = 't' // repo id, name
 	DroppedBranch = 'x' // repo id, branch name, 0, time of deletion
 	DroppedRepo   = 'X' // repo name, 0, time of deletion
+	DroppedTag    = 'z' // repo id, tag name, 0, time of deletion
 	Move          = 'R' // repo id, branch name, 0, number
 	Open          = 'o' // repo id, commit id
 	Upload        = 'u' // scope, escaped path, 0 0, upload id
 	Part          = 'p' // upload id, part number
 	Completed     = 'q' // upload id
+	Leftover      = 'P' // upload id
 	Settings      = 's' // home lineage of a branch
+	CORS          = 'C' // home lineage of a branch
 	FileACL       = 'A' // home lineage of a branch, escaped path, 0 0, commit id
 	User          = 'U' // user name
 	UserID        = 'I' // user id
@@ -35,6 +38,9 @@ const (
 	Dropping      = 'a' // commit id
 	Lease         = 'L' // process
 	Marked        = 'F' // alone; see jobs.CheckMarks
+	InList        = 'S' // user id ("" everybody's), 0, name; see access.EachListed
+	Listing       = 'j' // alone; the rows InList are being made
+	Listed        = 'J' // alone; they are whole
 	Served        = 'T' // alone; when processes had the store open
 	Audit         = 'w' // time
 	AuditIndex    = 'W' // 'u' or 'r', name of a user or a repo, 0, time

@@ -214,7 +214,7 @@ func (m *maker) histories() {
 	_, err = m.fs.DeleteBranch(ctx, "one", "gone", pfs.BranchDeletion{})
 	m.must(err)
 	for name, at := range map[string]string{"v1": "master~20", "v2": "dev", "v3": "still"} {
-		_, err := m.fs.CreateTag(ctx, "one", name, m.at("one", at))
+		_, err := m.fs.CreateTag(ctx, "one", name, m.at("one", at), "")
 		m.must(err)
 	}
 	m.versions(master)
