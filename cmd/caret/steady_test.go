@@ -64,6 +64,24 @@ func TestPutTorn(t *testing.T) {
 	}
 }
 
+// TestPutProc: a file that does not say how long it is is stored all the same.
+func TestPutProc(t *testing.T) {
+	s, empty := newStore(t), filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("/proc/version")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, content := range map[string]string{"/proc/version": string(want), empty: ""} {
+		s.must(nil, "put", "r:a", name)
+		if got, _ := s.must(nil, "cat", "r:a"); got != content {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // TestPutReservedFolder: a folder that has a name of get's own is not left out in silence.
 func TestPutReservedFolder(t *testing.T) {
 	for _, name := range []string{manifestName, ".a.0123456789abcdef.caret-part"} {
