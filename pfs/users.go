@@ -64,33 +64,51 @@ func (fs *FS) Users(ctx context.Context, after string, limit int) (list []User, 
 	return list, err
 }
 
+// maxKeysAtOnce is how many keys of a user are deleted in one transaction, which others
+// wait for.
+const maxKeysAtOnce = 1000
+
 // DeleteUser removes a user and its keys, and says how many these are. What it
-// owns stays, for administrators. A dry run removes nothing.
+// owns stays, for administrators. A dry run removes nothing. Many keys go in steps,
+// between which the user gets no others: where that breaks off, doing it again goes on.
 func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys int, err error) {
-	var u User
-	var list []Key
-	find := func(v *View) error {
-		err := v.manages(access.ManageUsers, "")
-		if err == nil {
-			u, list, err = access.Deletable(v.tx, name)
-		}
-		return err
-	}
 	if dryRun {
-		err = fs.View(ctx, find)
-		return len(list), err
+		err = fs.View(ctx, func(v *View) error {
+			_, list, err := v.deletableUser(name, 0)
+			keys = len(list)
+			return err
+		})
+		return keys, err
 	}
-	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) {
-		if err := find(c.View); err != nil {
-			return AuditLine{}, err
-		}
-		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
-		for _, k := range list {
-			line.Before += ", key " + k.AccessKey
-		}
-		return line, access.DeleteUser(c.tx, u, list)
-	})
-	return len(list), err
+	for all := false; !all && err == nil; {
+		step := 0
+		err = fs.record(ctx, "", nil, func(c *change) (line AuditLine, err error) {
+			u, list, err := c.deletableUser(name, maxKeysAtOnce+1)
+			if err != nil {
+				return line, err
+			}
+			line = AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
+			if all = len(list) <= maxKeysAtOnce; !all {
+				list, line.Action = list[:maxKeysAtOnce], "deleteKeys"
+			}
+			for _, k := range list {
+				line.Before += ", key " + k.AccessKey
+			}
+			step = len(list)
+			return line, access.DeleteUser(c.tx, u, list, all)
+		})
+		keys += step
+	}
+	return keys, err
+}
+
+// deletableUser reads a user that the caller may delete, and up to limit (0: all) of its
+// keys.
+func (v *View) deletableUser(name string, limit int) (User, []Key, error) {
+	if err := v.manages(access.ManageUsers, ""); err != nil {
+		return User{}, nil, err
+	}
+	return access.Deletable(v.tx, name, limit)
 }
 
 // CreateKey makes a key of k.User with the limits in k. It alone returns the

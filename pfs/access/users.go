@@ -24,6 +24,8 @@ type User struct {
 	Display string    `json:"display,omitempty"` // the name for people
 	Admin   bool      `json:"admin,omitempty"`   // may do everything
 	Created time.Time `json:"created"`
+	// Going: its keys are being deleted, and it gets no others.
+	Going bool `json:"going,omitempty"`
 }
 
 // RootUser is the user that the server's root key is of. It is always there.
@@ -101,8 +103,9 @@ func Users(tx objstore.Reader, after string, limit int) ([]User, error) {
 	return list, err
 }
 
-// Deletable reads a user that can be deleted, with its keys. ErrNoSuchUser.
-func Deletable(tx objstore.Reader, name string) (User, []Key, error) {
+// Deletable reads a user that can be deleted, with up to limit (0: all) of its keys.
+// ErrNoSuchUser.
+func Deletable(tx objstore.Reader, name string, limit int) (User, []Key, error) {
 	if name == RootUser {
 		return User{}, nil, fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
 	}
@@ -110,17 +113,22 @@ func Deletable(tx objstore.Reader, name string) (User, []Key, error) {
 	if err != nil {
 		return u, nil, err
 	}
-	keys, err := Keys(tx, name, "", 0)
+	keys, err := Keys(tx, name, "", limit)
 	return u, keys, err
 }
 
-// DeleteUser removes a Deletable user and its keys. What it owns stays, for
+// DeleteUser removes a Deletable user and its keys, if these are all. Otherwise it
+// removes these, and sees to it that it gets no more. What it owns stays, for
 // administrators.
-func DeleteUser(tx objstore.Writer, u User, keys []Key) error {
+func DeleteUser(tx objstore.Writer, u User, keys []Key, all bool) error {
 	for _, k := range keys {
 		if err := tx.Delete(accessKey(k.AccessKey)); err != nil {
 			return err
 		}
+	}
+	if !all {
+		u.Going = true
+		return rows.Set(tx, userKey(u.Name), u)
 	}
 	return errors.Join(tx.Delete(userKey(u.Name)), tx.Delete(userIDKey(u.ID)))
 }
@@ -248,6 +256,9 @@ func CreateKey(tx objstore.Writer, k Key, sealed []byte) error {
 	u, err := ReadUser(tx, k.User)
 	if err != nil {
 		return err
+	}
+	if u.Going {
+		return fmt.Errorf("%w: %s is being deleted", ErrNoSuchUser, k.User)
 	}
 	if k.Branch != "" && k.Repo == "" {
 		return fmt.Errorf("%w: a branch needs its repo", ErrInvalidArgument)
