@@ -69,6 +69,7 @@ faults:
 	CARET_FAULTS=$${CARET_FAULTS:-400} $(GO) test ./cmd/crashtest -run 'TestFaults$$|TestKillAtCalls$$' -count=1 -timeout 12h -v
 
 # Attacks on the binary, and what they cost everybody else; ATTACK=name runs one.
+# ATTACK=committer is the benchmark of a bystander's slowest PUT under each of them.
 hostile:
 	$(GO) run ./cmd/hostile -run "$(ATTACK)" -dir .
 

@@ -184,8 +184,9 @@ const maxJSON = 8 << 20
 const (
 	// smallJSON is a body that is not worth counting, in bytes.
 	smallJSON = 16 << 10
-	// parsedJSON is how many bytes each byte of a body takes once it is read and parsed.
-	parsedJSON = 4
+	// parsedJSON is how many bytes each byte of a body takes at most once it is read and
+	// parsed: those of a list of empty strings do.
+	parsedJSON = 24
 )
 
 func (c *call) read(v any) error {

@@ -134,15 +134,20 @@ func (a *ancestry) addMerges(p Pos, f Frontier) error {
 			return err
 		}
 	}
+	m.addTo(f, p.N)
+	return nil
+}
+
+// addTo adds to f what merges up to number n brought in.
+func (m *mergeRows) addTo(f Frontier, n uint64) {
 	for _, row := range m.list {
-		if row.n > p.N {
+		if row.n > n {
 			break
 		}
 		for _, q := range row.brought {
 			f.add(q)
 		}
 	}
-	return nil
 }
 
 // read goes on reading merges, up to p.
@@ -175,37 +180,75 @@ func (r *mergeRow) decode(b []byte) error {
 	return nil
 }
 
+// Brought is what a merge is to bring into a commit, read ahead of the transaction that makes
+// it: it takes time in proportion to all merges that lead to either.
+type Brought struct {
+	into          Pos
+	known, theirs Frontier // commits that lead to into, and to what is merged
+}
+
+// ReadBrought reads what merged is to bring into a commit, which may be none yet.
+func ReadBrought(tx objstore.Reader, into Pos, merged ...Pos) (*Brought, error) {
+	a := newAncestry(tx, nil)
+	b := &Brought{into: into, theirs: make(Frontier)}
+	var err error
+	if b.known, err = a.frontier(into); err != nil {
+		return nil, err
+	}
+	for _, p := range merged {
+		f, err := a.frontier(p)
+		if err != nil {
+			return nil, err
+		}
+		b.theirs.join(f)
+	}
+	return b, nil
+}
+
 // setMerge writes what a commit with several parents brought in: the commits that lead to
-// another parent and not to the first.
-func setMerge(tx objstore.Writer, c *Commit) error {
+// another parent and not to the first. brought was read for an earlier commit of the
+// lineage, or is nil.
+func setMerge(tx objstore.Writer, c *Commit, brought *Brought) error {
 	if len(c.Parents) < 2 {
 		return nil
 	}
-	a := newAncestry(tx, nil)
-	known := make(Frontier)
-	if c.Pos.N > 1 {
+	first := firstParent(c.Pos)
+	if brought == nil {
+		merged := make([]Pos, len(c.Parents)-1)
+		for i, id := range c.Parents[1:] {
+			var err error
+			if merged[i], err = Find(tx, id); err != nil {
+				return err
+			}
+		}
 		var err error
-		if known, err = a.frontier(firstParent(c.Pos)); err != nil {
+		if brought, err = ReadBrought(tx, first, merged...); err != nil {
 			return err
 		}
 	}
-	brought := make(Frontier)
-	for _, id := range c.Parents[1:] {
-		p, err := Find(tx, id)
-		if err != nil {
+	known := maps.Clone(brought.known)
+	if first.N > brought.into.N { // what has come since
+		known.add(first)
+		since := &mergeRows{end: brought.into.N}
+		if err := since.read(tx, first); err != nil {
 			return err
 		}
-		f, err := a.frontier(p)
-		if err != nil {
-			return err
-		}
-		brought.join(f)
+		since.addTo(known, first.N)
 	}
 	var row []byte
-	for _, lineage := range slices.Sorted(maps.Keys(brought)) {
-		if p := (Pos{Lineage: lineage, N: brought[lineage]}); !known.Has(p) {
+	for _, lineage := range slices.Sorted(maps.Keys(brought.theirs)) {
+		if p := (Pos{Lineage: lineage, N: brought.theirs[lineage]}); !known.Has(p) {
 			row = append(row, encodePos(p)...)
 		}
 	}
 	return tx.Set(mergeKey(c.Pos), row)
+}
+
+// MergedSince reports whether a lineage has merges with numbers above after.
+func MergedSince(tx objstore.Reader, lineage LineageID, after uint64) (bool, error) {
+	one, err := tx.Page(objstore.Range{
+		Start: mergeKey(Pos{Lineage: lineage, N: after + 1}),
+		End:   mergeKey(Pos{Lineage: lineage + 1}),
+	}, 1)
+	return len(one) > 0, err
 }

@@ -34,6 +34,9 @@ type Meta struct {
 	Author  string
 	Message string
 	Merged  []ID // parents besides the first
+	// Brought is what these bring in, if it was read before for a commit of the lineage;
+	// nil is that it is read when the commit is made.
+	Brought *Brought
 }
 
 // Append makes the changes the next commit of a lineage. Their paths must be distinct, and
@@ -74,7 +77,7 @@ func Append(tx objstore.Writer, lineage LineageID, changes []Change, meta Meta) 
 			}
 		}
 	}
-	return c, publish(tx, &c)
+	return c, publish(tx, &c, meta.Brought)
 }
 
 // entryKeys are the keys of the newest states of the paths of changes.
@@ -107,12 +110,12 @@ func newCommit(l *Lineage, head *Head, meta Meta) Commit {
 }
 
 // publish makes a commit the head of its lineage.
-func publish(tx objstore.Writer, c *Commit) error {
+func publish(tx objstore.Writer, c *Commit, brought *Brought) error {
 	record := encodeRecord(c)
 	c.Hash = objstore.Sum(record)
 	head := Head{N: c.Pos.N, ID: c.ID, Time: c.Time, Hash: c.Hash}
 	return errors.Join(
-		setMerge(tx, c),
+		setMerge(tx, c, brought),
 		tx.Set(commitKey(c.Pos), record),
 		tx.Set(idKey(c.ID), encodePos(c.Pos)),
 		tx.Set(lineageKey(keyHead, c.Pos.Lineage), head.encode()),

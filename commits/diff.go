@@ -152,6 +152,15 @@ func (a *ancestry) changedOn(end Pos, after uint64, prefix string, paths map[str
 	return true, err
 }
 
+// ChangedSince returns the paths that were changed by the commits which end's lineage made
+// behind number after, which is not below the lineage's fork point. If these or their
+// paths are more than most it returns false.
+func ChangedSince(tx objstore.Reader, end Pos, after uint64, most int) (paths map[string]struct{}, all bool, err error) {
+	paths = make(map[string]struct{})
+	all, err = newAncestry(tx, nil).changedOn(end, after, "", paths, most)
+	return paths, all, err
+}
+
 // addPaths adds the paths that begin with prefix and have rows under the id of a commit,
 // which are about hint, and says how many these are.
 func addPaths(tx objstore.Reader, id ID, prefix string, paths map[string]struct{}, hint int) (n int, err error) {

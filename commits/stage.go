@@ -2,6 +2,7 @@ package commits
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/blake3"
 
@@ -127,7 +128,7 @@ func AppendLayer(tx objstore.Writer, lineage LineageID, sum StagedSum, meta Meta
 	if err := tx.Set(lineageKey(keyLineage, lineage), l.encode()); err != nil {
 		return Commit{}, err
 	}
-	return c, publish(tx, &c)
+	return c, publish(tx, &c, meta.Brought)
 }
 
 // CheckLayer finds out whether what the oldest layer of a lineage has is what the record
@@ -171,6 +172,9 @@ type FoldMark struct {
 	fits  int // how many states one step took, if they were long; else 0
 }
 
+// foldRead is how many rows Fold asks for before it looks whether that is much.
+const foldRead = 64
+
 // Fold moves up to limit states of a lineage's oldest layer into the lineage, fewer if
 // the transaction fills up, and returns where to go on, and whether it is done: no
 // layer is left. Readers see no difference.
@@ -203,12 +207,19 @@ func Fold(tx objstore.Writer, lineage LineageID, from FoldMark, limit int) (next
 	if from.fits = 0; size > objstore.PageBytes {
 		from.fits = len(batch)
 	}
-	newest, err := tx.GetMany(entryKeys(lineage, batch))
-	if err != nil {
-		return from, false, err
+	var newest [][]byte // of the first ones, where these are long
+	for page := range slices.Chunk(batch, foldRead) {
+		rows, err := tx.GetMany(entryKeys(lineage, page))
+		if err != nil {
+			return from, false, err
+		}
+		if newest = append(newest, rows...); tx.Full() {
+			break
+		}
 	}
-	for i := range batch {
-		if tx.Full() {
+	more = more || len(newest) < len(batch)
+	for i := range newest {
+		if i > 0 && tx.Full() {
 			return from, false, nil
 		}
 		ch := &batch[i]

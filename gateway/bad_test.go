@@ -105,6 +105,8 @@ func TestBadInput(t *testing.T) {
 		"empty version":           {"GET", "/master.sales/k?versionId=", "", nil, 400, "InvalidArgument"},
 		"version out of range":    {"GET", "/master.sales/k?versionId=HEAD%5E4294967297", "", nil, 404, "NoSuchVersion"},
 		"version zero":            {"GET", "/master.sales/k?versionId=.0", "", nil, 404, "NoSuchVersion"},
+		"override with a NUL":     {"GET", "/master.sales/k?response-content-type=a%00b", "", nil, 400, "InvalidArgument"},
+		"override of two lines":   {"GET", "/master.sales/k?response-expires=a%0D%0AX:%20b", "", nil, 400, "InvalidArgument"},
 		"key too long":            {"PUT", "/master.sales/" + long, "x", nil, 400, "KeyTooLongError"},
 		"key not UTF-8":           {"PUT", "/master.sales/a%FF", "x", nil, 400, "InvalidArgument"},
 		"metadata too large":      {"PUT", "/master.sales/k", "x", []string{"X-Amz-Meta-A", strings.Repeat("v", 8192)}, 400, "MetadataTooLarge"},

@@ -161,6 +161,9 @@ func (r *request) checkLocation() error {
 	if err != nil || len(b) == 0 {
 		return err
 	}
+	if err := checkMarkup(b); err != nil {
+		return err
+	}
 	var doc struct {
 		XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 		LocationConstraint string

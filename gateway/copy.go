@@ -127,6 +127,9 @@ func (r *request) copySource(v *pfs.View) (*pfs.Snapshot, pfs.Info, string, erro
 
 // parseCopySource reads [/]BUCKET/KEY[?versionId=EXPR], URL-encoded.
 func parseCopySource(v string) (bucket, key, version string, given bool, err error) {
+	if strings.Contains(v, "  ") { // which is signed as one
+		return "", "", "", false, errInvalidArgument.with("Spaces in x-amz-copy-source must be encoded.")
+	}
 	path, query, _ := strings.Cut(v, "?")
 	if version, given = strings.CutPrefix(query, "versionId="); given {
 		if version, err = url.PathUnescape(version); err != nil {

@@ -117,6 +117,7 @@ var errorTable = []struct {
 	{sigv4.ErrMissingLength, 411, "MissingContentLength"},
 	{sigv4.ErrMalformedTrailer, 400, "MalformedTrailerError"},
 	{sigv4.ErrTwoAuthorizations, 400, "InvalidArgument"},
+	{sigv4.ErrAmbiguous, 400, "InvalidArgument"},
 
 	{acl.ErrCanned, 400, "InvalidArgument"},
 	{acl.ErrHeader, 400, "InvalidArgument"},

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"caret/gateway/checksum"
 	"caret/gateway/postform"
 	"caret/pfs"
@@ -36,7 +38,9 @@ func (r *request) postObject() error {
 	if r.key = form.Fields.Get("key"); len(r.key) > pfs.MaxPath {
 		return pfs.ErrPathTooLong
 	}
-	r.takeFields(form.Fields)
+	if err := r.takeFields(form.Fields); err != nil {
+		return err
+	}
 	to, attrs, opt, err := r.newObject()
 	if err != nil {
 		return err
@@ -77,8 +81,9 @@ func (r *request) checkForm(form *postform.Form) (io.Reader, error) {
 	return policy.Reader(form.File), policy.Check(form, r.bucket, now)
 }
 
-// takeFields makes the form's fields what a PUT has as headers.
-func (r *request) takeFields(fields postform.Fields) {
+// takeFields makes the form's fields what a PUT has as headers. A field may have what no
+// header can have, which no answer could have either.
+func (r *request) takeFields(fields postform.Fields) error {
 	// What stands in the request's own headers no policy has allowed.
 	for name := range r.Header {
 		if strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") ||
@@ -87,16 +92,23 @@ func (r *request) takeFields(fields postform.Fields) {
 		}
 	}
 	for name, value := range fields {
+		header := name
 		switch {
 		case name == "acl":
-			r.Header.Set("X-Amz-Acl", value)
+			header = "X-Amz-Acl"
 		case name == "content-type", name == "cache-control", name == "content-disposition", name == "content-encoding",
 			name == "content-language", name == "expires", strings.HasPrefix(name, "x-amz-meta-"),
 			strings.HasPrefix(name, "x-amz-checksum-"), strings.HasPrefix(name, "x-amz-server-side-"), name == "x-amz-storage-class",
 			strings.HasPrefix(name, "x-amz-object-lock-"), name == "x-amz-website-redirect-location":
-			r.Header.Set(name, value)
+		default:
+			continue
 		}
+		if !httpguts.ValidHeaderFieldName(header) || !httpguts.ValidHeaderFieldValue(value) {
+			return errInvalidArgument.with("The field %q or its value %.100q cannot be a header of the object.", name, value)
+		}
+		r.Header.Set(header, value)
 	}
+	return nil
 }
 
 // storeForm stores the file of a form.

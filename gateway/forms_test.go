@@ -66,7 +66,7 @@ func TestForm(t *testing.T) {
 	s, c := newBucket(t)
 	signed, err := s3.NewPresignClient(c).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("up/file")}, func(o *s3.PresignPostOptions) {
 		o.Conditions = []any{
-			[]any{"content-length-range", 1, 100}, []any{"starts-with", "$x-amz-meta-note", ""}, map[string]string{"success_action_status": "201"},
+			[]any{"content-length-range", 1, 100}, []any{"starts-with", "$x-amz-meta-note", ""}, []any{"starts-with", "$x-amz-meta-note b", ""}, map[string]string{"success_action_status": "201"},
 			[]any{"starts-with", "$acl", "public"},
 		}
 	})
@@ -96,6 +96,9 @@ func TestForm(t *testing.T) {
 		"other key":       {with("key", "elsewhere"), "x", 403, "AccessDenied"},
 		"wrong signature": {with("X-Amz-Signature", strings.Repeat("0", 64)), "x", 403, "SignatureDoesNotMatch"},
 		"anonymous":       {map[string]string{"key": "k"}, "x", 403, "AccessDenied"},
+		"not a header":    {with("x-amz-meta-note", "a\x00b"), "x", 400, "InvalidArgument"},
+		"not a name":      {with("x-amz-meta-note b", "a"), "x", 400, "InvalidArgument"},
+		"two lines":       {with("x-amz-meta-note", "a\r\nX: b"), "x", 400, "InvalidArgument"},
 		"no key":          {map[string]string{}, "x", 400, "InvalidArgument"},
 	} {
 		status, body, _ := s.post(t, "/master.sales", tt.fields, tt.file)
@@ -187,6 +190,13 @@ func TestVirtualHost(t *testing.T) {
 	}
 	if out, err := vc.ListBuckets(t.Context(), &s3.ListBucketsInput{}); err != nil || len(out.Buckets) != 1 {
 		t.Errorf("%+v, %v", out, err)
+	}
+	// A host of other letters, which only the first line of a request can have.
+	r := httptest.NewRequest(http.MethodGet, "/k", nil)
+	r.Host = strings.Repeat("\u023a", 30) + ".s3.test"
+	w := httptest.NewRecorder()
+	if s.Config.Handler.ServeHTTP(w, r); w.Code != http.StatusForbidden && w.Code != http.StatusBadRequest {
+		t.Errorf("a host that is longer in lower case: %d", w.Code)
 	}
 }
 

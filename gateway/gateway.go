@@ -60,7 +60,7 @@ func New(sys *pfs.System, opts Options) *Gateway {
 		opts.Now = time.Now
 	}
 	g := &Gateway{sys: sys, opts: opts, log: opts.Log, router: mux.NewRouter()}
-	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.hostBucket})
+	g.v2 = sigv2.New(sigv2.Options{Secrets: opts.Secrets, Now: opts.Now, Bucket: g.HostBucket})
 	g.router.SkipClean(true) // keys may hold "//" and ".."
 	g.router.NewRoute().Path("/").Handler(g.level(onService))
 	g.router.NewRoute().Path("/{bucket}").Handler(g.level(onBucket))
@@ -78,7 +78,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
 	}
-	bucket := g.hostBucket(r)
+	bucket := g.HostBucket(r)
 	switch key := strings.TrimPrefix(r.URL.Path, "/"); {
 	case bucket == "":
 		g.router.ServeHTTP(w, r)
@@ -89,8 +89,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hostBucket is the bucket that the host name of a request names, "" if none.
-func (g *Gateway) hostBucket(r *http.Request) string {
+// HostBucket is the bucket that the host name of a request names, "" if none. All paths
+// are keys of it then, whatever they begin with.
+func (g *Gateway) HostBucket(r *http.Request) string {
 	if g.opts.Domain == "" {
 		return ""
 	}
@@ -98,9 +99,11 @@ func (g *Gateway) hostBucket(r *http.Request) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	// A bucket has dots itself: only the domain is cut off.
-	if bucket, ok := strings.CutSuffix(strings.ToLower(host), "."+strings.ToLower(g.opts.Domain)); ok {
-		return host[:len(bucket)]
+	// A bucket has dots itself: only the domain is cut off. In lower case a name may have
+	// another length.
+	suffix := "." + g.opts.Domain
+	if n := len(host) - len(suffix); n > 0 && strings.EqualFold(host[n:], suffix) {
+		return host[:n]
 	}
 	return ""
 }
@@ -159,6 +162,7 @@ func (r *request) describe() {
 
 // serve finds the operation, checks who asks and runs it.
 func (r *request) serve(on level) error {
+	sigv4.JoinValues(r.Header)
 	var err error
 	if r.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return errInvalidArgument.with("The query of the request cannot be parsed: %v.", err)
@@ -272,13 +276,31 @@ const (
 	// smallXML is a body that is not worth counting, in bytes.
 	smallXML = 16 << 10
 	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
-	parsedXML = 6
+	parsedXML = 16
+	// parsedMarkup is how many bytes of memory an element or attribute takes at most, so
+	// that there is a limit on how many of them a document may have for its size.
+	parsedMarkup = 192
+	// fewMarkup is how many of them any document may have.
+	fewMarkup = 10_000
 )
+
+// checkMarkup refuses documents that would take far more memory than is counted for them.
+// The shortest parts of a Complete are within the limit.
+func checkMarkup(doc []byte) error {
+	n := bytes.Count(doc, []byte("<")) + (bytes.Count(doc, []byte(`"`))+bytes.Count(doc, []byte("'")))/2
+	if n > fewMarkup+len(doc)*parsedXML/parsedMarkup {
+		return errMalformedXML.with("The document has too many elements and attributes for its size.")
+	}
+	return nil
+}
 
 // readXML reads the body as a document and checks its digests.
 func (r *request) readXML(doc any) error {
 	b, err := r.readBody()
 	if err != nil {
+		return err
+	}
+	if err := checkMarkup(b); err != nil {
 		return err
 	}
 	d := xml.NewDecoder(bytes.NewReader(b))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/net/http/httpguts"
+
 	"caret/gateway/checksum"
 	"caret/pfs"
 )
@@ -121,15 +123,16 @@ var overrides = map[string]string{
 }
 
 // checkOverrides refuses overrides that nobody signed, as anybody could make of a public
-// object what it is not.
+// object what it is not, and what no header can have.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (r *request) checkOverrides() error {
-	if !r.who.IsAnonymous() {
-		return nil
-	}
 	for name := range overrides {
-		if r.query.Has(name) {
+		value := r.query.Get(name)
+		switch {
+		case r.who.IsAnonymous() && r.query.Has(name):
 			return errInvalidRequest.with("Request specific response headers cannot be used for anonymous GET requests.")
+		case !httpguts.ValidHeaderFieldValue(value):
+			return errInvalidArgument.with("%s: %.100q cannot be the value of a header.", name, value)
 		}
 	}
 	return nil

@@ -241,3 +241,24 @@ func FuzzParseCopySource(f *testing.F) {
 		}
 	})
 }
+
+// TestMarkup: a document takes no more memory than is counted for its size, and what
+// clients send is let pass.
+func TestMarkup(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		doc string
+		ok  bool
+	}{
+		"the largest Complete": {"<CompleteMultipartUpload>" + strings.Repeat("<Part><PartNumber>1</PartNumber><ETag>\"0123456789abcdef0123456789abcdef\"</ETag></Part>", 10_000) + "</CompleteMultipartUpload>", true},
+		"the shortest Delete":  {"<Delete>" + strings.Repeat("<Object><Key>a</Key></Object>", 1000) + "</Delete>", true},
+		"a long key":           {"<Key>" + strings.Repeat("x", 4<<20) + "</Key>", true},
+		"deep":                 {strings.Repeat("<a>", 100_000), false},
+		"wide":                 {"<a>" + strings.Repeat("<b/>", 100_000) + "</a>", false},
+		"attributes":           {"<a " + strings.Repeat(`a="" `, 100_000) + "/>", false},
+	} {
+		if err := checkMarkup([]byte(tt.doc)); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type Cursor struct {
 	page  []Row  // of which the first is the current row
 	at    bool   // there is a current row
 	size  int    // of the next page
+	most  int    // that it may be
 	used  int    // rows since the last Seek
 	begun bool   // a page was read
 	end   bool   // nothing is behind page
@@ -30,6 +31,9 @@ const (
 	firstPage = 16
 	pageGrows = 4
 	maxPage   = 1024
+	// maxWriterPage is that in a transaction that writes, which reads so much only: the
+	// rows behind short ones may be long.
+	maxWriterPage = 64
 	// PageBytes is about how much a page is to hold: pages grow while their rows are
 	// short, and have few rows where those are long.
 	PageBytes = 1 << 20
@@ -44,7 +48,11 @@ func ScanHint(tx Reader, r Range, n int) *Cursor {
 	if n <= 0 {
 		n = firstPage
 	}
-	return &Cursor{tx: tx, in: r, all: r, size: min(n, maxPage)}
+	most := maxPage
+	if _, writes := tx.(Writer); writes {
+		most = maxWriterPage
+	}
+	return &Cursor{tx: tx, in: r, all: r, size: min(n, most), most: most}
 }
 
 // Next moves to the next row of the range and says whether there is one.
@@ -74,7 +82,7 @@ func (c *Cursor) read() bool {
 		return false
 	}
 	c.page, c.end, c.begun = page, len(page) < c.size, true
-	c.size = min(c.size*pageGrows, maxPage, rowsFor(page))
+	c.size = min(c.size*pageGrows, c.most, rowsFor(page))
 	if n := len(page); n > 0 {
 		c.last = page[n-1].Key
 	}

@@ -83,7 +83,9 @@ type Rows interface {
 	// run more than once and must not call View or Update. Concurrent
 	// Updates appear in one order, each atomic, and may share a sync.
 	// A transaction may write about 3 MiB in 30,000 rows, and values of at most
-	// MaxValue; beyond: ErrTooLarge.
+	// MaxValue; beyond: ErrTooLarge. All Updates wait for one another: fn does what
+	// takes a bounded time, whatever a client asks for, and ends if ctx does. It may read
+	// about 48 MiB in 20,000 rows; beyond: ErrTooLarge.
 	// ErrUnknownOutcome says that it may or may not have been committed.
 	Update(ctx context.Context, about Subject, fn func(Writer) error) error
 
@@ -125,8 +127,8 @@ type Writer interface {
 	Set(key, value []byte) error
 	// Delete removes key. Removing what is not there is no error.
 	Delete(key []byte) error
-	// Full says that half of what a transaction may write is written: a
-	// long job ends its step here.
+	// Full says that as much is written, or read, as others may have to wait for: a
+	// long job ends its step here. It is about half of what a transaction may, or less.
 	Full() bool
 }
 

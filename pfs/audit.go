@@ -104,6 +104,18 @@ func tellUser(u User) string {
 	return s
 }
 
+// tellKeys names the first of the keys of a user.
+func tellKeys(list []Key) string {
+	s := ""
+	for _, k := range list[:min(len(list), 100)] {
+		s += ", key " + k.AccessKey
+	}
+	if more := len(list) - 100; more > 0 {
+		s += fmt.Sprintf(", and %d more", more)
+	}
+	return s
+}
+
 func tellKey(k Key) string {
 	s := "of user " + k.User
 	if k.ReadOnly {
@@ -213,10 +225,10 @@ func (s *System) auditWritten(tx objstore.Writer, by Caller, at *catalog.Snapsho
 }
 
 // auditRemoved adds a line about the versions that were removed.
-func (d *deleting) auditRemoved(c *change) error {
+func (d *deleting) auditRemoved(c *change, items []DeletedItem) error {
 	l := inRepo("removeVersions", d.s.Row, d.s.Branch)
 	var versions []string
-	for i, it := range d.items {
+	for i, it := range items {
 		if d.list[i].Version == nil || !it.Existed {
 			continue
 		}

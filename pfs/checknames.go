@@ -353,9 +353,9 @@ func (k *check) otherRows() error {
 			return err
 		}
 	}
-	for _, kind := range []byte{rows.Settings, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Listing} {
+	for _, kind := range []byte{rows.Settings, rows.CORS, rows.FileACL, rows.User, rows.AccessKey, rows.Completed, rows.Lease, rows.Folding, rows.Dropping, rows.Leftover, rows.Listing} {
 		err := k.eachRow([]byte{kind}, noRepo, func(_ *View, row objstore.Row) error {
-			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping || kind == rows.Listing) {
+			if len(row.Value) == 0 && (kind == rows.Folding || kind == rows.Dropping || kind == rows.Leftover || kind == rows.Listing) {
 				return nil
 			}
 			var any map[string]json.RawMessage

@@ -52,47 +52,78 @@ type DeletedItem struct {
 	Err error
 }
 
-// Delete deletes files and versions in one commit. What is not there is no
-// error. Versions are removed by the owner of the branch alone: ErrDenied is then
-// the error of their items.
+// Delete deletes files and versions in one commit, but for very many versions. What is
+// not there is no error. Versions are removed by the owner of the branch alone: ErrDenied
+// is then the error of their items. ErrConflict if the branch is moved again and again
+// meanwhile.
 func (fs *FS) Delete(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	if err := checkDeletions(list); err != nil {
 		return Deleted{}, err
 	}
-	versions := slices.ContainsFunc(list, func(d Deletion) bool { return d.Version != nil })
+	versions := hasVersions(list)
+	switch {
+	case len(list) > deleteAtOnce && versions:
+		return fs.deleteInHalves(ctx, to, list, opt)
+	case len(list) > deleteAtOnce:
+		return fs.deleteInSteps(ctx, to, list, opt)
+	}
+	done, err := fs.deleteAtOnce(ctx, to, list, opt)
+	if errors.Is(err, ErrTooLarge) && !versions {
+		return fs.deleteInSteps(ctx, to, list, opt)
+	}
+	if errors.Is(err, ErrTooLarge) && len(list) > 1 {
+		return fs.deleteInHalves(ctx, to, list, opt)
+	}
+	return done, err
+}
+
+const (
+	// deleteAtOnce is how many items are deleted in one transaction: as many as a request
+	// of S3 has.
+	deleteAtOnce = 1000
+	// deleteFew is how many files are so few that a view ahead of the transaction would cost
+	// more than looking for them in it.
+	deleteFew = 50
+	// deleteTries is how often that is tried while the branch changes too much meanwhile.
+	deleteTries = 5
+)
+
+// deleteAtOnce deletes few enough items for one transaction. What is there, and which
+// versions there are, is found out ahead of it; only what the branch has changed since is
+// looked at in it.
+func (fs *FS) deleteAtOnce(ctx context.Context, to Ref, list []Deletion, opt WriteOptions) (Deleted, error) {
 	id, err := revision.NewID(fs.sys.rand)
 	if err != nil {
 		return Deleted{}, err
 	}
-	var done Deleted
-	err = fs.update(ctx, about(to), made(id), func(c *change) error {
-		done = Deleted{}
-		s, err := c.target(to, ActWrite, "", &opt)
-		if err != nil {
+	d := &deleting{to: to, list: list}
+	few := len(list) <= deleteFew && !hasVersions(list)
+	if !few {
+		if err := fs.View(ctx, func(v *View) error { return d.look(v, &opt) }); err != nil {
+			return Deleted{}, err
+		}
+	}
+	for try := 1; ; try++ {
+		var done Deleted
+		err := fs.update(ctx, about(to), made(id), func(c *change) (err error) {
+			if few {
+				if err := d.look(c.View, &opt); err != nil {
+					return err
+				}
+			}
+			done, err = d.do(c, id, &opt)
 			return err
+		})
+		if !errors.Is(err, errMoved) {
+			return done, err
 		}
-		d := &deleting{View: c.View, s: s, to: to, list: list}
-		changes, err := d.changes(opt.If)
-		done.Items = d.items
-		if err != nil || len(changes) == 0 {
-			return err
+		if try == deleteTries {
+			return Deleted{}, fmt.Errorf("%w: branch %s changes all the time what is deleted; try again", ErrConflict, d.s.Branch)
 		}
-		spec := changeset.Spec{Author: c.who.Name, Message: opt.Message}
-		if done.Commit, err = c.sys.engine.Write(c.tx, &s.Snapshot, id, changes, &spec); err == nil && versions {
-			err = d.auditRemoved(c)
+		if err := fs.View(ctx, func(v *View) error { return d.catchUp(v, &opt) }); err != nil {
+			return Deleted{}, err
 		}
-		return err
-	})
-	if errors.Is(err, ErrTooLarge) && !versions {
-		done, err = fs.deleteInSteps(ctx, to, list, opt)
 	}
-	if errors.Is(err, ErrTooLarge) && versions && len(list) > 1 {
-		return fs.deleteInHalves(ctx, to, list, opt)
-	}
-	if err != nil {
-		return Deleted{}, err
-	}
-	return done, nil
 }
 
 // Deletable is a dry run of Delete, for who may list the branch too.
@@ -109,12 +140,18 @@ func (fs *FS) Deletable(ctx context.Context, to Ref, list []Deletion, opt WriteO
 		if err != nil {
 			return err
 		}
-		d := &deleting{View: v, s: s, to: to, list: list}
-		_, err = d.changes(opt.If)
-		done.Items = d.items
+		d := &deleting{to: to, list: list}
+		if err := d.lookAt(v, s); err != nil {
+			return err
+		}
+		done.Items, _, err = d.changes(opt.If)
 		return err
 	})
 	return done, err
+}
+
+func hasVersions(list []Deletion) bool {
+	return slices.ContainsFunc(list, func(d Deletion) bool { return d.Version != nil })
 }
 
 func checkDeletions(list []Deletion) error {
@@ -152,128 +189,8 @@ func (fs *FS) deleteInHalves(ctx context.Context, to Ref, list []Deletion, opt W
 	return second, nil
 }
 
-// deleting is a Delete in a transaction.
-type deleting struct {
-	*View
-	s     *Snapshot
-	to    Ref
-	list  []Deletion
-	items []DeletedItem
-}
-
-// changes are what deletes the items of the list, one for each path.
-func (d *deleting) changes(cond Condition) ([]commits.Change, error) {
-	d.items = make([]DeletedItem, len(d.list))
-	gone := make(map[string][]CommitID) // versions to remove, by path
-	for i, item := range d.list {
-		if item.Version == nil {
-			continue
-		}
-		if err := d.find(i, gone); err != nil {
-			return nil, err
-		}
-	}
-	var changes []commits.Change
-	seen := make(map[string]int, len(d.list)) // path -> its change, and one more
-	for i, item := range d.list {
-		p := item.Path
-		if _, ok := seen[p]; !ok && len(gone[p]) > 0 {
-			st, err := d.s.without(d.tx, p, gone[p])
-			if err != nil {
-				return nil, err
-			}
-			if st != nil {
-				changes = append(changes, commits.Change{Path: p, State: *st})
-				seen[p] = len(changes)
-			}
-		}
-		at := seen[p]
-		if item.Version != nil {
-			d.items[i].Existed = at > 0 && slices.Contains(changes[at-1].Removed, d.items[i].Version)
-			continue
-		}
-		cur, err := d.s.current(d.tx, p)
-		if err != nil {
-			return nil, err
-		}
-		if err := cond.check(p, cur); err != nil {
-			return nil, err
-		}
-		if d.items[i].Err = item.If.check(p, cur); d.items[i].Err != nil {
-			continue
-		}
-		d.items[i].Existed, d.items[i].Was = cur != nil, withoutParts(cur)
-		switch {
-		case at > 0:
-			changes[at-1].State = commits.State{Deleted: true, Removed: changes[at-1].Removed}
-		case cur != nil:
-			changes = append(changes, commits.Change{Path: p, State: commits.State{Deleted: true}})
-			seen[p] = len(changes)
-		}
-	}
-	return changes, nil
-}
-
-// withoutParts is a file without its parts, of which there may be thousands.
-func withoutParts(i *Info) *Info {
-	if i == nil || i.Parts == nil {
-		return i
-	}
-	short := *i
-	short.Parts, short.PartSums = nil, nil
-	return &short
-}
-
-// find finds the version that item i means.
-func (d *deleting) find(i int, gone map[string][]CommitID) error {
-	to := d.to
-	to.Version = *d.list[i].Version
-	if err := d.decide(d.s, ActOwn, ""); err != nil {
-		d.items[i].Err = err
-		return skipDenied(err)
-	}
-	if d.s.Open {
-		return fmt.Errorf("%w: versions are not removed in an open commit; finish %s first", ErrInvalidArgument, d.s.ID)
-	}
-	then, err := d.Open(to, ActOwn, "") // which may be the state of another branch
-	if errors.Is(err, ErrNoSuchVersion) || errors.Is(err, ErrNoSuchCommit) || errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrDenied) {
-		d.items[i].Err = err
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p := d.list[i].Path
-	target, err := then.newest(d.tx, p)
-	if err != nil || target == nil {
-		return err
-	}
-	if x := to.Version; x.Base == then.ID.String() && len(x.Steps) == 0 && target.Commit != then.ID {
-		return nil // a version id, but that of another path: what S3 clients send means no more
-	}
-	if !target.Deleted {
-		if d.items[i].Err = d.list[i].If.check(p, &Info{Path: p, State: *target}); d.items[i].Err != nil {
-			return nil
-		}
-	}
-	d.items[i].Version, d.items[i].Marker = target.Commit, target.Deleted
-	if !slices.Contains(gone[p], target.Commit) {
-		gone[p] = append(gone[p], target.Commit)
-	}
-	return nil
-}
-
-// skipDenied leaves it to the item that it is denied.
-func skipDenied(err error) error {
-	if errors.Is(err, ErrDenied) {
-		return nil
-	}
-	return err
-}
-
-// deleteStep is how many paths are deleted at once of too many for one
-// transaction.
-const deleteStep = 100
+// deleteStep is how many paths are looked at in one view, of too many for one transaction.
+const deleteStep = 500
 
 // deleteInSteps deletes what one transaction cannot hold, by way of an open
 // commit: what is there is what was there when it began. Where conditions were
@@ -297,11 +214,13 @@ func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt Wr
 		return Deleted{}, err
 	}
 	for step := range slices.Chunk(list, deleteStep) {
-		d := deleting{to: to, list: step}
+		var items []DeletedItem
 		var changes []commits.Change
 		err := fs.View(ctx, func(v *View) (err error) {
-			d.View, d.s = v, v.snapshot(&s.Snapshot)
-			changes, err = d.changes(opt.If)
+			d := deleting{to: to, list: step}
+			if err = d.lookAt(v, v.snapshot(&s.Snapshot)); err == nil {
+				items, changes, err = d.changes(opt.If)
+			}
 			return err
 		})
 		for i := range changes {
@@ -312,7 +231,7 @@ func (fs *FS) deleteInSteps(ctx context.Context, to Ref, list []Deletion, opt Wr
 		if err != nil {
 			return Deleted{}, errors.Join(err, set.Close())
 		}
-		done.Items = append(done.Items, d.items...)
+		done.Items = append(done.Items, items...)
 	}
 	if set.Added() > 0 {
 		done.Commit, err = set.Publish(ctx)

@@ -96,6 +96,7 @@ type merging struct {
 	spec         changeset.Spec
 	done         Merged
 	conflicts    ConflictError
+	decided      map[string]string // strategies by path, if they were asked for before
 }
 
 func (m *merging) do(ctx context.Context) error {
@@ -145,22 +146,28 @@ func (m *merging) inOneTransaction(ctx context.Context, id CommitID, fn func(*ch
 }
 
 // atOnce makes a merge of few paths in one transaction, which nothing comes
-// between, where the branch has moved under the usual way.
+// between, where the branch has moved under the usual way. All but looking at these
+// paths is done before.
 func (m *merging) atOnce(ctx context.Context) error {
 	id, err := revision.NewID(m.fs.sys.rand)
 	if err != nil {
 		return err
 	}
+	if err := m.fs.View(ctx, m.prepare); err != nil || m.done.UpToDate {
+		return err
+	}
+	if len(m.paths) > maxAtOnce || m.done.FastForward {
+		return errMoved // to be done the usual way
+	}
+	if err := m.decideAll(ctx); err != nil {
+		return err
+	}
 	first := *m
-	return m.inOneTransaction(ctx, id, func(c *change, lineage commits.LineageID) error {
+	return m.inOneTransaction(ctx, id, func(c *change, _ commits.LineageID) error {
 		*m = first // this may run again
-		switch err := m.prepare(c.View); {
-		case err != nil || m.done.UpToDate:
+		m.conflicts.Conflicts = nil
+		if err := m.goOn(c); err != nil {
 			return err
-		case len(m.paths) > maxAtOnce:
-			return errMoved
-		case m.done.FastForward:
-			return m.forward(c, lineage)
 		}
 		var changes []commits.Change
 		err := m.resolve(c.tx, m.paths, func(p commits.MergedPath, ch *commits.Change) error {
@@ -178,6 +185,42 @@ func (m *merging) atOnce(ctx context.Context) error {
 		m.done.Commit, err = c.sys.engine.Write(c.tx, &m.ours.Snapshot, id, changes, &m.spec)
 		return err
 	})
+}
+
+// decideAll asks the rules about all the paths, which takes long if there are many.
+func (m *merging) decideAll(ctx context.Context) error {
+	policy := changeset.Policy{Rules: m.opt.Rules}
+	m.decided = make(map[string]string, len(m.paths))
+	for _, path := range m.paths {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m.decided[path] = policy.Strategy(path)
+	}
+	return nil
+}
+
+// goOn makes of a merge that was prepared one into what the branch is now. As long as
+// that was only written to, the bases are the same and so are the paths.
+func (m *merging) goOn(c *change) error {
+	ours, err := c.target(m.into, access.Merge, "", &m.opt.WriteOptions)
+	if err != nil {
+		return err
+	}
+	if _, err := c.again(m.theirs, ActOwn, ""); err != nil {
+		return err
+	}
+	merged, err := commits.MergedSince(c.tx, ours.Lineage, m.ours.N)
+	if err != nil {
+		return err
+	}
+	if merged || ours.Lineage != m.ours.Lineage || ours.Home != m.ours.Home || ours.Row.ID != m.ours.Row.ID {
+		return errMoved
+	}
+	plan := *m.plan
+	plan.Ours = ours.Pos
+	m.ours, m.plan, m.spec.On = ours, &plan, &ours.Snapshot
+	return nil
 }
 
 // prepare finds the two sides and what they have in common.
@@ -222,6 +265,11 @@ func (m *merging) prepare(v *View) error {
 	}
 	m.spec = m.specFor(v.who)
 	m.done.FastForward = m.plan.FastForward && !m.opt.NoFastForward && !m.opt.Squash
+	if !m.opt.Squash && !m.opt.DryRun {
+		if m.spec.Brought, err = commits.ReadBrought(v.tx, m.ours.Pos, m.theirs.Pos); err != nil {
+			return err
+		}
+	}
 	if m.done.FastForward && !m.opt.DryRun { // which counts them one by one
 		m.done.Files = len(m.paths)
 	}
@@ -289,8 +337,12 @@ func (m *merging) each(ctx context.Context, fn func(commits.MergedPath, *commits
 func (m *merging) decide(p commits.MergedPath) *commits.Change {
 	strategy := Theirs
 	if p.Conflict {
-		policy := changeset.Policy{Rules: m.opt.Rules}
-		if strategy = policy.Strategy(p.Path); strategy == "" {
+		var known bool
+		if strategy, known = m.decided[p.Path]; !known {
+			policy := changeset.Policy{Rules: m.opt.Rules}
+			strategy = policy.Strategy(p.Path)
+		}
+		if strategy == "" {
 			return nil
 		}
 	}

@@ -192,65 +192,104 @@ type DeleteOptions struct {
 	DryRun bool // nothing is deleted; errors are the same
 }
 
+// repoStep is how many branches go in one transaction.
+const repoStep = 100
+
 // DeleteRepo removes a repo with its branches and tags; ErrNotEmpty if it
 // holds a commit and force is not set. Its branches can be restored until
-// their space is reclaimed.
+// their space is reclaimed. Very many branches go some at a time, the default one and the
+// repo last, though ctx may end once that has begun.
 func (fs *FS) DeleteRepo(ctx context.Context, name string, opt DeleteOptions) (Removal, error) {
+	var r catalog.RepoRow
 	var gone Removal
-	if opt.DryRun {
-		err := fs.View(ctx, func(v *View) (err error) {
-			_, _, gone, err = v.repoRemoval(name, opt.Force)
-			return err
-		})
+	err := fs.View(ctx, func(v *View) (err error) {
+		r, _, gone, _, err = v.repoRemoval(name, opt.Force, 0)
+		return err
+	})
+	if err != nil || opt.DryRun {
 		return gone, err
 	}
-	err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (AuditLine, error) {
-		r, branches, what, err := c.repoRemoval(name, opt.Force)
+	gone = Removal{}
+	for with := uint64(0); !gone.Repo; {
+		var step Removal
+		err := fs.record(ctx, objstore.Subject(name), nil, func(c *change) (line AuditLine, err error) {
+			by := c.mover()
+			with = cmp.Or(with, by.Number())
+			step, err = c.dropSome(r, opt.Force, with, by)
+			line = inRepo("deleteRepo", r, "")
+			line.Before = step.tell()
+			return line, err
+		})
+		if err != nil && gone.Count > 0 {
+			err = fmt.Errorf("%d branches of repo %s are deleted, and can be restored; the others are not: %w", gone.Count, name, err)
+		}
 		if err != nil {
-			return AuditLine{}, err
+			return Removal{}, err
 		}
-		gone = what
-		by := c.mover()
-		for _, b := range branches {
-			if err := access.Delist(c.tx, r, b); err != nil {
-				return AuditLine{}, err
-			}
-			if err := catalog.DropBranch(c.tx, r, b.Name, by.Number(), by); err != nil {
-				return AuditLine{}, err
-			}
-		}
-		line := inRepo("deleteRepo", r, "")
-		line.Before = gone.tell()
-		return line, catalog.DropRepo(c.tx, r, by.Number(), by)
-	})
-	return gone, err
+		gone.join(step)
+		ctx = context.WithoutCancel(ctx)
+	}
+	return gone, nil
 }
 
-// repoRemoval is what goes with a repo, or why it may not go.
-func (v *View) repoRemoval(name string, force bool) (r catalog.RepoRow, named []catalog.NamedBranch, gone Removal, err error) {
+// dropSome drops some branches of a repo, and the repo with the last of them; with is the
+// number of the whole deletion.
+func (c *change) dropSome(was catalog.RepoRow, force bool, with uint64, by catalog.Mover) (Removal, error) {
+	r, branches, gone, more, err := c.repoRemoval(was.Name, force, repoStep)
+	if err == nil && r.ID != was.ID {
+		err = fmt.Errorf("%w: %s was deleted meanwhile; there is another one of that name", ErrNoSuchRepo, r.Name)
+	}
+	if err != nil {
+		return gone, err
+	}
+	for _, b := range branches {
+		if err := access.Delist(c.tx, r, b); err != nil {
+			return gone, err
+		}
+		if err := catalog.DropBranch(c.tx, r, b.Name, with, by); err != nil {
+			return gone, err
+		}
+	}
+	if gone.Repo = !more; more {
+		return gone, nil
+	}
+	return gone, catalog.DropRepo(c.tx, r, with, by)
+}
+
+// repoRemoval is what goes with a repo, or why it may not go: up to limit branches (0:
+// all), the default one only if there are no more.
+func (v *View) repoRemoval(name string, force bool, limit int) (r catalog.RepoRow, named []catalog.NamedBranch, gone Removal, more bool, err error) {
 	gone.Repo = true
 	if r, err = v.managed(name); err != nil {
-		return r, nil, gone, err
+		return r, nil, gone, false, err
 	}
-	if named, err = catalog.Branches(v.tx, r, "", 0); err != nil {
-		return r, nil, gone, err
+	most := limit
+	if most > 0 {
+		most++
+	}
+	if named, err = catalog.Branches(v.tx, r, "", most); err != nil {
+		return r, nil, gone, false, err
+	}
+	if more = limit > 0 && len(named) > limit; more {
+		named = slices.DeleteFunc(named, func(b catalog.NamedBranch) bool { return b.Name == r.DefaultBranch })
+		named = named[:limit]
 	}
 	branches, err := catalog.DescribeBranches(v.tx, r, named)
 	if err != nil {
-		return r, nil, gone, err
+		return r, nil, gone, more, err
 	}
 	for _, b := range branches {
 		if b.N > 0 && !force {
-			return r, nil, gone, fmt.Errorf("%w: repo %s has commits on branch %s", ErrNotEmpty, name, b.Name)
+			return r, nil, gone, more, fmt.Errorf("%w: repo %s has commits on branch %s", ErrNotEmpty, name, b.Name)
 		}
 	}
 	for _, b := range branches {
 		if b.Protected {
-			return r, nil, gone, unprotectFirst(b.Name, name)
+			return r, nil, gone, more, unprotectFirst(b.Name, name)
 		}
 		gone.add(b)
 	}
-	return r, named, gone, nil
+	return r, named, gone, more, nil
 }
 
 func (r *Removal) add(b Branch) {
@@ -258,6 +297,14 @@ func (r *Removal) add(b Branch) {
 		r.Branches = append(r.Branches, b.Name)
 	}
 	r.Commits += b.N
+}
+
+// join adds what went after what went before.
+func (r *Removal) join(next Removal) {
+	r.Branches = append(r.Branches, next.Branches[:min(len(next.Branches), maxRemoved-len(r.Branches))]...)
+	r.Count += next.Count
+	r.Commits += next.Commits
+	r.Repo = next.Repo
 }
 
 func unprotectFirst(branch, repo string) error {

@@ -33,6 +33,9 @@ func (fs *FS) ChangeSettings(ctx context.Context, to Ref, act Action, edit func(
 // setSettings writes the settings of a branch as edit changes them, which on a protected
 // one gives nobody more than before.
 func (c *change) setSettings(s *Snapshot, set *access.BranchSettings, edit func(*Settings) error) (AuditLine, error) {
+	if err := set.ReadCORS(c.tx); err != nil {
+		return AuditLine{}, err
+	}
 	was := set.Settings
 	if err := edit(set.Edit()); err != nil {
 		return AuditLine{}, err

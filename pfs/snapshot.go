@@ -120,6 +120,31 @@ func (s *Snapshot) newest(tx objstore.Reader, path string) (*commits.State, erro
 	return st, nil
 }
 
+const (
+	// maxSince is how many commits, and paths that they changed, a transaction that
+	// writes looks at to find out what a branch has become since it was looked at.
+	maxSince = 500
+	// maxCaughtUp is the same in a view, which nobody waits for.
+	maxCaughtUp = 1 << 20
+)
+
+// changedSince are the paths that the branch whose head s is has changed since then was its
+// head. errMoved if it was made to point elsewhere, or they, or the commits, are more than
+// most.
+func (s *Snapshot) changedSince(tx objstore.Reader, then *Snapshot, most int) (map[string]struct{}, error) {
+	if s.Pos == then.Pos && s.Home == then.Home && s.Open == then.Open {
+		return nil, nil
+	}
+	if s.Open || then.Open || s.Lineage != then.Lineage || s.N < then.N {
+		return nil, errMoved
+	}
+	paths, all, err := commits.ChangedSince(tx, s.Pos, then.N, most)
+	if err == nil && !all {
+		err = errMoved
+	}
+	return paths, err
+}
+
 // Read streams bytes [off, off+length) of a file; length -1 is to its end.
 // Every byte handed out has been verified; ErrCorrupt otherwise.
 func (s *Snapshot) Read(ctx context.Context, info Info, off, length int64) (io.ReadCloser, error) {
@@ -132,6 +157,9 @@ func (s *Snapshot) Settings(ctx context.Context) (Settings, error) {
 	var set Settings
 	err := s.read(ctx, func(tx objstore.Reader) error {
 		row, err := access.ReadSettings(tx, &s.Snapshot)
+		if err == nil {
+			err = row.ReadCORS(tx)
+		}
 		if err == nil {
 			set = row.Settings
 		}

@@ -67,13 +67,17 @@ func (fs *FS) AbortUpload(ctx context.Context, to Ref, path, id string) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	return fs.update(ctx, about(to), nil, func(c *change) error {
+	err := fs.update(ctx, about(to), nil, func(c *change) error {
 		_, s, err := c.upload(to, path, id)
 		if err != nil {
 			return err
 		}
 		return upload.Drop(c.tx, upload.Into(&s.Snapshot), path, id)
 	})
+	if err == nil {
+		fs.sys.jobs.Kick() // parts may be left over
+	}
+	return err
 }
 
 // Uploads lists the uploads into what a snapshot that can be written to is.
@@ -199,6 +203,9 @@ func (fs *FS) CompleteUpload(ctx context.Context, to Ref, path, id string, asked
 	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile
 		return fs.completed(ctx, to, path, id, err)
 	}
+	if err == nil {
+		fs.sys.leftOver(parts)
+	}
 	return done, err
 }
 
@@ -216,6 +223,14 @@ func joinedEntry(u Upload, parts []upload.Part, sum Checksum) commits.Entry {
 	}
 	entry.Attrs.Checksum = sum
 	return entry
+}
+
+// leftOver has the parts of an upload removed that is over, if they were too many for the
+// transaction that ended it.
+func (s *System) leftOver(parts []upload.Part) {
+	if len(parts) >= upload.DropStep {
+		s.jobs.Kick()
+	}
 }
 
 // endUpload ends an upload with the commit that was made of it.
@@ -263,6 +278,7 @@ func (fs *FS) CompleteInto(ctx context.Context, to Ref, path, id string, asked [
 		}
 	}, fill)
 	if err == nil {
+		fs.sys.leftOver(parts)
 		return made, nil
 	}
 	if errors.Is(err, ErrNoSuchUpload) { // somebody else completed it meanwhile

@@ -64,51 +64,55 @@ func (fs *FS) Users(ctx context.Context, after string, limit int) (list []User, 
 	return list, err
 }
 
-// maxKeysAtOnce is how many keys of a user are deleted in one transaction, which others
-// wait for.
-const maxKeysAtOnce = 1000
+// keyStep is how many keys are removed in one transaction.
+const keyStep = 500
 
 // DeleteUser removes a user and its keys, and says how many these are. What it
-// owns stays, for administrators. A dry run removes nothing. Many keys go in steps,
-// between which the user gets no others: where that breaks off, doing it again goes on.
+// owns stays, for administrators. A dry run removes nothing. It goes on once it has begun,
+// though ctx may end; until its last step the user is there, and gets no more keys.
 func (fs *FS) DeleteUser(ctx context.Context, name string, dryRun bool) (keys int, err error) {
-	if dryRun {
-		err = fs.View(ctx, func(v *View) error {
-			_, list, err := v.deletableUser(name, 0)
-			keys = len(list)
-			return err
-		})
-		return keys, err
+	u, list, err := fs.deletable(ctx, name)
+	if err != nil || dryRun {
+		return len(list), err
 	}
-	for all := false; !all && err == nil; {
-		step := 0
-		err = fs.record(ctx, "", nil, func(c *change) (line AuditLine, err error) {
-			u, list, err := c.deletableUser(name, maxKeysAtOnce+1)
-			if err != nil {
-				return line, err
-			}
-			line = AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u)}
-			if all = len(list) <= maxKeysAtOnce; !all {
-				list, line.Action = list[:maxKeysAtOnce], "deleteKeys"
-			}
-			for _, k := range list {
-				line.Before += ", key " + k.AccessKey
-			}
-			step = len(list)
-			return line, access.DeleteUser(c.tx, u, list, all)
-		})
-		keys += step
+	err = fs.record(ctx, "", nil, func(c *change) (AuditLine, error) { // which tells of it as it begins
+		line := AuditLine{Action: "deleteUser", Name: name, Before: tellUser(u) + tellKeys(list)}
+		if err := c.manages(access.ManageUsers, ""); err != nil {
+			return line, err
+		}
+		return line, access.Leave(c.tx, u)
+	})
+	if err != nil {
+		return 0, err
 	}
-	return keys, err
+	ctx = context.WithoutCancel(ctx)
+	if u, list, err = fs.deletable(ctx, name); err != nil { // of which there are no more now
+		return 0, err
+	}
+	for rest := list; ; {
+		step := rest[:min(len(rest), keyStep)]
+		rest = rest[len(step):]
+		err := fs.update(ctx, "", nil, func(c *change) error {
+			if err := c.manages(access.ManageUsers, ""); err != nil {
+				return err
+			}
+			return access.DeleteUser(c.tx, u, step, len(rest) == 0)
+		})
+		if err != nil || len(rest) == 0 {
+			return len(list), err
+		}
+	}
 }
 
-// deletableUser reads a user that the caller may delete, and up to limit (0: all) of its
-// keys.
-func (v *View) deletableUser(name string, limit int) (User, []Key, error) {
-	if err := v.manages(access.ManageUsers, ""); err != nil {
-		return User{}, nil, err
-	}
-	return access.Deletable(v.tx, name, limit)
+// deletable reads a user that may be deleted by the caller, with all its keys.
+func (fs *FS) deletable(ctx context.Context, name string) (u User, keys []Key, err error) {
+	err = fs.View(ctx, func(v *View) (err error) {
+		if err = v.manages(access.ManageUsers, ""); err == nil {
+			u, keys, err = access.Deletable(v.tx, name)
+		}
+		return err
+	})
+	return u, keys, err
 }
 
 // CreateKey makes a key of k.User with the limits in k. It alone returns the

@@ -2,7 +2,6 @@ package pfs
 
 import (
 	"context"
-	"slices"
 
 	"caret/commits"
 	"caret/objstore"
@@ -135,7 +134,7 @@ func (s *Snapshot) Version(ctx context.Context, path string, id CommitID) (*Info
 
 // without is the state of path that leaves versions out of its list; nil if
 // none of them is listed. Those that are come back as the state's Removed.
-func (s *Snapshot) without(tx objstore.Reader, path string, gone []CommitID) (*commits.State, error) {
+func (s *Snapshot) without(ctx context.Context, tx objstore.Reader, path string, gone []CommitID) (*commits.State, error) {
 	v, err := s.view(tx)
 	if err != nil {
 		return nil, err
@@ -143,10 +142,17 @@ func (s *Snapshot) without(tx objstore.Reader, path string, gone []CommitID) (*c
 	x := v.Versions(path)
 	var left *commits.State // the newest that stays
 	var removed []CommitID
+	wanted := make(map[CommitID]bool, len(gone))
+	for _, id := range gone {
+		wanted[id] = true
+	}
 	for (left == nil || len(removed) < len(gone)) && x.Next() && x.Version().Path == path {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		st := x.Version().State
 		switch {
-		case slices.Contains(gone, st.Commit):
+		case wanted[st.Commit]:
 			removed = append(removed, st.Commit)
 		case left == nil:
 			left = &st

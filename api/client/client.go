@@ -54,10 +54,14 @@ func New(endpoint, accessKey, secretKey string) *Client {
 			DialContext: (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
 			Proxy:       http.ProxyFromEnvironment, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: 5 * time.Second,
-		}},
+		}, CheckRedirect: stay},
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
 }
+
+// stay follows no redirect: what is signed is for one server, and a write that is
+// sent on becomes a read on its way, whose success would be taken for its own.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // IfHead is the client for writes that are made only if the head of the branch
 // is the commit that this id or expression means; "" takes the condition off.
@@ -182,9 +186,18 @@ func (c *Client) send(ctx context.Context, r request, target string, g *guard) (
 }
 
 func readError(resp *http.Response) error {
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		return &Error{
+			Status: resp.StatusCode, Code: "redirected", Message: "the server sends requests on to " + to.Scheme + "://" + to.Host,
+			Hint: "what is signed is for one server alone; if that is the right one, name it as the endpoint",
+		}
+	}
 	var body v1.Error
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil || json.Unmarshal(b, &body) != nil || body.Message == "" {
+	switch {
+	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")) && resp.StatusCode == http.StatusBadRequest:
+		return &Error{Code: "not_https", Message: "the server is to be talked to by https", Hint: "begin the endpoint with https://"}
+	case err != nil || json.Unmarshal(b, &body) != nil || body.Message == "":
 		body = v1.Error{Code: "unknown", Message: "the server answered " + resp.Status + "; is it a caret?"}
 	}
 	return &Error{Status: resp.StatusCode, Code: body.Code, Message: body.Message, Hint: body.Hint, Paths: body.Paths, Conflicts: body.Conflicts}
@@ -252,7 +265,13 @@ func pageQuery(after string, limit int) url.Values {
 // error.
 func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for after := ""; ; {
+		// A server that goes in circles is found out by a mark that stays where it
+		// is for longer and longer.
+		mark, at, next := "", 0, 1
+		for after := ""; ; at++ {
+			if at == next {
+				mark, next = after, 2*next
+			}
 			page, err := list(after)
 			if err != nil {
 				var none T
@@ -267,7 +286,7 @@ func Each[T any](list func(after string) (v1.Page[T], error)) iter.Seq2[T, error
 			if page.Next == "" {
 				return
 			}
-			if page.Next == after { // rather than ask for ever
+			if page.Next == after || page.Next == mark { // rather than ask for ever
 				var none T
 				yield(none, fmt.Errorf("the server's listing does not go on behind %q", after))
 				return

@@ -188,6 +188,8 @@ func TestAccessLog(t *testing.T) {
 		{presigned("GET " + v1.Prefix + "repos"), accesslog.Entry{User: rootName, Key: "ROOTKEY", Operation: "listRepos", Status: 200}},
 		{s.request(t, nobody, "GET "+v1.Prefix+"nonsense", ""), accesslog.Entry{Status: 403, Error: "access_denied"}},
 		{s.request(t, nobody, "GET /_caret/health/live", ""), accesslog.Entry{Operation: "GET /_caret/health/live", Status: 200, Sent: 3}},
+		{s.request(t, root, "GET /_caret/metrics", ""), accesslog.Entry{User: rootName, Key: "ROOTKEY", Operation: "GET /_caret/metrics", Status: 200}},
+		{s.request(t, alice, "GET /_caret/metrics", ""), accesslog.Entry{User: "alice", Key: k.AccessKey, Operation: "GET /_caret/metrics", Status: 403}},
 		{s.request(t, root, "POST /master.sales?delete", deleted), accesslog.Entry{User: rootName, Key: "ROOTKEY", Operation: "DeleteObjects", Bucket: "master.sales", Status: 200, Commit: "*", Received: int64(len(deleted))}},
 	}
 	ids := make([]string, len(tests))

@@ -136,12 +136,21 @@ func connect(c *cli.Context, p process) (*client.Client, error) {
 	return dial(p, c.String("endpoint"), c.String("data"), c.String("ca-file"))
 }
 
-// dial makes a client of the server at endpoint, whose certificate must lead to one in
-// caFile, if that is not "".
-func dial(p process, endpoint, data, caFile string) (*client.Client, error) {
+// parseEndpoint reads the URL of a server.
+func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is not like %s", endpoint, defaultEndpoint)
+	}
+	return u, nil
+}
+
+// dial makes a client of the server at endpoint, whose certificate must lead to one in
+// caFile, if that is not "".
+func dial(p process, endpoint, data, caFile string) (*client.Client, error) {
+	u, err := parseEndpoint(endpoint)
+	if err != nil {
+		return nil, err
 	}
 	k, err := findKey(p, data)
 	if err != nil {

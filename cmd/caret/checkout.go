@@ -280,7 +280,7 @@ func ofOneFile(err error) bool {
 	var refused *client.Error
 	var errno syscall.Errno
 	switch {
-	case errors.Is(err, errDiffers), errors.Is(err, errTaken), errors.Is(err, errEarly), errors.As(err, &refused):
+	case errors.Is(err, errDiffers), errors.Is(err, errTaken), errors.Is(err, errEarly), errors.Is(err, errInTheWay), errors.As(err, &refused):
 		return true
 	case errors.As(err, &errno):
 		switch errno {

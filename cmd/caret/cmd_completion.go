@@ -73,8 +73,8 @@ func completionCommand(p process) *cli.Command {
 			if !ok {
 				return usagef("there is no completion for %q; write one of bash, zsh and fish", args[0])
 			}
-			fmt.Fprint(p.stdout, script)
-			return nil
+			_, err = fmt.Fprint(p.stdout, script)
+			return err
 		},
 	}
 }

@@ -29,8 +29,14 @@ func envCommand(p process) *cli.Command {
 
 func env(c *call) error {
 	data, endpoint, region, caFile := c.line.String("data"), c.line.String("endpoint"), c.line.String("region"), c.line.String("ca-file")
+	if _, err := parseEndpoint(endpoint); err != nil {
+		return err
+	}
 	k := rootKey{c.getenv("CARET_ROOT_ACCESS_KEY"), c.getenv("CARET_ROOT_SECRET_KEY")}
-	if k.AccessKey == "" {
+	switch {
+	case (k.AccessKey == "") != (k.SecretKey == ""):
+		return errHalfKey
+	case k.AccessKey == "":
 		var err error
 		if k, err = readRootKey(data); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("there is no %s yet: start `caret serve` first, or name its data directory with --data", rootKeyPath(data))
@@ -53,7 +59,9 @@ func env(c *call) error {
 	for _, v := range all {
 		byName[v[0]] = v[1]
 		if !c.pr.json {
-			fmt.Fprintf(c.stdout, "export %s=%s\n", v[0], shellQuote(v[1]))
+			if _, err := fmt.Fprintf(c.stdout, "export %s=%s\n", v[0], shellQuote(v[1])); err != nil {
+				return err
+			}
 		}
 	}
 	return c.pr.result(byName, "")

@@ -11,6 +11,7 @@ import (
 
 func mvCommand(p process) *cli.Command {
 	var in v1.MoveFiles
+	var force bool
 	return &cli.Command{
 		Name: "mv", Usage: "give files another path, in one commit", ArgsUsage: "REPO[@BRANCH]:PATH REPO[@BRANCH]:PATH",
 		Description: "Both are on one branch, or in one open commit: between branches nothing is\n" +
@@ -21,20 +22,24 @@ func mvCommand(p process) *cli.Command {
 			"EXAMPLES:\n   caret mv sales:a.csv sales:june/\n   caret mv -r sales@dev:june/ sales@dev:2026/june/ -m \"by year\"",
 		Flags: clientFlags(outputFlags(
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "everything under the folder PATH", Destination: &in.Recursive},
+			&cli.BoolFlag{Name: "force", Usage: "move to a PATH that no folder can hold, too", Destination: &force},
 			messageFlag(&in.Message),
 			ifHeadFlag(),
 		)...),
-		Action: onLine(p, func(c *call) error { return mv(c, in) }),
+		Action: onLine(p, func(c *call) error { return mv(c, in, force) }),
 	}
 }
 
-func mv(c *call, in v1.MoveFiles) error {
+func mv(c *call, in v1.MoveFiles, force bool) error {
 	from, to, err := fromTo(c, "move", in.Recursive)
 	if err != nil {
 		return err
 	}
 	if from.Repo != to.Repo {
 		return acrossBranches(from, to)
+	}
+	if err := fitting(to.Path, force); err != nil {
+		return err
 	}
 	if err := c.connect(); err != nil {
 		return err

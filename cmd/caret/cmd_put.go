@@ -153,11 +153,10 @@ func (u *upload) single(ctx context.Context) error {
 			return err
 		}
 	}
-	size := info.Size()
 	if !info.Mode().IsRegular() {
-		size = -1
+		return u.send(ctx, name, input{f}, -1)
 	}
-	return u.send(ctx, name, f, size)
+	return u.send(ctx, name, &steady{f, info, info.Size()}, info.Size())
 }
 
 func (u *upload) send(ctx context.Context, name string, r io.Reader, size int64) error {

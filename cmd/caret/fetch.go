@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -40,6 +41,9 @@ var errDiffers = errors.New("what came is not the file that was listed")
 // errTaken is a name that others have changed meanwhile.
 var errTaken = errors.New("it has changed while it was fetched")
 
+// errInTheWay is something that get did not make where it puts what comes.
+var errInTheWay = errors.New("is in the way")
+
 // file makes name what f is. was is what has been found there, nil if nothing was:
 // anything else is left as it is, unless it is f by now. The bytes come under a
 // temporary name; if they are many they stay there when the rest is cut off, and
@@ -50,7 +54,7 @@ func (d *fetch) file(ctx context.Context, f v1.File, name string, was fs.FileInf
 	}
 	temp := partName(name, f.Hash)
 	if info, err := d.root.Lstat(temp); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is in the way", temp)
+		return fmt.Errorf("%q %w", temp, errInTheWay)
 	}
 	held, err := d.claim(ctx, temp)
 	if err != nil {
@@ -101,7 +105,31 @@ func (d *fetch) place(temp, name string, was fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
+	if was == nil {
+		return d.placeNew(temp, name)
+	}
 	return d.root.Rename(temp, name)
+}
+
+// placeNew is the end of place for a name that there was not: what others have made
+// there since, in whatever moment, stays.
+func (d *fetch) placeNew(temp, name string) error {
+	dir, err := d.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	fd := int(dir.Fd())
+	err = unix.Renameat2(fd, path.Base(temp), fd, path.Base(name), unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return errTaken
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // which not all file systems can
+		return d.root.Rename(temp, name)
+	case err != nil:
+		return &fs.PathError{Op: "rename", Path: temp, Err: err}
+	}
+	return nil
 }
 
 // removeFolders removes a folder, if it is there, in which nothing but folders is.
@@ -155,11 +183,27 @@ func (d *fetch) claim(ctx context.Context, temp string) (*os.File, error) {
 		if err != nil {
 			return nil, errors.Join(err, out.Close())
 		}
-		if now, err := d.root.Lstat(temp); err == nil && os.SameFile(opened, now) {
+		now, err := d.root.Lstat(temp)
+		switch {
+		case err != nil || !os.SameFile(opened, now): // who held it has moved it away
+		case !alone(opened):
+			// It is another file as well, in a copy made of links or wherever
+			// else, which must stay what it is.
+			err = d.root.Remove(temp)
+		default:
 			return out, nil
 		}
-		out.Close() // who held it has moved it away
+		out.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
+}
+
+// alone says whether a file has no other name.
+func alone(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || stat.Nlink <= 1
 }
 
 // waitFor takes the lock of a file. Where files have none it is taken for had.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -114,16 +115,17 @@ func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f, err := u.open(lf)
+	f, was, err := u.open(lf)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(f), lf.size)
-	if err != nil {
-		if changed := lf.check(f); changed != nil { // no fault of the server
-			return changed
-		}
+	_, err = u.cl.Put(ctx, u.to.Repo, id, lf.path, contentType(lf.path), "", bar.reader(&steady{f, was, lf.size}), lf.size)
+	var in *inputError
+	switch {
+	case errors.As(err, &in): // no fault of the server
+		return in.error
+	case err != nil:
 		return fmt.Errorf("%s: %w", oneLine(lf.file), err)
 	}
 	bar.file()
@@ -132,28 +134,23 @@ func (u *upload) stage(ctx context.Context, id string, lf localFile, bar *bar) e
 
 // open opens a file of the folder, which may be another by now: what is
 // elsewhere is not stored by way of a link, nor is a fifo waited for.
-func (u *upload) open(lf localFile) (*os.File, error) {
+func (u *upload) open(lf localFile) (*os.File, fs.FileInfo, error) {
 	open, name := u.dir.OpenFile, lf.name
 	if lf.linked {
 		open, name = os.OpenFile, lf.file
 	}
 	f, err := open(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", oneLine(lf.file), err)
+		return nil, nil, fmt.Errorf("%s: %w", oneLine(lf.file), err)
 	}
-	if err := lf.check(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// check says that f is not the file that was found.
-func (lf *localFile) check(f *os.File) error {
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Size() != lf.size) {
-		err = &hinted{fmt.Errorf("%s has changed since the folder was listed", oneLine(lf.file)), "run the same again"}
+		err = changing(oneLine(lf.file) + " has changed since the folder was listed")
 	}
-	return err
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
 }
 
 // all are the changes as a diff has them.
@@ -259,7 +256,7 @@ func (u *upload) hash(ctx context.Context, files []localFile, total int64) error
 			continue
 		}
 		g.Go(func() error {
-			f, err := u.open(*lf)
+			f, _, err := u.open(*lf)
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ func grantCommands(p process) []*cli.Command {
 		{
 			Name: "revoke", Usage: "take the grant of a user away", ArgsUsage: "REPO@BRANCH USER",
 			Description: "EXAMPLES:\n   caret branch revoke sales@dev alice",
-			Flags:       clientFlags(),
+			Flags:       clientFlags(outputFlags()...),
 			Action:      onGrant(p, branchRevoke),
 		},
 		{
@@ -81,7 +81,7 @@ func branchRevoke(c *call, repo, branch, user string) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "user %s was granted branch %s of repo %s and is no longer\n", user, branch, repo)
-	return nil
+	return c.pr.result(removed{Deleted: map[string]string{"user": user}}, "")
 }
 
 func branchGrants(c *call, repo, branch string) error {

@@ -135,6 +135,12 @@ func TestInterruptedCheckout(t *testing.T) {
 // TestInterruptTwice: the second signal ends a command at once, that waits for a
 // server which says nothing.
 func TestInterruptTwice(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) { interruptTwice(t, sig) })
+	}
+}
+
+func interruptTwice(t *testing.T, sig unix.Signal) {
 	begun, dropping := make(chan struct{}), make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -175,11 +181,11 @@ func TestInterruptTwice(t *testing.T) {
 		case <-time.After(time.Minute):
 			t.Fatal("it did not come to that")
 		}
-		cmd.Process.Signal(os.Interrupt)
+		cmd.Process.Signal(sig)
 	}
 	sent := time.Now()
 	err = cmd.Wait()
-	if status, ok := cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }); err == nil || !ok || status.Signal() != unix.SIGINT || time.Since(sent) > abortWithin/2 {
+	if status, ok := cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }); err == nil || !ok || status.Signal() != sig || time.Since(sent) > abortWithin/2 {
 		t.Errorf("after %s: %v: %s", time.Since(sent), err, &talk)
 	}
 }

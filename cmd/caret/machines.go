@@ -45,6 +45,12 @@ func newMetrics(store *local.Store, memory *budget.Budget) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.received, m.sent, m.inFlight, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	updates := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "caret_update_seconds", Help: "Time that the functions of updates took, which run one after another.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	})
+	m.registry.MustRegister(updates)
+	store.Observe(func(took time.Duration) { updates.Observe(took.Seconds()) })
 	m.memory(memory)
 	for name, c := range map[string]struct {
 		help string
@@ -104,14 +110,15 @@ func (m *metrics) observe(op string, status int, took time.Duration, received, s
 
 // pages serves what machines ask for. Whether the server is well needs no signature, and
 // tells no names or content. What it counts tells of everybody's requests, and whether a
-// content that is sent was known: that is for whom may, which says what is wrong.
-func (m *metrics) pages(h *health, may func(*http.Request) error) http.Handler {
+// content that is sent was known: that is for whom may, which says what is wrong, and tells
+// the access log who asks.
+func (m *metrics) pages(h *health, may func(*http.Request, *accesslog.Entry) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_caret/health/live", func(w http.ResponseWriter, _ *http.Request) { h.live().write(w) })
 	mux.HandleFunc("GET /_caret/health/ready", func(w http.ResponseWriter, r *http.Request) { h.ready(r.Context()).write(w) })
 	page := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
-		if err := may(r); err != nil {
+		if err := may(r, accesslog.Of(w, r)); err != nil {
 			http.Error(w, "metrics are for administrators, who sign their requests, or at the address that caret serve --metrics-listen names", http.StatusForbidden)
 			return
 		}
@@ -135,7 +142,7 @@ func (m *metrics) serveAt(address string, h *health, log *slog.Logger) (end func
 
 func (m *metrics) serve(ln net.Listener, h *health, log *slog.Logger) (end func()) {
 	srv := &http.Server{
-		Handler:           m.pages(h, func(*http.Request) error { return nil }),
+		Handler:           m.pages(h, func(*http.Request, *accesslog.Entry) error { return nil }),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ReadTimeout: headerTimeout, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,13 +17,24 @@ import (
 var version = "devel"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), enders(os.Args)...)
 	// The first signal ends ctx. After it signals have their usual meaning, so
 	// that a second one ends the process at once, whatever it waits for.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args, process{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: screen{os.Stderr}, getenv: os.Getenv,
 	}))
+}
+
+// enders are the signals at which a command line gives up what it does, and leaves nothing
+// half done behind. That its terminal is gone is one, unless nohup says otherwise; at
+// that signal a server reads its files again.
+func enders(args []string) []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !slices.Contains(args, "serve") && !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // process is what a command sees of the process it runs in.

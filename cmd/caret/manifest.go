@@ -57,6 +57,8 @@ func readManifest(root *os.Root) (manifest, error) {
 		return m, nil
 	case err != nil:
 		return m, err
+	case info.IsDir(): // which cannot be replaced
+		return m, fmt.Errorf("%s %w: it is a folder", manifestName, errInTheWay)
 	case !info.Mode().IsRegular():
 		return m, fmt.Errorf("%w: it is not a regular file", errManifest)
 	}
@@ -106,7 +108,10 @@ func updateManifest(ctx context.Context, root *os.Root, change func(manifest)) e
 	if err := waitFor(ctx, dir); err != nil {
 		return err
 	}
-	m, err := readManifest(root) // what is damaged has been said, and is replaced
+	m, err := readManifest(root)
+	if err != nil && !errors.Is(err, errManifest) { // what is damaged has been said, and is replaced
+		return err
+	}
 	before := maps.Clone(m)
 	change(m)
 	if err == nil && maps.EqualFunc(before, m, slices.Equal) {

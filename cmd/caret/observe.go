@@ -26,6 +26,7 @@ const defaultStall = 2 * time.Minute
 // a whole request, as an upload may take hours.
 type observer struct {
 	next    http.Handler
+	host    func(*http.Request) string // the bucket that a host name is, nil if none ever is
 	metrics *metrics
 	log     *slog.Logger
 	access  *accesslog.Log // nil for none
@@ -79,7 +80,11 @@ func (o *observer) recovered(x *exchange, r *http.Request, p any) {
 }
 
 func (o *observer) count(r *http.Request, x *exchange, received int64, took time.Duration) {
-	op := operation(r)
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	if o.host != nil && o.host(r) != "" {
+		path = o.host(r) + "/" + path
+	}
+	op := operation(r, path)
 	status := x.status
 	if status == 0 && r.Context().Err() != nil {
 		status = accesslog.StatusGone
@@ -102,8 +107,9 @@ func (o *observer) count(r *http.Request, x *exchange, received int64, took time
 	}
 }
 
-// operation names what was asked for, as one of few, whatever a client sends.
-func operation(r *http.Request) string {
+// operation names what was asked for, as one of few, whatever a client sends. path is the
+// bucket, a slash and the key.
+func operation(r *http.Request, path string) string {
 	if r.Pattern != "" { // the API and the pages for machines
 		return strings.Replace(r.Pattern, v1.Prefix, "api ", 1)
 	}
@@ -114,7 +120,7 @@ func operation(r *http.Request) string {
 		method = "other"
 	}
 	level := " object"
-	switch bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); {
+	switch bucket, key, _ := strings.Cut(path, "/"); {
 	case bucket == "":
 		level = " service"
 	case key == "":

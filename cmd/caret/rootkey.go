@@ -23,6 +23,9 @@ type rootKeyFile struct {
 	Store string `json:"store,omitempty"` // the id of the store that it was made for; an earlier caret left it out
 }
 
+// errHalfKey is a root key in the environment of which a half is missing.
+var errHalfKey = usagef("set both CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY, or neither")
+
 func rootKeyPath(dir string) string { return filepath.Join(dir, "root-key.json") }
 
 func readRootKey(dir string) (rootKey, error) {
@@ -50,7 +53,7 @@ func findRootKey(p process, dir string, id storeID) (k rootKey, made bool, err e
 	case k.AccessKey != "" && k.SecretKey != "":
 		return k, false, nil
 	case k.AccessKey != "" || k.SecretKey != "":
-		return k, false, usagef("set both CARET_ROOT_ACCESS_KEY and CARET_ROOT_SECRET_KEY, or neither")
+		return k, false, errHalfKey
 	}
 	file, err := readRootKeyFile(dir)
 	if err == nil && file.Store != "" && file.Store != id.String() {

@@ -245,7 +245,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		return api.Caller{Caller: caller(id.AccessKey), Body: body, Length: body.Length()}, nil
 	}})
 	m := newMetrics(store, served.budget)
-	machines := m.pages(h, func(r *http.Request) error {
+	machines := m.pages(h, func(r *http.Request, e *accesslog.Entry) error {
 		id, err := verifier.Verify(r)
 		if err != nil {
 			return err
@@ -254,10 +254,15 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		if !id.Anonymous {
 			who = caller(id.AccessKey)
 		}
-		return system.As(who).View(r.Context(), (*pfs.View).MayOversee)
+		fs := system.As(who)
+		err = fs.View(r.Context(), (*pfs.View).MayOversee)
+		e.Key, e.User = id.AccessKey, fs.Caller().Name
+		return err
 	})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
+		case s3.HostBucket(r) != "": // then it is a key
+			s3.ServeHTTP(w, r)
 		case strings.HasPrefix(path+"/", v1.Prefix):
 			calls.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/_caret/"):
@@ -267,7 +272,7 @@ func handler(system *pfs.System, store *local.Store, key rootKey, o serveOptions
 		}
 	})
 	m.watchAccessLog(access)
-	return &observer{next: next, metrics: m, log: log, access: access, stall: o.stall, under: served}
+	return &observer{next: next, host: s3.HostBucket, metrics: m, log: log, access: access, stall: o.stall, under: served}
 }
 
 // greet says where the server is and how to use it.

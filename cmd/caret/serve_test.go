@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -72,5 +73,41 @@ func TestSignedAPI(t *testing.T) {
 		if err != nil || resp.StatusCode != tt.status || !strings.Contains(string(b), tt.says) || resp.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %s %.200s, %v, want %d %s", tt.url, resp.Status, b, err, tt.status, tt.says)
 		}
+	}
+}
+
+// TestKeysOfHosts: what a host name has made a bucket's is a key, and not a page of the
+// server: who presigns it for others means the object.
+func TestKeysOfHosts(t *testing.T) {
+	t.Parallel()
+	store, err := local.Open(t.TempDir(), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	system, err := pfs.Open(t.Context(), store, pfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer system.Close()
+	key := rootKey{AccessKey: "CARETROOT", SecretKey: "secret"}
+	h := handler(system, store, key, serveOptions{region: defaultRegion, domain: "s3.test", stall: time.Minute}, newUnder(nil), nil, slog.New(slog.DiscardHandler))
+	for _, path := range []string{v1.Prefix + "repos", "/_caret/metrics", "/_caret/health/live"} {
+		for host, inXML := range map[string]bool{"master.sales.s3.test": true, "s3.test": false} {
+			r := httptest.NewRequest(http.MethodGet, "http://"+host+path, nil)
+			r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+			if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: key.AccessKey, SecretAccessKey: key.SecretKey},
+				r, "UNSIGNED-PAYLOAD", "s3", defaultRegion, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); strings.Contains(w.Body.String(), "<Code>NoSuchBucket</Code>") != inXML || (w.Code == http.StatusOK) == inXML {
+				t.Errorf("%s at %s: %d, %.200s", path, host, w.Code, w.Body)
+			}
+		}
+	}
+	families, err := h.metrics.registry.Gather()
+	if text := fmt.Sprint(families); err != nil || !strings.Contains(text, "GET object") || strings.Contains(text, "GET bucket") {
+		t.Errorf("counted as %s, %v", text, err)
 	}
 }

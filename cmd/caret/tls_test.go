@@ -123,4 +123,8 @@ func TestReload(t *testing.T) {
 			t.Errorf("AWS_CA_BUNDLE=%s %q: %d, %s", tt.env, tt.flags, code, says)
 		}
 	}
+	url = "http" + strings.TrimPrefix(url, "https")
+	if code, says := list(nil); code != exitError || !strings.Contains(says, "hint: begin the endpoint with https://") {
+		t.Errorf("%d, %s", code, says)
+	}
 }

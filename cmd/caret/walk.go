@@ -82,6 +82,10 @@ func (w *walk) entry(name string, d fs.DirEntry) {
 		info, err = d.Info()
 	}
 	switch {
+	case err == nil && info.IsDir() && reserved(d.Name()):
+		if !w.filter.passes(name) {
+			w.bad = append(w.bad, fmt.Errorf("%q is a folder, and has a name that get keeps for itself", file))
+		}
 	case d.Name() == manifestName:
 	case err == nil && info.IsDir():
 		w.below(name, file, info)

@@ -24,6 +24,7 @@ type attack struct {
 // attacks are all there are, in the order in which they run.
 var attacks = []attack{
 	{"garbage", "bytes that are no request, requests that make no sense", garbage},
+	{"mutants", "signed requests that are nearly right", mutants},
 	{"matrix", "every operation of S3 as everybody, on what is public, deleted, removed or protected", matrix},
 	{"api-matrix", "every operation of the API as everybody and with limited keys, on what is open, protected or deleted", apiMatrix},
 	{"silent-readers", "GETs of a large object that never read", silentReaders},
@@ -31,6 +32,7 @@ var attacks = []attack{
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
 	{"liar", "a server that those who fetch from it should not trust", liar},
+	{"committer", "work of any size where all writes wait for one another", committer},
 }
 
 // stage is where one attack takes place.
@@ -39,6 +41,7 @@ type stage struct {
 	bin    string    // the binary
 	dir    string    // for data, removed afterwards
 	small  bool      // a tenth of the effort will do
+	seed   uint64    // of what is random
 	out    io.Writer // the table
 	log    io.Writer // what servers say
 	name   string
@@ -49,9 +52,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	pattern := flag.String("run", "", "attacks to run, a regular `EXPRESSION`")
 	small := flag.Bool("small", false, "as in go test: with less effort")
+	seed := flag.Uint64("seed", 1, "`NUMBER` that what is random follows from")
 	dir := flag.String("dir", "", "`DIR` for a folder that is removed afterwards")
 	flag.Parse()
-	err := run(ctx, *pattern, *dir, *small, os.Stdout, os.Stderr)
+	err := run(ctx, *pattern, *dir, *small, *seed, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hostile:", err)
@@ -61,7 +65,7 @@ func main() {
 
 // run runs the attacks whose names match pattern and prints a table of what they found.
 // It fails if something is not as it must be.
-func run(ctx context.Context, pattern, dir string, small bool, out, log io.Writer) error {
+func run(ctx context.Context, pattern, dir string, small bool, seed uint64, out, log io.Writer) error {
 	only, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
@@ -81,7 +85,7 @@ func run(ctx context.Context, pattern, dir string, small bool, out, log io.Write
 	for _, a := range attacks {
 		if only.MatchString(a.name) {
 			ran++
-			s := &stage{ctx: ctx, bin: bin, dir: filepath.Join(work, a.name), small: small, out: out, log: log}
+			s := &stage{ctx: ctx, bin: bin, dir: filepath.Join(work, a.name), small: small, seed: seed, out: out, log: log}
 			errs = append(errs, s.suffer(a), os.RemoveAll(s.dir))
 		}
 	}

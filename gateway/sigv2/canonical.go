@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"caret/gateway/sigv4"
 )
 
@@ -25,11 +27,11 @@ func withParameters(header http.Header, query url.Values) (http.Header, error) {
 		}
 		// A line break or colon would make one header look like two, or two
 		// like one, in the text that is signed.
-		if strings.ContainsAny(name, ": \t\r\n") || strings.ContainsAny(strings.Join(values, ""), "\r\n") {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(strings.Join(values, "")) {
 			return nil, fmt.Errorf("%w: %q cannot be a header", sigv4.ErrQueryMalformed, name)
 		}
 		if name == strings.ToLower(name) && header.Values(name) == nil {
-			out[http.CanonicalHeaderKey(name)] = values
+			out[http.CanonicalHeaderKey(name)] = []string{strings.Join(values, ",")} // as it is signed
 		}
 	}
 	return out, nil
@@ -59,11 +61,8 @@ func (c *claim) writeHeaders(b *strings.Builder, header http.Header) {
 		if !strings.HasPrefix(name, amzPrefix) || c.presigned && name == "x-amz-date" {
 			continue // the expiry takes the place of a date
 		}
-		trimmed := make([]string, len(values))
-		for i, v := range values {
-			trimmed[i] = strings.TrimSpace(v) // net/http has unfolded it
-		}
-		lines = append(lines, name+":"+strings.Join(trimmed, ",")+"\n")
+		// net/http has unfolded and trimmed them. What a parameter has around it is part of it.
+		lines = append(lines, name+":"+strings.Join(values, ",")+"\n")
 	}
 	// By name: a colon sorts after some characters of names.
 	slices.SortFunc(lines, func(a, b string) int {

@@ -101,3 +101,29 @@ func TestCaretHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestOneValue: what a parameter or header is taken for is what was signed: values that
+// were signed as one are one, and what stands around it is not left out.
+func TestOneValue(t *testing.T) {
+	t.Parallel()
+	const expires = "1369353660"
+	verify := func(parameters url.Values) (string, error) {
+		text := "PUT\n\n\n" + expires + "\nx-amz-copy-source:/b/k,x\n/bucket/k"
+		for name, value := range map[string]string{"AWSAccessKeyId": accessKey, "Expires": expires, "Signature": sign(text)} {
+			parameters.Set(name, value)
+		}
+		in := httptest.NewRequest(http.MethodPut, "/bucket/k?"+parameters.Encode(), nil)
+		_, err := verifier(now).Verify(in)
+		return in.Header.Get("X-Amz-Copy-Source"), err
+	}
+	for _, values := range [][]string{{"/b/k,x"}, {"/b/k", "x"}} {
+		if got, err := verify(url.Values{"x-amz-copy-source": values}); err != nil || got != "/b/k,x" {
+			t.Errorf("%q: %q, %v", values, got, err)
+		}
+	}
+	for _, value := range []string{"/b/k,x ", "/b/k,x\u00a0", " /b/k,x"} {
+		if _, err := verify(url.Values{"x-amz-copy-source": {value}}); !errors.Is(err, sigv4.ErrMismatch) {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func TestParameterHeaders(t *testing.T) {
 	if _, err := verifier(now).Verify(r); !errors.Is(err, sigv4.ErrMismatch) || r.Header.Get("Content-Type") != "" {
 		t.Errorf("another ACL: %v, %v", err, r.Header)
 	}
-	for _, more := range []string{"&x-amz-meta-a=b%0Ac", "&x-amz-a%3Ab=c", "&content-type=a%0D"} {
+	for _, more := range []string{"&x-amz-meta-a=b%0Ac", "&x-amz-a%3Ab=c", "&content-type=a%0D", "&content-type=a%00"} {
 		r = read(t, "PUT "+url+more+" HTTP/1.1", "Host: s3.local")
 		if _, err := verifier(now).Verify(r); !errors.Is(err, sigv4.ErrQueryMalformed) {
 			t.Errorf("%s: %v", more, err)

@@ -138,7 +138,7 @@ func writeHeader(b *strings.Builder, r *http.Request, name string) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		v = strings.TrimSpace(v)
+		v = strings.Trim(v, " \t") // no other space: that is part of a value
 		if strings.Contains(v, "  ") {
 			v = strings.Join(strings.FieldsFunc(v, func(c rune) bool { return c == ' ' }), " ")
 		}
@@ -153,6 +153,22 @@ func canonicalPath(u *url.URL) string {
 		return "/"
 	}
 	return percent.Encode(u.Path, "/")
+}
+
+// unambiguous refuses queries whose signature is that of others too: parameters are
+// signed in order, not as they stand, and what cannot be decoded is signed like what it
+// would be if it was encoded.
+func unambiguous(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAmbiguous, err)
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return fmt.Errorf("%w: %s is given %d times", ErrAmbiguous, name, len(values))
+		}
+	}
+	return nil
 }
 
 // canonicalQuery sorts the parameters by name and value, encoded; the

@@ -43,6 +43,7 @@ var (
 	ErrMissingLength     = errors.New("x-amz-decoded-content-length is missing or not a number")
 	ErrMalformedTrailer  = errors.New("the trailer of the body is malformed or not what x-amz-trailer announced")
 	ErrTwoAuthorizations = errors.New("the request is signed both in its header and in its query")
+	ErrAmbiguous         = errors.New("the query can be read in more than one way")
 )
 
 // Secrets finds the secret of an access key; ErrUnknownKey if there is none.
@@ -108,8 +109,9 @@ type claim struct {
 func (c *claim) scope() string { return c.date + "/" + c.region + "/s3/aws4_request" }
 
 // Verify checks the signature of r. It does not read the body; Body does and
-// checks it.
+// checks it. The values of r's headers are joined, as by JoinValues.
 func (v *Verifier) Verify(r *http.Request) (Identity, error) {
+	JoinValues(r.Header)
 	auth := r.Header.Get("Authorization")
 	query := r.URL.Query()
 	presigned := query.Has("X-Amz-Algorithm") || query.Has("X-Amz-Signature")
@@ -124,6 +126,17 @@ func (v *Verifier) Verify(r *http.Request) (Identity, error) {
 		return Identity{}, ErrUnsupported
 	}
 	return Signed(r, "")
+}
+
+// JoinValues makes one value of those of each header that came more than once, with
+// commas between them. So they are signed: whoever passes a request on could take one
+// value apart at a comma, and what is done must be what was signed.
+func JoinValues(h http.Header) {
+	for name, values := range h {
+		if len(values) > 1 {
+			h[name] = []string{strings.Join(values, ",")}
+		}
+	}
 }
 
 // Signed is the identity of a request that was signed in another way than
@@ -204,6 +217,9 @@ func (v *Verifier) checkScope(c *claim, malformed error) error {
 
 // check computes the signature and compares.
 func (v *Verifier) check(r *http.Request, c *claim, payload, rawQuery string, presigned bool) (Identity, error) {
+	if err := unambiguous(rawQuery); err != nil {
+		return Identity{}, err
+	}
 	secret, err := v.opts.Secrets(r.Context(), c.accessKey)
 	if err != nil {
 		return Identity{}, err

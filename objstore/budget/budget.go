@@ -227,6 +227,19 @@ func (b *Budget) Stats() Stats {
 	return st
 }
 
+// plenty is how many bytes of a kind may be taken before it is saved on.
+const plenty = 64 << 20
+
+// Plenty says whether so little of a kind is taken, and nobody waits for it, that it is not
+// worth any effort to hold less of it.
+func (b *Budget) Plenty(k Kind) bool {
+	if b == nil {
+		return true
+	}
+	p := &b.parts[k]
+	return p.waiting.Load() == 0 && p.used.Load() <= min(p.size/2, plenty)
+}
+
 // Short says whether somebody waits for memory.
 func (b *Budget) Short() bool {
 	if b == nil {

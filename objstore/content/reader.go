@@ -181,7 +181,8 @@ const windowSize = 64 << 10
 
 var windows = sync.Pool{New: func() any { return new([windowSize]byte) }}
 
-// WriteTo implements io.WriterTo. If w takes its time it holds no more than a window.
+// WriteTo implements io.WriterTo. If w takes its time it holds no more than a window, unless
+// there is plenty of memory: then the copy that this takes is saved.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	hand := func() (int, error) { return w.Write(r.cur.rest()) }
 	if r.left > windowSize {
@@ -194,7 +195,12 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 		defer windows.Put(window)
 		r.timer = time.AfterFunc(time.Hour, r.giveBack) // each window sets it anew
 		defer r.timer.Stop()
-		hand = func() (int, error) { return r.lend(w, window[:]) }
+		hand = func() (int, error) {
+			if r.budget.Plenty(r.cur.kind()) {
+				return w.Write(r.cur.rest())
+			}
+			return r.lend(w, window[:])
+		}
 	}
 	var total int64
 	for {

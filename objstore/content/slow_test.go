@@ -35,8 +35,8 @@ func used(b *budget.Budget, kind budget.Kind) int64 {
 	return -1
 }
 
-// TestSlowReader: whoever takes his time holds a window and no chunk, others can read
-// meanwhile, and all bytes come in the end.
+// TestSlowReader: all who take their time hold windows, and together no more than half of
+// the memory for chunks; others can read meanwhile, and all bytes come in the end.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blobs := memory.New().Blobs()
@@ -59,7 +59,7 @@ func TestSlowReader(t *testing.T) {
 		}
 		<-time.After(10 * time.Second)
 		synctest.Wait()
-		if chunks, windows := used(b, budget.Reading)+used(b, budget.Small), used(b, budget.Window); chunks != 0 || windows != n*64<<10 {
+		if chunks, windows := used(b, budget.Reading)+used(b, budget.Small), used(b, budget.Window); chunks > 3<<20 || windows != n*64<<10 {
 			t.Errorf("%d readers that wait hold %d bytes of chunks and %d of windows", n, chunks, windows)
 		}
 		began := time.Now()

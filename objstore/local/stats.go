@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,16 @@ type Space struct{ Size, Free, Reserve int64 }
 func (s *Store) Space() (Space, error) {
 	free, err := s.space.read()
 	return Space{Size: s.space.disk, Free: free, Reserve: max(s.space.floor(), 0)}, err
+}
+
+// Observe has ran called from now on with how long the function of each Update of
+// rows took, while which no other one runs.
+func (s *Store) Observe(ran func(time.Duration)) { s.ran.Store(&ran) }
+
+func (s *Store) observe(took time.Duration) {
+	if ran := s.ran.Load(); ran != nil {
+		(*ran)(took)
+	}
 }
 
 // Usage is the space in bytes that a store takes on disk.

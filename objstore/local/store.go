@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"caret/objstore"
 	"caret/objstore/local/index"
@@ -76,6 +77,7 @@ type Store struct {
 	failed atomic.Pointer[error] // the first disk error, after which nothing is written
 	broken chan struct{}         // closed then
 	stats  counters
+	ran    atomic.Pointer[func(time.Duration)] // see Observe
 
 	noRoom struct { // how making room in the log fails
 		sync.Mutex
@@ -100,7 +102,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release() //nolint:errcheck // the first error tells more
 		return nil, fmt.Errorf("open data directory %s: %w", dir, err)
 	}
-	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true})
+	s.rows = txn.New(engine{s}, txn.Options{Log: s.log, Sole: true, Ran: s.observe})
 	s.background.Go(s.checkpoint)
 	s.background.Go(s.watch)
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"caret/objstore"
 )
@@ -68,16 +69,16 @@ func (g *group) run(r *request) bool {
 		return true
 	}
 	if g.opts.Rehearse {
-		w := g.begin()
+		w := g.begin(r)
 		g.call(w, r)
 		w.rollback()
 		if r.failed() {
 			return true
 		}
 	}
-	w := g.begin()
+	w := g.begin(r)
 	g.call(w, r)
-	if !r.failed() && w.filled(1) {
+	if !r.failed() && w.filled() {
 		r.err = w.tooLarge()
 	}
 	fits := g.bytes == 0 || g.bytes+w.bytes <= MaxBytes && g.writes.Len() <= MaxRows
@@ -92,13 +93,17 @@ func (g *group) run(r *request) bool {
 
 func (r *request) failed() bool { return r.err != nil || r.value != nil }
 
-func (g *group) begin() *writer {
-	return &writer{reader: reader{from: g.read, over: g.writes, seen: g.seen}}
+func (g *group) begin(r *request) *writer {
+	return &writer{reader: reader{ctx: r.ctx, from: g.read, over: g.writes, seen: g.seen, read: new(spent)}}
 }
 
 // call runs fn. A panic is kept for whoever called Update, unless that is this
 // goroutine.
 func (g *group) call(w *writer, r *request) {
+	if g.opts.Ran != nil {
+		began := time.Now()
+		defer func() { g.opts.Ran(time.Since(began)) }()
+	}
 	defer func() { w.ended = true }()
 	if g.opts.Alone {
 		r.err = r.fn(w)

@@ -369,3 +369,69 @@ func TestClose(t *testing.T) {
 		t.Errorf("stored: %s", got)
 	}
 }
+
+// TestUpdateEndsWithItsContext: what a transaction reads fails once nobody waits for it, and
+// it leaves nothing.
+func TestUpdateEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	rows := open(t, newStub(), txn.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	reads := 0
+	err := rows.Update(ctx, "", func(tx objstore.Writer) error {
+		if err := tx.Set([]byte("a"), nil); err != nil {
+			return err
+		}
+		for ; reads < 1000; reads++ {
+			if _, err := tx.Page(objstore.Prefix([]byte("b")), 1); err != nil {
+				return err
+			}
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || reads != 1 {
+		t.Errorf("%v after %d reads", err, reads)
+	}
+	err = rows.View(t.Context(), func(tx objstore.Reader) error {
+		_, err := tx.Get([]byte("a"))
+		return err
+	})
+	if !errors.Is(err, objstore.ErrNotFound) {
+		t.Errorf("what it wrote: %v", err)
+	}
+}
+
+// TestUpdateReadsLittle: a transaction that others wait for reads so much and no more,
+// however it asks, and says before that it is full.
+func TestUpdateReadsLittle(t *testing.T) {
+	t.Parallel()
+	rows := open(t, newStub(), txn.Options{})
+	keys := make([][]byte, txn.MaxReadRows+1)
+	for i := range keys {
+		keys[i] = fmt.Append(nil, i)
+	}
+	for name, read := range map[string]func(objstore.Writer) error{
+		"many": func(tx objstore.Writer) error {
+			_, err := tx.GetMany(keys)
+			return err
+		},
+		"one by one": func(tx objstore.Writer) error {
+			for i, k := range keys {
+				if _, err := tx.Get(k); err != nil && !errors.Is(err, objstore.ErrNotFound) {
+					return err
+				}
+				if full := tx.Full(); full != (i >= txn.MaxReadRows/2) {
+					return fmt.Errorf("full after %d: %t", i+1, full)
+				}
+			}
+			return nil
+		},
+	} {
+		if err := rows.Update(t.Context(), "", read); !errors.Is(err, objstore.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := rows.View(t.Context(), func(tx objstore.Reader) error { _, err := tx.GetMany(keys); return err }); err != nil {
+		t.Errorf("a view: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"caret/objstore"
 )
@@ -20,6 +21,9 @@ type Options struct {
 	// Sole says that nobody commits to the engine but these Rows: what transactions read
 	// over and over is then remembered.
 	Sole bool
+	// Ran, if set, is told how long the function of each Update took, of the one
+	// goroutine that all wait for.
+	Ran func(time.Duration)
 	// Log is told of panics in transactions, with the stack that the caller of
 	// Update does not see; nil discards them.
 	Log *slog.Logger
@@ -63,7 +67,7 @@ func (x *Rows) enter(ctx context.Context) error {
 	return x.gate.Enter()
 }
 
-// View implements objstore.Rows.
+// View implements objstore.Rows. If ctx ends while fn runs, what that reads next fails.
 func (x *Rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
 	if err := x.enter(ctx); err != nil {
 		return err
@@ -76,13 +80,13 @@ func (x *Rows) View(ctx context.Context, fn func(objstore.Reader) error) error {
 	}
 	defer snapshot.Discard()
 	snapshot = x.recent.remember(snapshot, before)
-	r := &reader{from: snapshot}
+	r := &reader{ctx: ctx, from: snapshot}
 	defer func() { r.ended = true }()
 	return fn(r)
 }
 
-// Update implements objstore.Rows. Once fn has run the outcome is waited for,
-// even if ctx ends.
+// Update implements objstore.Rows. If ctx ends while fn runs, what that reads next fails.
+// Once fn has run the outcome is waited for, even if ctx ends.
 func (x *Rows) Update(ctx context.Context, _ objstore.Subject, fn func(objstore.Writer) error) error {
 	if err := x.enter(ctx); err != nil {
 		return err

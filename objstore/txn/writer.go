@@ -14,6 +14,10 @@ const (
 	MaxRows = 30000
 	// RowOverhead is what a row counts beyond its key and value.
 	RowOverhead = 32
+	// stepBytes and stepRows are how much one step of a long job writes, which takes some
+	// ms while others wait for it.
+	stepBytes = MaxBytes / 2
+	stepRows  = 1000
 )
 
 // writer writes in one transaction of a group: at once into what the group
@@ -39,10 +43,12 @@ func (w *writer) Set(key, value []byte) error {
 func (w *writer) Delete(key []byte) error { return w.put(key, nil) }
 
 // Full implements objstore.Writer.
-func (w *writer) Full() bool { return w.filled(2) }
+func (w *writer) Full() bool {
+	return w.bytes > stepBytes || len(w.undo) > stepRows || w.read.bytes > MaxReadBytes/2 || w.read.rows > MaxReadRows/2
+}
 
-// filled says whether more than an n-th of a transaction is written.
-func (w *writer) filled(n int) bool { return w.bytes > MaxBytes/n || len(w.undo) > MaxRows/n }
+// filled says whether all that a transaction may is written.
+func (w *writer) filled() bool { return w.bytes > MaxBytes || len(w.undo) > MaxRows }
 
 func (w *writer) put(key, value []byte) error {
 	w.alive()
@@ -52,7 +58,7 @@ func (w *writer) put(key, value []byte) error {
 	if len(value) > objstore.MaxValue {
 		return fmt.Errorf("%w: value of %d bytes; it may have %d", objstore.ErrTooLarge, len(value), objstore.MaxValue)
 	}
-	if w.filled(1) {
+	if w.filled() {
 		return w.tooLarge()
 	}
 	row := objstore.Row{Key: append(make([]byte, 0, len(key)), key...), Value: value}

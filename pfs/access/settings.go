@@ -3,6 +3,7 @@ package access
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -19,8 +20,9 @@ type Settings struct {
 	Tags map[string]string `json:"tags,omitempty"`
 	// Grants are of the branch with all its files, where the ACL is what S3 knows of.
 	Grants []BranchGrant `json:"grants,omitempty"`
-	// CORS is the protocol's own document, kept as it is.
-	CORS []byte `json:"cors,omitempty"`
+	// CORS is the protocol's own document, kept as it is. It has a row of its own, as it is
+	// long and hardly ever wanted.
+	CORS []byte `json:"cors,omitempty"` // in rows of older carets
 }
 
 // BranchSettings are the settings of a branch, as they are kept. They are kept
@@ -30,13 +32,16 @@ type BranchSettings struct {
 	Settings
 	// FileACLs: some version of a file has an ACL of its own.
 	FileACLs bool `json:"file_acls,omitempty"`
+	// HasCORS: the document is in its row; it is read by ReadCORS.
+	HasCORS bool `json:"has_cors,omitempty"`
 
-	home commits.LineageID
+	home   commits.LineageID
+	edited bool // CORS is what it is to be
 }
 
 func settingsKey(home commits.LineageID) []byte { return rows.Numbered(rows.Settings, uint64(home)) }
 
-// ReadSettings reads the settings that govern what is reached through s. A
+// ReadSettings reads the settings that govern what is reached through s, but for CORS. A
 // branch without an owner of its own is its repo's owner's.
 func ReadSettings(tx objstore.Reader, s *catalog.Snapshot) (*BranchSettings, error) {
 	home := s.Home
@@ -65,10 +70,23 @@ func (b *BranchSettings) fill(repo catalog.RepoRow, home commits.LineageID) {
 	b.ACL.complete()
 }
 
-// Edit is Settings as they may be changed.
+// Edit is Settings as they may be changed, of which CORS was read.
 func (b *BranchSettings) Edit() *Settings {
-	b.ACL.Grants, b.Grants, b.Tags = slices.Clone(b.ACL.Grants), slices.Clone(b.Grants), maps.Clone(b.Tags)
+	b.ACL.Grants, b.Grants, b.Tags, b.edited = slices.Clone(b.ACL.Grants), slices.Clone(b.Grants), maps.Clone(b.Tags), true
 	return &b.Settings
+}
+
+func corsKey(home commits.LineageID) []byte { return rows.Numbered(rows.CORS, uint64(home)) }
+
+// ReadCORS fills in CORS.
+func (b *BranchSettings) ReadCORS(tx objstore.Reader) (err error) {
+	if b.HasCORS {
+		b.CORS, err = tx.Get(corsKey(b.home))
+	}
+	if errors.Is(err, objstore.ErrNotFound) {
+		err = fmt.Errorf("%w: the settings of lineage %d say that there is a CORS document, and there is no row", objstore.ErrCorrupt, b.home)
+	}
+	return err
 }
 
 // Within says that s gives nobody more than old does, and is the same otherwise: grants
@@ -78,7 +96,23 @@ func (s *Settings) Within(old *Settings) bool {
 }
 
 // Write writes the settings.
-func (b *BranchSettings) Write(tx objstore.Writer) error { return rows.Set(tx, settingsKey(b.home), b) }
+func (b *BranchSettings) Write(tx objstore.Writer) error {
+	row := *b
+	if b.edited || len(b.CORS) > 0 { // else it stays
+		var err error
+		switch row.HasCORS = len(b.CORS) > 0; {
+		case row.HasCORS:
+			err = tx.Set(corsKey(b.home), b.CORS)
+		case b.HasCORS:
+			err = tx.Delete(corsKey(b.home))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	row.CORS = nil
+	return rows.Set(tx, settingsKey(b.home), &row)
+}
 
 func fileACLKey(home commits.LineageID, path string, version commits.ID) []byte {
 	return append(rows.WithPath(rows.Numbered(rows.FileACL, uint64(home)), path), version[:]...)

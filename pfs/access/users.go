@@ -24,8 +24,8 @@ type User struct {
 	Display string    `json:"display,omitempty"` // the name for people
 	Admin   bool      `json:"admin,omitempty"`   // may do everything
 	Created time.Time `json:"created"`
-	// Going: its keys are being deleted, and it gets no others.
-	Going bool `json:"going,omitempty"`
+	// Leaving: it is being deleted, and gets no more keys.
+	Leaving bool `json:"leaving,omitempty"`
 }
 
 // RootUser is the user that the server's root key is of. It is always there.
@@ -103,9 +103,8 @@ func Users(tx objstore.Reader, after string, limit int) ([]User, error) {
 	return list, err
 }
 
-// Deletable reads a user that can be deleted, with up to limit (0: all) of its keys.
-// ErrNoSuchUser.
-func Deletable(tx objstore.Reader, name string, limit int) (User, []Key, error) {
+// Deletable reads a user that can be deleted, with its keys. ErrNoSuchUser.
+func Deletable(tx objstore.Reader, name string) (User, []Key, error) {
 	if name == RootUser {
 		return User{}, nil, fmt.Errorf("%w: the root user cannot be deleted", ErrInvalidArgument)
 	}
@@ -113,22 +112,42 @@ func Deletable(tx objstore.Reader, name string, limit int) (User, []Key, error) 
 	if err != nil {
 		return u, nil, err
 	}
-	keys, err := Keys(tx, name, "", limit)
+	keys, err := Keys(tx, name, "", 0)
 	return u, keys, err
 }
 
-// DeleteUser removes a Deletable user and its keys, if these are all. Otherwise it
-// removes these, and sees to it that it gets no more. What it owns stays, for
-// administrators.
-func DeleteUser(tx objstore.Writer, u User, keys []Key, all bool) error {
+// Leave lets a Deletable user have no more keys than there are.
+func Leave(tx objstore.Writer, u User) error {
+	now, err := sameUser(tx, u)
+	if err != nil || now.Leaving {
+		return err
+	}
+	now.Leaving = true
+	return rows.Set(tx, userKey(u.Name), now)
+}
+
+// sameUser reads a user, which must still be the one with that ID. ErrNoSuchUser.
+func sameUser(tx objstore.Reader, u User) (User, error) {
+	now, err := ReadUser(tx, u.Name)
+	if err == nil && now.ID != u.ID {
+		err = fmt.Errorf("%w: %s was deleted meanwhile, and another one made", ErrNoSuchUser, u.Name)
+	}
+	return now, err
+}
+
+// DeleteUser removes some of the keys of a user that leaves, and with the last of them the
+// user. What it owns stays, for administrators.
+func DeleteUser(tx objstore.Writer, u User, keys []Key, last bool) error {
+	if _, err := sameUser(tx, u); err != nil {
+		return err
+	}
 	for _, k := range keys {
 		if err := tx.Delete(accessKey(k.AccessKey)); err != nil {
 			return err
 		}
 	}
-	if !all {
-		u.Going = true
-		return rows.Set(tx, userKey(u.Name), u)
+	if !last {
+		return nil
 	}
 	return errors.Join(tx.Delete(userKey(u.Name)), tx.Delete(userIDKey(u.ID)))
 }
@@ -257,8 +276,8 @@ func CreateKey(tx objstore.Writer, k Key, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	if u.Going {
-		return fmt.Errorf("%w: %s is being deleted", ErrNoSuchUser, k.User)
+	if u.Leaving {
+		return fmt.Errorf("%w: %s is being deleted", ErrNoSuchUser, u.Name)
 	}
 	if k.Branch != "" && k.Repo == "" {
 		return fmt.Errorf("%w: a branch needs its repo", ErrInvalidArgument)

@@ -57,6 +57,8 @@ type Spec struct {
 	Author, Message string
 	User            string       // the ID of who makes it
 	Merged          []commits.ID // further parents
+	// Brought is what these bring into Base.
+	Brought *commits.Brought
 
 	// Decide says in the transaction that makes the set visible why the caller
 	// may not; at is the branch's head there.
@@ -79,7 +81,7 @@ func subject(on *catalog.Snapshot) objstore.Subject {
 // meta is what a commit of the set says of itself that is made on a branch, or
 // staged in an open commit. Time never goes back along a branch, as clocks do.
 func (e *Engine) meta(at *catalog.Snapshot, id commits.ID, spec *Spec) commits.Meta {
-	m := commits.Meta{ID: id, Time: e.timestamp(), Author: spec.Author, Message: spec.Message, Merged: spec.Merged}
+	m := commits.Meta{ID: id, Time: e.timestamp(), Author: spec.Author, Message: spec.Message, Merged: spec.Merged, Brought: spec.Brought}
 	if !at.Open && m.Time.Before(at.Time) {
 		m.Time = at.Time
 	}

@@ -1,6 +1,7 @@
 package changeset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,10 @@ type publication struct {
 	e    *Engine
 	spec *Spec
 	id   commits.ID
-	// A set that is small is in memory: its changes and their paths, in order.
+	// A set that is small is in memory: its changes, and their paths in order.
 	held  map[string]commits.Change
-	paths []string
+	paths []string        // without those that have lost
+	lost  map[string]bool // to what the branch had before checked
 	// One that is not is staged under id, with a row.
 	row     catalog.OpenRow
 	checked commits.Pos // the branch up to here has been reconciled with what is staged
@@ -127,6 +129,9 @@ func (p *publication) branch(tx objstore.Reader) (*catalog.Snapshot, error) {
 			return nil, err
 		}
 	}
+	if p.spec.Brought != nil && at.Lineage != on.Lineage {
+		return nil, fmt.Errorf("%w: branch %s was moved meanwhile", ErrConflict, on.Branch)
+	}
 	leads, err := leadsTo(tx, p.spec.Base, at)
 	if err == nil && !leads {
 		err = fmt.Errorf("%w: branch %s was reset to a state before commit %s was started", ErrConflict, on.Branch, p.id)
@@ -147,9 +152,12 @@ func leadsTo(tx objstore.Reader, p commits.Pos, at *catalog.Snapshot) (bool, err
 }
 
 const (
-	// nearCommits is how many commits a transaction looks at that makes a set
-	// visible; what was made before is looked at ahead of it.
+	// nearCommits is how many commits the branch may be ahead for what is staged to be
+	// compared with what they changed, and not the other way round.
 	nearCommits = 32
+	// nearChanges is how many commits, and paths that they changed, the transaction that
+	// makes a set visible looks at; what was made before is looked at ahead of it.
+	nearChanges = 500
 	// maxAtOnce is how many bytes of rows are written into those of the lineage by the
 	// transaction that makes them visible: they move out as much again, and more is
 	// better folded in afterwards.
@@ -158,28 +166,56 @@ const (
 	maxRounds = 10
 )
 
+// errBehind: the branch has changed more since it was looked at than a transaction looks
+// at, or what was summed.
+var errBehind = errors.New("the branch is too far ahead")
+
+func tooFast(branch string) error {
+	return fmt.Errorf("%w: branch %s changes all the time; try again", ErrConflict, branch)
+}
+
 // run makes what is staged visible. What takes long is prepared outside of the
-// last transaction, so that other writers of the branch hardly wait.
+// last transaction, so that other writers hardly wait.
 func (p *publication) run(ctx context.Context) (commits.Commit, error) {
 	p.checked = p.spec.Base
-	for round := 1; ; round++ {
-		near, err := p.catchUp(ctx)
+	summed := false
+	for range maxRounds {
+		near, dropped, err := p.catchUp(ctx)
 		if err != nil {
 			return commits.Commit{}, err
 		}
-		if near || round == maxRounds {
-			break
+		if dropped || !summed {
+			if err := p.sumUp(ctx); err != nil {
+				return commits.Commit{}, err
+			}
+			summed = true
+			if p.sum.Files > p.e.LayerAbove {
+				continue // as that took long
+			}
+		}
+		if !near {
+			continue
+		}
+		if err := p.commit(ctx); !errors.Is(err, errBehind) {
+			return p.made, err
 		}
 	}
+	return commits.Commit{}, tooFast(p.spec.On.Branch)
+}
+
+// sumUp sums up what is staged.
+func (p *publication) sumUp(ctx context.Context) error {
 	err := p.e.DB.View(ctx, func(tx objstore.Reader) (err error) {
 		p.sum, err = commits.SumStaged(tx, p.id)
 		return err
 	})
-	if err != nil {
-		return commits.Commit{}, err
-	}
 	p.layered = p.layered || p.sum.Files > p.e.LayerAbove || p.sum.Bytes > maxAtOnce
-	err = p.e.DB.Update(ctx, subject(p.spec.On), p.publish)
+	return err
+}
+
+// commit runs publish.
+func (p *publication) commit(ctx context.Context) error {
+	err := p.e.DB.Update(ctx, subject(p.spec.On), p.publish)
 	if errors.Is(err, objstore.ErrTooLarge) && !p.layered {
 		p.layered = true // few files, but long rows
 		err = p.e.DB.Update(ctx, subject(p.spec.On), p.publish)
@@ -189,18 +225,15 @@ func (p *publication) run(ctx context.Context) (commits.Commit, error) {
 			err = nil
 		}
 	}
-	if err != nil {
-		return commits.Commit{}, err
-	}
-	if p.layered {
+	if err == nil && p.layered {
 		p.e.Layered()
 	}
-	return p.made, nil
+	return err
 }
 
-// catchUp reconciles what is staged with what the branch has changed by now, and
-// says whether the branch had not got far ahead.
-func (p *publication) catchUp(ctx context.Context) (near bool, err error) {
+// catchUp reconciles the set with what the branch has changed by now, and says whether the
+// branch had not got far ahead, and whether changes were dropped that have lost.
+func (p *publication) catchUp(ctx context.Context) (near, dropped bool, err error) {
 	var losing []string
 	var head commits.Pos
 	err = p.e.DB.View(ctx, func(tx objstore.Reader) error {
@@ -216,10 +249,15 @@ func (p *publication) catchUp(ctx context.Context) (near bool, err error) {
 				p.checked = p.spec.Base
 			}
 		}
-		near = head.N <= p.checked.N+nearCommits
-		losing, err = p.reconcile(tx, p.checked, head)
+		near = head.N <= p.checked.N+nearChanges
+		losing, err = p.reconcile(tx, p.checked, head, false)
 		return err
 	})
+	dropped = len(losing) > 0
+	if p.held != nil {
+		p.lose(losing)
+		losing = nil
+	}
 	for len(losing) > 0 && err == nil {
 		rest := losing
 		err = p.e.DB.Update(ctx, subject(p.spec.On), func(tx objstore.Writer) (err error) {
@@ -229,7 +267,15 @@ func (p *publication) catchUp(ctx context.Context) (near bool, err error) {
 		losing = rest
 	}
 	p.checked = head
-	return near, err
+	return near, dropped, err
+}
+
+// lose takes out of a set in memory what has lost.
+func (p *publication) lose(losing []string) {
+	for _, path := range losing {
+		p.lost[path] = true
+	}
+	p.paths = slices.DeleteFunc(p.paths, func(path string) bool { return p.lost[path] })
 }
 
 // drop drops staged changes that have lost to what the branch is at head, until
@@ -291,25 +337,23 @@ func (p *publication) publish(tx objstore.Writer) error {
 	if err := p.checkLostTo(tx, &row, at); err != nil {
 		return err
 	}
-	losing, err := p.reconcile(tx, p.checked, at.Pos)
+	losing, err := p.reconcileSince(tx, at)
 	if err != nil {
 		return err
 	}
-	sum := p.sum         // this may run again: nothing of p changes but the outcome
-	if len(losing) > 0 { // since run looked: sum again
-		if rest, err := p.unstage(tx, losing); err != nil || len(rest) > 0 {
-			return errors.Join(err, fmt.Errorf("%w: %d paths changed while the commit was finished; try again", ErrConflict, len(losing)))
-		}
-		if sum, err = commits.SumStaged(tx, p.id); err != nil {
-			return err
-		}
+	if len(losing) > 0 && p.layered { // since run looked: what there is must be summed again
+		return errBehind
+	}
+	// This may run again: nothing of p changes but the outcome.
+	if rest, err := p.unstage(tx, losing); err != nil || len(rest) > 0 {
+		return cmp.Or(err, errBehind)
 	}
 	meta := p.e.meta(at, p.id, p.spec)
 	if p.layered {
 		if err := wantFolding(tx, at.Lineage); err != nil {
 			return err
 		}
-		p.made, err = commits.AppendLayer(tx, at.Lineage, sum, meta)
+		p.made, err = commits.AppendLayer(tx, at.Lineage, p.sum, meta)
 	} else {
 		p.made, err = p.appendStaged(tx, at, meta)
 	}
@@ -351,118 +395,4 @@ func (p *publication) appendStaged(tx objstore.Writer, at *catalog.Snapshot, met
 		return commits.Commit{}, errors.Join(err, objstore.ErrTooLarge)
 	}
 	return commits.Append(tx, at.Lineage, changes, meta)
-}
-
-// reconcile merges the set with what the branch has changed between two of its
-// commits, path by path, against the commit that the set is based on. It returns
-// the paths of the set that lose, in order; a ConflictError if there are some
-// that nothing decides.
-func (p *publication) reconcile(tx objstore.Reader, from, head commits.Pos) (losing []string, err error) {
-	if from == head || p.spec.Policy.overwrites() && p.spec.About == nil {
-		return nil, nil
-	}
-	paths, err := p.candidates(tx, from, head)
-	if err != nil {
-		return nil, err
-	}
-	conflicts := ConflictError{What: "changed on the branch since the commit was started"}
-	for page := range slices.Chunk(paths, stepRows) {
-		sides, err := p.sides(tx, head, page)
-		if err != nil {
-			return nil, err
-		}
-		for i, path := range page {
-			base, ours, theirs := sides.base[i], sides.ours[i], sides.theirs[i]
-			if theirs == nil && (p.spec.About == nil || !p.spec.About(path)) {
-				continue
-			}
-			switch p.spec.Policy.settle(path, base, ours, fileOf(theirs), theirs == nil) {
-			case loses:
-				losing = append(losing, path)
-			case undecided:
-				conflicts.Add(Conflict{Path: path, Base: named(path, base), Ours: named(path, ours), Theirs: named(path, fileOf(theirs))})
-			}
-		}
-	}
-	if conflicts.Total > 0 {
-		return nil, &conflicts
-	}
-	return losing, nil
-}
-
-// candidates are the paths to compare, in order: those of the set, if it is small,
-// or those that the branch has changed.
-func (p *publication) candidates(tx objstore.Reader, from, head commits.Pos) ([]string, error) {
-	if p.spec.About == nil && p.held != nil {
-		return p.paths, nil
-	}
-	if p.spec.About == nil && head.N > from.N+nearCommits {
-		if few, err := p.fewStaged(tx); err != nil || few != nil {
-			return few, err
-		}
-	}
-	prefix := ""
-	if p.spec.About != nil {
-		prefix = p.spec.AboutPrefix
-	}
-	return p.e.Forks.ChangedPaths(tx, commits.Side{Pos: from}, commits.Side{Pos: head}, prefix)
-}
-
-// fewStaged are the paths that are staged; nil if they are many.
-func (p *publication) fewStaged(tx objstore.Reader) ([]string, error) {
-	paths := []string{}
-	err := commits.Staged(tx, p.id, "", func(ch commits.Change) (bool, error) {
-		paths = append(paths, ch.Path)
-		return len(paths) <= stepRows, nil
-	})
-	if len(paths) > stepRows {
-		paths = nil
-	}
-	return paths, err
-}
-
-// sides are what three states have of some paths: base and ours files, theirs
-// what the set has, a deletion perhaps; nil if nothing.
-type sides struct{ base, ours, theirs []*commits.State }
-
-func (p *publication) sides(tx objstore.Reader, head commits.Pos, paths []string) (s sides, err error) {
-	files := func(at commits.Pos) ([]*commits.State, error) {
-		v, err := p.e.Forks.View(tx, at, commits.ID{})
-		if err != nil {
-			return nil, err
-		}
-		return v.Files(paths)
-	}
-	if s.base, err = files(p.spec.Base); err != nil {
-		return s, err
-	}
-	if s.ours, err = files(head); err != nil {
-		return s, err
-	}
-	if p.held == nil {
-		s.theirs, err = commits.StagedMany(tx, p.id, paths)
-		return s, err
-	}
-	s.theirs = make([]*commits.State, len(paths))
-	for i, path := range paths {
-		if ch, ok := p.held[path]; ok {
-			s.theirs[i] = &ch.State
-		}
-	}
-	return s, nil
-}
-
-func fileOf(s *commits.State) *commits.State {
-	if s == nil {
-		return nil
-	}
-	return s.File()
-}
-
-// named is a file with its path; nil is none.
-func named(path string, s *commits.State) *commits.Change {
-	if s == nil {
-		return nil
-	}
-	return &commits.Change{Path: path, State: *s}
 }

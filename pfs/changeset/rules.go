@@ -2,7 +2,6 @@ package changeset
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -47,15 +46,19 @@ func (r *Rule) check() error {
 
 // CheckRules checks each, and that not too much is tried at every path.
 func CheckRules(rules []Rule) error {
-	tries := 0.0
+	if len(rules) > maxRules {
+		return fmt.Errorf("%w: %d rules, at most %d are allowed", catalog.ErrInvalidArgument, len(rules), maxRules)
+	}
+	work := 0.0
 	for i := range rules {
 		if err := rules[i].check(); err != nil {
 			return err
 		}
-		tries += rules[i].tries()
+		work += rules[i].work()
 	}
-	if tries > maxTries {
-		return fmt.Errorf("%w: the patterns stand for more than %d; use fewer alternatives in braces", catalog.ErrInvalidArgument, maxTries)
+	if work > maxWork {
+		return fmt.Errorf("%w: the patterns with wildcards stand for more than %d bytes of patterns without braces; use fewer, shorter ones, or fewer alternatives in braces",
+			catalog.ErrInvalidArgument, maxWork)
 	}
 	return nil
 }
@@ -63,26 +66,73 @@ func CheckRules(rules []Rule) error {
 const (
 	// maxPattern is how long a pattern may be, in bytes: twice a path.
 	maxPattern = 2 * 1024
-	// maxTries is how many patterns without alternatives the rules of a merge
-	// may stand for.
-	maxTries = 10_000
+	// maxRules is how many rules a merge may have: one for each path that somebody has
+	// decided about one by one.
+	maxRules = 10_000
+	// maxWork is how long all patterns with wildcards may be together, in bytes and with
+	// their braces spelt out: what is tried at a path is no more than that times its length,
+	// and mostly little more than its length.
+	maxWork = 4 << 10
 )
 
-// tries is no less than the number of patterns without alternatives that the
-// rule's stands for, each of which may be tried at a path: they are most if the
-// commas are shared out among the braces.
-func (r *Rule) tries() float64 {
-	braces, commas := strings.Count(r.Pattern, "{"), strings.Count(r.Pattern, ",")
-	if braces == 0 {
-		return 1
+// work is how long the patterns without braces are together that the rule's stands for,
+// each of which may be tried at a path. What has no wildcard is only compared.
+func (r *Rule) work() float64 {
+	if r.literal() {
+		return 0
 	}
-	return math.Pow(1+float64(commas)/float64(braces), float64(braces))
+	return spelt(r.Pattern)
 }
+
+// spelt is the length of a valid pattern with its braces spelt out: a{b,cd} is ab and acd.
+func spelt(pattern string) float64 {
+	// alternatives is what stands in one pair of braces, or in none.
+	type alternatives struct {
+		n, bytes float64 // of those before the last
+		lastN    float64 // how many patterns the last stands for
+		last     float64 // their bytes
+	}
+	in := []alternatives{{lastN: 1}}
+	for i := 0; i < len(pattern); i++ {
+		top := &in[len(in)-1]
+		switch c := pattern[i]; {
+		case c == '{':
+			in = append(in, alternatives{lastN: 1})
+		case c == ',' && len(in) > 1:
+			*top = alternatives{n: top.n + top.lastN, bytes: top.bytes + top.last, lastN: 1}
+		case c == '}' && len(in) > 1:
+			n, bytes := top.n+top.lastN, top.bytes+top.last
+			in = in[:len(in)-1]
+			out := &in[len(in)-1]
+			out.last = out.last*n + out.lastN*bytes
+			out.lastN *= n
+		case c == '[':
+			end := i + 1
+			for end < len(pattern) && pattern[end] != ']' {
+				if pattern[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			top.last += top.lastN * float64(end+1-i)
+			i = end
+		default:
+			if c == '\\' {
+				i++
+			}
+			top.last += top.lastN
+		}
+	}
+	return in[0].last + in[0].lastN
+}
+
+// literal says that the pattern fits one path, or what is under one folder.
+func (r *Rule) literal() bool { return !strings.ContainsAny(r.Pattern, `*?[{\`) }
 
 // Fits says whether the rule decides about a path.
 func (r *Rule) Fits(path string) bool {
-	if r.Pattern == "" {
-		return true
+	if r.Pattern == "" || r.literal() {
+		return r.Pattern == "" || path == r.Pattern || strings.HasSuffix(r.Pattern, "/") && strings.HasPrefix(path, r.Pattern)
 	}
 	dir, under := strings.CutSuffix(r.Pattern, "/**") // to the library that fits the folder's name too
 	if !under {

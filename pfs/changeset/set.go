@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"caret/commits"
@@ -195,33 +196,21 @@ func (s *Set) stageInto(ctx context.Context) error {
 
 // publishAtOnce makes a commit of changes that are all in memory.
 func (s *Set) publishAtOnce(ctx context.Context) error {
-	paths := make([]string, 0, len(s.pending))
-	for p := range s.pending {
-		paths = append(paths, p)
+	p := &publication{
+		e: s.e, spec: &s.spec, id: s.id, held: s.pending, paths: slices.Sorted(maps.Keys(s.pending)), lost: make(map[string]bool), checked: s.spec.Base,
 	}
-	slices.Sort(paths)
-	err := s.e.DB.Update(ctx, subject(s.spec.On), func(tx objstore.Writer) error {
-		p := &publication{e: s.e, spec: &s.spec, id: s.id, held: s.pending, paths: paths}
-		at, err := p.branch(tx)
-		if err != nil {
-			return err
+	err := s.e.DB.Update(ctx, subject(s.spec.On), p.publishHeld)
+	for range maxRounds {
+		if !errors.Is(err, errBehind) {
+			break
 		}
-		losing, err := p.reconcile(tx, s.spec.Base, at.Pos)
-		if err != nil {
-			return err
+		if _, _, err = p.catchUp(ctx); err == nil {
+			err = s.e.DB.Update(ctx, subject(s.spec.On), p.publishHeld)
 		}
-		changes := make([]commits.Change, 0, len(paths))
-		for _, path := range paths {
-			if _, lost := slices.BinarySearch(losing, path); !lost {
-				changes = append(changes, s.pending[path])
-			}
-		}
-		if _, err = s.e.Write(tx, at, s.id, changes, &s.spec); err == nil && s.spec.Ends != nil {
-			err = s.spec.Ends(tx, s.id)
-		}
-		return err
-	})
+	}
 	switch {
+	case errors.Is(err, errBehind):
+		return tooFast(s.spec.On.Branch)
 	case errors.Is(err, objstore.ErrUnknownOutcome):
 		if done, lookErr := s.e.happened(ctx, s.id); lookErr == nil && done {
 			return nil
@@ -232,6 +221,28 @@ func (s *Set) publishAtOnce(ctx context.Context) error {
 		}
 		p := &publication{e: s.e, spec: &s.spec, id: s.id, row: *s.row, layered: true}
 		_, err = p.run(ctx)
+	}
+	return err
+}
+
+// publishHeld is the moment of visibility of what is in memory.
+func (p *publication) publishHeld(tx objstore.Writer) error {
+	at, err := p.branch(tx)
+	if err != nil {
+		return err
+	}
+	losing, err := p.reconcileSince(tx, at)
+	if err != nil {
+		return err
+	}
+	changes := make([]commits.Change, 0, len(p.paths))
+	for _, path := range p.paths {
+		if _, lost := slices.BinarySearch(losing, path); !lost {
+			changes = append(changes, p.held[path])
+		}
+	}
+	if _, err = p.e.Write(tx, at, p.id, changes, p.spec); err == nil && p.spec.Ends != nil {
+		err = p.spec.Ends(tx, p.id)
 	}
 	return err
 }

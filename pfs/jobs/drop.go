@@ -53,6 +53,24 @@ func (r *Runner) drop(ctx context.Context, key []byte) error {
 	return nil
 }
 
+// dropLeftovers removes the parts that are left of uploads that are over.
+func (r *Runner) dropLeftovers(ctx context.Context) error {
+	return r.each(ctx, rows.Leftover, func(ctx context.Context, key []byte) error {
+		for done := false; !done; {
+			err := r.DB.Update(ctx, "", func(tx objstore.Writer) (err error) {
+				if err = r.check(tx, key); err == nil {
+					done, err = upload.DropLeftover(tx, string(key[1:]))
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // dropFiles removes what is staged behind the path after, and the ACLs that it has
 // on a branch, until the transaction is full, and returns the path to go on after.
 func dropFiles(tx objstore.Writer, home commits.LineageID, id commits.ID, after string) (next string, err error) {

@@ -14,30 +14,9 @@ import (
 // unless that was done: then a row says so. Until it is done all branches are looked at
 // instead, which takes longer.
 func CheckLists(ctx context.Context, db objstore.Rows) error {
-	decided := func(tx objstore.Reader) (bool, error) {
-		found, err := tx.GetMany([][]byte{rows.Key(rows.Listed, ""), rows.Key(rows.Listing, "")})
-		return err == nil && (found[0] != nil || found[1] != nil), err
-	}
-	known := false
-	err := db.View(ctx, func(tx objstore.Reader) (err error) {
-		known, err = decided(tx)
-		return err
-	})
-	if err != nil || known {
-		return err
-	}
-	return db.Update(ctx, "", func(tx objstore.Writer) error {
-		if known, err := decided(tx); err != nil || known {
-			return err
-		}
+	return ask(ctx, db, rows.Key(rows.Listed, ""), rows.Key(rows.Listing, ""), func(tx objstore.Reader) (bool, error) {
 		some, err := tx.Page(objstore.Prefix([]byte{rows.Repo}), 1)
-		if err != nil {
-			return err
-		}
-		if len(some) == 0 {
-			return tx.Set(rows.Key(rows.Listed, ""), nil)
-		}
-		return tx.Set(rows.Key(rows.Listing, ""), nil)
+		return len(some) == 0, err
 	})
 }
 

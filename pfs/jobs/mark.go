@@ -13,8 +13,14 @@ import (
 // left out, see commits.Marking, unless that was done: then a row says so. Until it is
 // done lists of versions are read in a way that needs no marks, which takes longer.
 func CheckMarks(ctx context.Context, db objstore.Rows) error {
+	return ask(ctx, db, rows.Key(rows.Marked, ""), commits.MarkingKey(), commits.Empty)
+}
+
+// ask asks, by a row asked, for what has to be done once in a store, unless a row says that
+// it was, or is asked for already. Where there is nothing to do it counts as done.
+func ask(ctx context.Context, db objstore.Rows, done, asked []byte, nothing func(objstore.Reader) (bool, error)) error {
 	decided := func(tx objstore.Reader) (bool, error) {
-		found, err := tx.GetMany([][]byte{rows.Key(rows.Marked, ""), commits.MarkingKey()})
+		found, err := tx.GetMany([][]byte{done, asked})
 		return err == nil && (found[0] != nil || found[1] != nil), err
 	}
 	known := false
@@ -29,14 +35,13 @@ func CheckMarks(ctx context.Context, db objstore.Rows) error {
 		if known, err := decided(tx); err != nil || known {
 			return err
 		}
-		empty, err := commits.Empty(tx)
-		if err != nil {
+		row := asked
+		if none, err := nothing(tx); err != nil {
 			return err
+		} else if none {
+			row = done
 		}
-		if empty {
-			return tx.Set(rows.Key(rows.Marked, ""), nil)
-		}
-		return tx.Set(commits.MarkingKey(), nil)
+		return tx.Set(row, nil)
 	})
 }
 

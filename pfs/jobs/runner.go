@@ -166,7 +166,7 @@ func (r *Runner) sweepEvery() time.Duration {
 // was staged, ending what processes have left that are gone, and adding marks and lists
 // that an earlier caret has left out. Each is tried whatever becomes of the others.
 func (r *Runner) Work(ctx context.Context) error {
-	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.foldAll(ctx), r.markAll(ctx), r.listAll(ctx))
+	return errors.Join(r.dropOrphans(ctx), r.dropAll(ctx), r.dropLeftovers(ctx), r.foldAll(ctx), r.markAll(ctx), r.listAll(ctx))
 }
 
 // Sweep ends what nobody has touched for long.

@@ -27,7 +27,9 @@ const (
 	Upload        = 'u' // scope, escaped path, 0 0, upload id
 	Part          = 'p' // upload id, part number
 	Completed     = 'q' // upload id
+	Leftover      = 'P' // upload id
 	Settings      = 's' // home lineage of a branch
+	CORS          = 'C' // home lineage of a branch
 	FileACL       = 'A' // home lineage of a branch, escaped path, 0 0, commit id
 	User          = 'U' // user name
 	UserID        = 'I' // user id

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"caret/commits"
@@ -92,6 +93,14 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 		if !old(u.Started) {
 			return nil
 		}
+		var parts []objstore.Row
+		err := db.View(ctx, func(tx objstore.Reader) (err error) {
+			parts, err = tx.Page(objstore.Prefix(partsOf(u.ID)), MaxParts)
+			return err
+		})
+		if fresh, lookErr := sentLately(parts, old); err != nil || lookErr != nil || fresh {
+			return errors.Join(err, lookErr)
+		}
 		scope, err := scopeOf(key, u)
 		if err != nil {
 			return err
@@ -108,8 +117,8 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 			if keep, err := busy(tx, now); err != nil || keep {
 				return err
 			}
-			fresh, err := sentLately(tx, u.ID, old)
-			if err != nil || fresh {
+			same, err := tx.Page(objstore.Prefix(partsOf(u.ID)), MaxParts)
+			if err != nil || !slices.EqualFunc(parts, same, equalRows) {
 				return err
 			}
 			ended = true
@@ -123,15 +132,19 @@ func DropAbandoned(ctx context.Context, db objstore.Rows, old func(time.Time) bo
 	return dropped, err
 }
 
-// sentLately says whether an upload has got a part at a time that is not old.
-func sentLately(tx objstore.Reader, upload string, old func(time.Time) bool) (fresh bool, err error) {
-	err = rows.Each(tx, partsOf(upload), "", func(_ string, value []byte) (bool, error) {
+// sentLately says whether one of the parts came at a time that is not old.
+func sentLately(parts []objstore.Row, old func(time.Time) bool) (fresh bool, err error) {
+	for _, row := range parts {
 		var p Part
-		err := decodePart(partsOf(upload), value, &p)
-		fresh = !old(p.Modified)
-		return !fresh, err
-	})
-	return fresh, err
+		if err := decodePart(row.Key, row.Value, &p); err != nil || !old(p.Modified) {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+func equalRows(a, b objstore.Row) bool {
+	return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value)
 }
 
 // ForgetCompleted removes the memory of uploads that were completed long ago, which is

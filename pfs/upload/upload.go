@@ -86,22 +86,42 @@ func shorten(s string) string {
 	return s
 }
 
-// Drop removes an upload and its parts.
+// DropStep is how many parts are removed in one transaction.
+const DropStep = 1000
+
+// Drop removes an upload and its parts. If those are very many, some are left over, with a
+// row that says so; see DropLeftover.
 func Drop(tx objstore.Writer, scope Scope, path, id string) error {
-	var keys [][]byte
-	err := rows.Some(tx, partsOf(id), "", 0, func(number string, _ []byte) error {
-		keys = append(keys, append(partsOf(id), number...))
-		return nil
-	})
-	if err != nil {
-		return err
+	done, err := dropParts(tx, id)
+	if err == nil && !done {
+		err = tx.Set(leftoverKey(id), nil)
 	}
-	for _, k := range keys {
-		if err := tx.Delete(k); err != nil {
-			return err
+	return errors.Join(err, tx.Delete(scope.key(path, id)))
+}
+
+func leftoverKey(upload string) []byte { return rows.Key(rows.Leftover, upload) }
+
+// DropLeftover removes some of the parts that are left of an upload that is over, and
+// with the last of them the row that says so.
+func DropLeftover(tx objstore.Writer, upload string) (done bool, err error) {
+	if done, err = dropParts(tx, upload); err == nil && done {
+		err = tx.Delete(leftoverKey(upload))
+	}
+	return done, err
+}
+
+// dropParts removes parts of an upload, as many as one transaction may.
+func dropParts(tx objstore.Writer, upload string) (done bool, err error) {
+	page, err := tx.Page(objstore.Prefix(partsOf(upload)), DropStep)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range page {
+		if err := tx.Delete(row.Key); err != nil {
+			return false, err
 		}
 	}
-	return tx.Delete(scope.key(path, id))
+	return len(page) < DropStep, nil
 }
 
 // ListOptions say which part of the list of uploads is wanted.
