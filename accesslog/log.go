@@ -40,9 +40,10 @@ type Log struct {
 	closed  bool
 	wake    chan struct{} // holds one when lines wait
 
-	out     sync.Mutex // held to write, and to put another file in its place
+	out     sync.Mutex // for the following; not held to write, as that may take for ever
 	to      io.WriteCloser
-	torn    bool // what was written last does not end in a newline
+	number  int  // of that file, among those there were
+	torn    bool // what was written to it last does not end in a newline
 	failing bool // the last write failed
 
 	dropped atomic.Int64
@@ -69,7 +70,8 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// open puts the file at path in the place of the one that was written to.
+// open puts the file at path in the place of the one that was written to. If that is a
+// pipe that takes nothing, closing it ends the write.
 func (l *Log) open() error {
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -81,6 +83,7 @@ func (l *Log) open() error {
 		l.to.Close()
 	}
 	l.to, l.torn = f, !endsWhole(f)
+	l.number++
 	return nil
 }
 
@@ -202,32 +205,35 @@ var newline = []byte("\n")
 // write writes lines and returns how many of the bytes the file took.
 func (l *Log) write(lines []byte) (wrote int) {
 	l.out.Lock()
-	defer l.out.Unlock()
-	if l.torn {
-		if _, err := l.to.Write(newline); err != nil {
-			l.failed(err)
-			return 0
-		}
-		l.torn = false
+	to, number, torn := l.to, l.number, l.torn
+	l.out.Unlock()
+	n, err := 0, error(nil)
+	if torn {
+		_, err = to.Write(newline)
+		torn = err != nil
 	}
-	n, err := l.to.Write(lines)
 	if err == nil {
-		if l.failing {
-			l.log.Info("the access log is written again", "path", l.path)
-		}
-		l.failing = false
-		return n
+		n, err = to.Write(lines)
+		torn = n > 0 && lines[n-1] != '\n'
 	}
-	l.torn = n > 0 && lines[n-1] != '\n'
-	l.failed(err)
+	l.out.Lock()
+	defer l.out.Unlock()
+	if l.number == number {
+		l.torn = torn
+		l.tell(err)
+	} // else the next one is another file's
 	return n
 }
 
-func (l *Log) failed(err error) {
-	if !l.failing {
+// tell says in the log when writing begins to fail, and when it no longer does.
+func (l *Log) tell(err error) {
+	switch {
+	case err != nil && !l.failing:
 		l.log.Error("the access log cannot be written: lines are dropped until it can", "path", l.path, "err", err)
+	case err == nil && l.failing:
+		l.log.Info("the access log is written again", "path", l.path)
 	}
-	l.failing = true
+	l.failing = err != nil
 }
 
 // Close writes what waits and closes the file. Lines that come later are dropped. A nil

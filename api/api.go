@@ -96,7 +96,8 @@ type call struct {
 	w      http.ResponseWriter
 	entry  *accesslog.Entry
 	caller Caller
-	fs     *pfs.FS    // as the caller sees it; nil if that is not known
+	fs     *pfs.FS // as the caller sees it; nil if that is not known
+	system *pfs.System
 	room   *pfs.Share // of memory, besides content
 }
 
@@ -105,7 +106,7 @@ type handler func(*server, *call) error
 // serve does an operation for whom may.
 func (s *server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, entry: accesslog.Of(w, r), room: s.system.Memory()}
+		c := &call{Request: r, w: w, entry: accesslog.Of(w, r), system: s.system, room: s.system.Memory()}
 		defer c.room.Release()
 		defer c.describe(op)
 		if err := s.run(c, op); err != nil {
@@ -184,26 +185,24 @@ const maxJSON = 8 << 20
 const (
 	// smallJSON is a body that is not worth counting, in bytes.
 	smallJSON = 16 << 10
-	// parsedJSON is how many bytes each byte of a body takes at most once it is read and
-	// parsed: those of a list of empty strings do.
+	// parsedJSON is how many bytes each byte of a body takes at most once it is parsed:
+	// those of a list of empty strings do.
 	parsedJSON = 24
 )
 
 func (c *call) read(v any) error {
-	if n := c.caller.Length; n < 0 || n > smallJSON {
-		if n < 0 || n > maxJSON {
-			n = maxJSON
-		}
-		if err := c.reserve(n * parsedJSON); err != nil {
-			return err
-		}
-	}
-	b, err := io.ReadAll(io.LimitReader(bodyReader{c.caller.Body}, maxJSON+1))
+	b, share, err := c.system.ReadAll(c.Context(), io.LimitReader(bodyReader{c.caller.Body}, maxJSON+1))
 	if err != nil {
 		return err
 	}
+	defer share.Release()
 	if len(b) > maxJSON {
 		return fmt.Errorf("%w: it is larger than %d bytes", errBody, maxJSON)
+	}
+	if len(b) > smallJSON {
+		if err := c.reserve(int64(len(b)) * parsedJSON); err != nil {
+			return err
+		}
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields() // a misspelt field is not to be left out in silence

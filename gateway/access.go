@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"net/http"
 
 	"caret/gateway/acl"
@@ -122,13 +123,12 @@ func (r *request) askedGrants(owner, bucketOwner string) ([]pfs.Grant, error) {
 		return nil, err
 	}
 	if !given {
-		r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
-		body, err := r.body()
+		b, done, err := r.readBody()
 		if err != nil {
 			return nil, err
 		}
-		defer body.Close()
-		a, err := acl.Parse(body, maxXML)
+		defer done()
+		a, err := acl.Parse(bytes.NewReader(b), maxXML)
 		if err != nil {
 			return nil, err
 		}

@@ -157,9 +157,13 @@ func (r *request) bucketTaken(err error) error {
 
 // checkLocation reads the body of CreateBucket.
 func (r *request) checkLocation() error {
-	b, err := r.readBody()
-	if err != nil || len(b) == 0 {
+	b, done, err := r.readBody()
+	if err != nil {
 		return err
+	}
+	defer done()
+	if len(b) == 0 {
+		return nil
 	}
 	if err := checkMarkup(b); err != nil {
 		return err

@@ -39,7 +39,7 @@ func FuzzXML(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	g := &Gateway{opts: Options{Verifier: sigv4.New(sigv4.Options{})}}
+	g := &Gateway{sys: &pfs.System{}, opts: Options{Verifier: sigv4.New(sigv4.Options{})}} // of a system only its budget, which has no limits
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, read := range []func(*request) error{
 			func(r *request) error {

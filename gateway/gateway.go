@@ -7,7 +7,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -273,9 +272,9 @@ func (r *request) reply(doc any) error {
 const maxXML = 4 << 20
 
 const (
-	// smallXML is a body that is not worth counting, in bytes.
+	// smallXML is a document that is not worth counting, in bytes.
 	smallXML = 16 << 10
-	// parsedXML is how many bytes each byte of a document takes once it is read and parsed.
+	// parsedXML is how many bytes each byte of a document takes once it is parsed.
 	parsedXML = 16
 	// parsedMarkup is how many bytes of memory an element or attribute takes at most, so
 	// that there is a limit on how many of them a document may have for its size.
@@ -296,10 +295,11 @@ func checkMarkup(doc []byte) error {
 
 // readXML reads the body as a document and checks its digests.
 func (r *request) readXML(doc any) error {
-	b, err := r.readBody()
+	b, done, err := r.readBody()
 	if err != nil {
 		return err
 	}
+	defer done()
 	if err := checkMarkup(b); err != nil {
 		return err
 	}
@@ -313,22 +313,24 @@ func (r *request) readXML(doc any) error {
 	return nil
 }
 
-func (r *request) readBody() ([]byte, error) {
-	if n := r.ContentLength; n < 0 || n > smallXML {
-		if n < 0 {
-			n = maxXML
-		}
-		if err := r.reserve(min(n, maxXML) * parsedXML); err != nil {
-			return nil, err
-		}
-	}
+// readBody reads the body, and takes the memory that it is going to be parsed into. done
+// is called once it is.
+func (r *request) readBody() (b []byte, done func(), err error) {
 	r.Body = http.MaxBytesReader(r.w, r.Body, maxXML)
 	body, err := r.body()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer body.Close()
-	return io.ReadAll(body)
+	b, share, err := r.g.sys.ReadAll(r.Context(), body)
+	if err == nil && len(b) > smallXML {
+		err = r.reserve(int64(len(b)) * parsedXML)
+	}
+	if err != nil {
+		share.Release()
+		return nil, nil, err
+	}
+	return b, share.Release, nil
 }
 
 // ref is the state that the bucket names.

@@ -2,6 +2,7 @@ package pfs
 
 import (
 	"context"
+	"io"
 
 	"caret/objstore/budget"
 )
@@ -14,6 +15,12 @@ type Share = budget.Share
 // its body or a list for its answer. Its Reserve comes before the request asks for
 // content: so nobody waits for whom he keeps waiting.
 func (s *System) Memory() *Share { return s.budget.None(budget.Work) }
+
+// ReadAll reads all of what a request sends, such as a document, into memory, which the
+// share is to be released for; see budget.Budget.ReadAll. It comes before Memory.
+func (s *System) ReadAll(ctx context.Context, r io.Reader) ([]byte, *Share, error) {
+	return s.budget.ReadAll(ctx, budget.Document, r)
+}
 
 // tally counts what an operation collects. As that may wait it is done outside of
 // transactions.

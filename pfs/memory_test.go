@@ -18,7 +18,7 @@ import (
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	const files = MaxUndone + 5000
-	b := budget.New(32<<20, 10*time.Millisecond) // 6 MiB of it for what is collected
+	b := budget.New(36<<20, 10*time.Millisecond) // 6 MiB of it for what is collected
 	fs, err := openRoot(t.Context(), memory.New(), Options{Budget: b})
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func requestMemory(flag string) (int64, error) {
 		return 0, usagef("--memory %q: it is a number of bytes, such as 512MiB or 4GiB", flag)
 	}
 	if n < budget.Least || n > math.MaxInt64 {
-		return 0, usagef("--memory %s: it is at least %s", flag, humanize.IBytes(budget.Least))
+		return 0, usagef("--memory %s: it is from %s to less than 8EiB", flag, humanize.IBytes(budget.Least))
 	}
 	return int64(n), nil
 }
@@ -48,7 +48,12 @@ func machineMemory() int64 {
 
 // softLimit is the memory, in bytes, beyond which the garbage collector does all it can:
 // what requests and the store may hold, and a quarter for what is collected later.
-func softLimit(requests int64) int64 { return (requests + local.Memory) / 4 * 5 }
+func softLimit(requests int64) int64 {
+	if requests > math.MaxInt64/2 {
+		return math.MaxInt64
+	}
+	return (requests + local.Memory) / 4 * 5
+}
 
 // limitMemory is the budget of requests. It tells the garbage collector its limit, unless
 // GOMEMLIMIT does.

@@ -29,6 +29,7 @@ var attacks = []attack{
 	{"api-matrix", "every operation of the API as everybody and with limited keys, on what is open, protected or deleted", apiMatrix},
 	{"silent-readers", "GETs of a large object that never read", silentReaders},
 	{"silent-writers", "PUTs that send half and then nothing", silentWriters},
+	{"silent-bodies", "long documents of which nothing comes", silentBodies},
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
 	{"liar", "a server that those who fetch from it should not trust", liar},

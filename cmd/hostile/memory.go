@@ -277,6 +277,11 @@ func (v *server) after(s *stage, b *bystander, what string) error {
 	s.shown("a bystander's PUTs of 4 KiB", puts.String())
 	s.atMost("the slowest of them", puts.worst.Seconds(), 5, "s")
 	s.atMost("a bystander's slowest GET", gets.worst.Seconds(), 5, "s")
+	used, err := v.allBack(s.ctx)
+	if err != nil {
+		return err
+	}
+	s.is("bytes that requests still hold when it is over", used, 0)
 	if !v.alive() {
 		return errors.New("the server has ended")
 	}

@@ -20,8 +20,10 @@ type Kind int
 
 // The kinds, in the order in which one request may wait for several.
 const (
-	// Work is what is known in advance: long bodies, pages of lists.
-	Work Kind = iota
+	// Document is what a request sends that is read into memory as a whole, as it comes.
+	Document Kind = iota
+	// Work is what is known in advance: what documents are parsed into, pages of lists.
+	Work
 	// Collecting is what grows with what an operation is about, such as the paths of
 	// a commit.
 	Collecting
@@ -37,11 +39,14 @@ const (
 )
 
 func (k Kind) String() string {
-	return [kinds]string{"work", "collecting", "window", "writing", "reading", "small"}[k]
+	return [kinds]string{"document", "work", "collecting", "window", "writing", "reading", "small"}[k]
 }
 
-// parts is how much of a budget each kind has, of sixteen.
-var parts = [kinds]int64{Work: 3, Collecting: 3, Window: 2, Writing: 3, Reading: 3, Small: 2}
+// parts is how much of a budget each kind has, of as many as allParts.
+var parts = [kinds]int64{Document: 3, Work: 2, Collecting: 3, Window: 2, Writing: 3, Reading: 3, Small: 2}
+
+// allParts is the sum of the parts.
+const allParts = 18
 
 const (
 	// Least is the smallest budget that serves all kinds of requests well, in bytes.
@@ -58,6 +63,8 @@ type Budget struct {
 	parts   [kinds]part
 	waits   atomic.Int64
 	refused atomic.Int64
+	began   time.Time
+	lacked  atomic.Int64 // when somebody could not Grow, in nanoseconds since began; 0 is never
 }
 
 // part is the bytes of one kind.
@@ -70,10 +77,10 @@ type part struct {
 
 // New returns a budget of size bytes; for what is not free, wait is waited at most.
 func New(size int64, wait time.Duration) *Budget {
-	b := &Budget{size: size, wait: wait}
+	b := &Budget{size: size, wait: wait, began: time.Now()}
 	for k := range b.parts {
 		p := &b.parts[k]
-		p.size = max(size/16*parts[k], 1)
+		p.size = max(size/allParts*parts[k], 1)
 		p.free = semaphore.NewWeighted(p.size)
 	}
 	return b
@@ -173,6 +180,7 @@ func (s *Share) Grow(n int64) error {
 	}
 	if !s.p.free.TryAcquire(n) {
 		s.b.refused.Add(1)
+		s.b.lacked.Store(int64(max(time.Since(s.b.began), 1)))
 		return ErrBusy
 	}
 	s.p.used.Add(n)
@@ -240,10 +248,17 @@ func (b *Budget) Plenty(k Kind) bool {
 	return p.waiting.Load() == 0 && p.used.Load() <= min(p.size/2, plenty)
 }
 
-// Short says whether somebody waits for memory.
+// shortFor is how long a budget is short of memory after somebody could not Grow: who
+// looks for those that hold some in vain has to find it so more than once.
+const shortFor = 15 * time.Second
+
+// Short says whether somebody waits for memory, or could not Grow a while ago.
 func (b *Budget) Short() bool {
 	if b == nil {
 		return false
+	}
+	if at := b.lacked.Load(); at != 0 && time.Since(b.began)-time.Duration(at) < shortFor {
+		return true
 	}
 	for k := range b.parts {
 		if b.parts[k].waiting.Load() > 0 {

@@ -14,7 +14,7 @@ import (
 // TestTake: what is not free is waited for, in turn, and no longer than was said.
 func TestTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(16*70, time.Minute) // 210 for Reading
+		b := New(18*70, time.Minute) // 210 for Reading
 		first, err := b.Take(t.Context(), Reading, 100)
 		if err == nil {
 			err = first.Grow(50)
@@ -37,11 +37,11 @@ func TestTake(t *testing.T) {
 		if _, ok := b.Try(Reading, 1); ok {
 			t.Error("somebody went past those who wait")
 		}
-		if st := b.Stats(); !b.Short() || st.Waiting != 2 || st.Used != 150 || st.Size != 16*70 {
+		if st := b.Stats(); !b.Short() || st.Waiting != 2 || st.Used != 150 || st.Size != 18*70 {
 			t.Errorf("stats %+v", st)
 		}
 		// The other kinds go on.
-		for _, k := range []Kind{Work, Collecting, Window, Writing, Small} {
+		for _, k := range []Kind{Document, Work, Collecting, Window, Writing, Small} {
 			s, err := b.Take(t.Context(), k, 100)
 			if err != nil {
 				t.Error(k, err)
@@ -60,7 +60,7 @@ func TestTake(t *testing.T) {
 // TestBusy: who waits too long is refused, and leaves no trace.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(16*70, time.Minute)
+		b := New(18*70, time.Minute)
 		all, err := b.Take(t.Context(), Writing, 1000) // counts as half of it
 		if err == nil {
 			err = all.Grow(105)
@@ -91,8 +91,8 @@ func TestBusy(t *testing.T) {
 
 // TestGrow: a share grows without waiting, or not at all.
 func TestGrow(t *testing.T) {
-	b := New(16*70, time.Minute)
-	one, two := b.None(Work), b.None(Work)
+	b := New(18*70, time.Minute)
+	one, two := b.None(Collecting), b.None(Collecting)
 	if err := errors.Join(one.Reserve(t.Context(), 100), one.Grow(50)); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestGrow(t *testing.T) {
 
 // TestTally: what is collected is counted in steps, and all given back.
 func TestTally(t *testing.T) {
-	b := New(16*tallyStep, time.Minute) // 3 steps for Work
+	b := New(18*tallyStep, time.Minute) // 2 steps for Work
 	tally := b.Tally(Work)
 	n := 0
 	for ; ; n++ {
@@ -128,7 +128,7 @@ func TestTally(t *testing.T) {
 			break
 		}
 	}
-	if used := b.Stats().Used; used != 3*tallyStep || n != 3*tallyStep/1000 {
+	if used := b.Stats().Used; used != 2*tallyStep || n != 2*tallyStep/1000 {
 		t.Errorf("%d counted, as %d bytes", n, used)
 	}
 	tally.Release()

@@ -42,7 +42,7 @@ func TestSlowReader(t *testing.T) {
 		blobs := memory.New().Blobs()
 		data := random(21, 4<<20)
 		p := write(t, blobs, bytes.NewReader(data), -1)
-		b := budget.New(32<<20, time.Minute) // 6 MiB for chunks: a few
+		b := budget.New(36<<20, time.Minute) // 6 MiB for chunks: a few
 		const n = 12
 		slow := make([]*slowWriter, n)
 		done := make(chan error, n)
@@ -96,7 +96,7 @@ func TestReaderBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blobs := memory.New().Blobs()
 		p := write(t, blobs, bytes.NewReader(random(22, 4<<20)), -1)
-		b := budget.New(64<<20, time.Minute)
+		b := budget.New(72<<20, time.Minute)
 		all, err := b.Take(t.Context(), budget.Reading, 16<<20)
 		if err == nil {
 			err = all.Grow(6 << 20)
@@ -124,7 +124,7 @@ func TestReaderBusy(t *testing.T) {
 func TestWritersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blobs := memory.New().Blobs()
-		b := budget.New(80<<20, time.Minute) // 15 MiB for buffers: four
+		b := budget.New(90<<20, time.Minute) // 15 MiB for buffers: four
 		type stuck struct {
 			*io.PipeWriter
 			done chan error
@@ -182,7 +182,7 @@ func TestWritersShare(t *testing.T) {
 
 // TestDamageGivesBack: a chunk that cannot be read holds no memory.
 func TestDamageGivesBack(t *testing.T) {
-	b := budget.New(64<<20, time.Minute)
+	b := budget.New(72<<20, time.Minute)
 	blobs := memory.New().Blobs()
 	root := content.Ref{Hash: objstore.Sum([]byte("nowhere")), Size: 1 << 20}
 	r, err := content.NewReader(t.Context(), blobs, b, root, 0, -1)
