@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,9 @@ func newPast(t *testing.T, bucketACL types.BucketCannedACL) past {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		for written := time.Now().UnixMilli(); time.Now().UnixMilli() == written; {
+			runtime.Gosched() // so that a time means one version
 		}
 		return *out.VersionId
 	}
