@@ -57,6 +57,9 @@ func newPast(t *testing.T, bucketACL types.BucketCannedACL) past {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for written := time.Now().UnixMilli(); time.Now().UnixMilli() == written; {
+			runtime.Gosched() // so that a time means one version
+		}
 		return *out.VersionId
 	}
 	p.first = write("one")
