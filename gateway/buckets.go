@@ -165,9 +165,6 @@ func (r *request) checkLocation() error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := checkMarkup(b); err != nil {
-		return err
-	}
 	var doc struct {
 		XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 		LocationConstraint string

@@ -301,9 +301,6 @@ func (r *request) readXML(doc any) error {
 		return err
 	}
 	defer done()
-	if err := checkMarkup(b); err != nil {
-		return err
-	}
 	d := xml.NewDecoder(bytes.NewReader(b))
 	if err := d.Decode(doc); err != nil {
 		return errMalformedXML.with("The XML cannot be parsed: %v.", err)
@@ -324,6 +321,9 @@ func (r *request) readBody() (b []byte, done func(), err error) {
 	}
 	defer body.Close()
 	b, share, err := r.g.sys.ReadAll(r.Context(), body)
+	if err == nil {
+		err = checkMarkup(b)
+	}
 	if err == nil && len(b) > smallXML {
 		err = r.reserve(int64(len(b)) * parsedXML)
 	}

@@ -182,9 +182,10 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// maxWrite is the most that is written under one deadline: a slow client
-// that takes it in the stall time is not silent.
-const maxWrite = 256 << 10
+// maxWrite is the most that is written under one deadline: a slow client that takes it
+// in what is left of the stall time, seven eighths at least, is not silent. That must be
+// no faster than slowest.
+const maxWrite = 96 << 10
 
 // Write implements http.ResponseWriter.
 func (x *exchange) Write(p []byte) (int, error) {

@@ -50,6 +50,14 @@ func TestTrickle(t *testing.T) {
 	}
 }
 
+// TestWriteAtSlowest: who takes an answer as slowly as is allowed is not cut off for what
+// is written at once.
+func TestWriteAtSlowest(t *testing.T) {
+	if left := defaultStall - defaultStall/8; left.Seconds()*slowest < maxWrite {
+		t.Errorf("%d bytes in %s is more than %d a second", maxWrite, left, slowest)
+	}
+}
+
 // TestPace: what counts is what comes while it is waited for.
 func TestPace(t *testing.T) {
 	t.Parallel()

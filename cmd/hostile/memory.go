@@ -38,6 +38,7 @@ func silentReaders(s *stage) error {
 	if err := v.goesOn(s, 30*time.Second); err != nil {
 		return err
 	}
+	held.end()
 	return v.after(s, b, fmt.Sprintf("most memory resident under %d GETs that never read", n))
 }
 
@@ -62,6 +63,7 @@ func silentWriters(s *stage) error {
 	if err := v.goesOn(s, 150*time.Second); err != nil { // its turn comes when some are cut off
 		return err
 	}
+	held.end()
 	return v.after(s, b, fmt.Sprintf("most memory resident under %d PUTs that stall half way", n))
 }
 
@@ -266,7 +268,8 @@ func (v *server) goesOn(s *stage, enough time.Duration) error {
 // what its index takes at most.
 const mostResident = 256 + 400
 
-// after ends an attack: what it took of memory, and of the bystander's time.
+// after ends an attack whose connections are gone: what it took of memory, and of the
+// bystander's time, and whether all that requests held is given back.
 func (v *server) after(s *stage, b *bystander, what string) error {
 	_, peak := v.memory()
 	s.atMost(what, peak/mib, mostResident, "MiB")

@@ -73,7 +73,7 @@ func TestShort(t *testing.T) {
 		if err := two.Grow(50); !errors.Is(err, ErrBusy) || !b.Short() {
 			t.Errorf("%v, short: %v", err, b.Short())
 		}
-		time.Sleep(shortFor + 1)
+		<-time.After(shortFor + 1)
 		if b.Short() {
 			t.Error("it is short of memory for ever")
 		}

@@ -60,16 +60,22 @@ func (s *Store) watch() {
 // work that does not.
 type failing struct {
 	told  string
+	times int
 	pause time.Duration
 	since time.Time
 	until time.Time
 }
 
-// bearFor is how long something may fail that writes need before the store is broken.
-const bearFor = 8 * time.Second
+// bearFor is how long, and bearTimes how often, something may fail that writes need before
+// the store is broken. Time alone says little where nothing is tried for long, as nobody
+// writes, or the process was stopped.
+const (
+	bearFor   = 8 * time.Second
+	bearTimes = 5
+)
 
 // long says whether it has failed, again and again, for as long as it may.
-func (f *failing) long() bool { return !f.since.IsZero() && time.Since(f.since) > bearFor }
+func (f *failing) long() bool { return f.times >= bearTimes && time.Since(f.since) > bearFor }
 
 // over says whether it has rested long enough.
 func (f *failing) over() bool { return !time.Now().Before(f.until) }
@@ -80,7 +86,7 @@ func (f *failing) set(log *slog.Logger, what string, err error) {
 		*f = failing{}
 		return
 	}
-	if f.since.IsZero() {
+	if f.times++; f.times == 1 {
 		f.since = time.Now()
 	}
 	if err.Error() != f.told {
