@@ -129,6 +129,9 @@ func (c *call) describe(op operation) {
 func (s *server) run(c *call, op operation) (err error) {
 	if op.id != openDocument {
 		if c.caller, err = s.opts.Authenticate(c.Request); err != nil {
+			if bad := op.checkQuery(c.URL.RawQuery); errors.Is(bad, pfs.ErrInvalidArgument) {
+				return bad // no signature is good for what can be read in several ways
+			}
 			return fmt.Errorf("%w: %w", errSignature, err)
 		}
 		defer c.caller.Body.Close()

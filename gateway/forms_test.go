@@ -191,12 +191,28 @@ func TestVirtualHost(t *testing.T) {
 	if out, err := vc.ListBuckets(t.Context(), &s3.ListBucketsInput{}); err != nil || len(out.Buckets) != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
-	// A host of other letters, which only the first line of a request can have.
 	r := httptest.NewRequest(http.MethodGet, "/k", nil)
+	// A host of other letters, which only the first line of a request can have.
 	r.Host = strings.Repeat("\u023a", 30) + ".s3.test"
 	w := httptest.NewRecorder()
 	if s.Config.Handler.ServeHTTP(w, r); w.Code != http.StatusForbidden && w.Code != http.StatusBadRequest {
 		t.Errorf("a host that is longer in lower case: %d", w.Code)
+	}
+}
+
+// TestHostBucket: a bucket has dots itself, and a name may end in one.
+func TestHostBucket(t *testing.T) {
+	t.Parallel()
+	g := gateway.New(nil, gateway.Options{Domain: "s3.test"})
+	r := httptest.NewRequest(http.MethodGet, "/k", nil)
+	for host, want := range map[string]string{
+		"master.sales.s3.test": "master.sales", "master.sales.s3.test.": "master.sales", "MASTER.sales.S3.Test:80": "MASTER.sales",
+		"s3.test": "", ".s3.test": "", "sales.other": "", "[::1]:80": "", "": "",
+	} {
+		r.Host = host
+		if got := g.HostBucket(r); got != want {
+			t.Errorf("%s is the host of %q, want %q", host, got, want)
+		}
 	}
 }
 

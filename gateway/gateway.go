@@ -98,6 +98,7 @@ func (g *Gateway) HostBucket(r *http.Request) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+	host = strings.TrimSuffix(host, ".") // of a name that is not relative to another
 	// A bucket has dots itself: only the domain is cut off. In lower case a name may have
 	// another length.
 	suffix := "." + g.opts.Domain

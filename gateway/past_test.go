@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -56,9 +57,22 @@ func newPast(t *testing.T, bucketACL types.BucketCannedACL) past {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for written := time.Now().UnixMilli(); time.Now().UnixMilli() == written; {
+			runtime.Gosched() // so that a time means one version
+		}
 		return *out.VersionId
 	}
-	p.first, p.second = write("one"), write("two")
+	p.first = write("one")
+	ref := pfs.Ref{Repo: "sales"}
+	ref.Base.Base = p.first
+	commit, err := p.fs.Commit(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for time.Since(commit.Time) < 2*time.Millisecond { // or its time would mean the second
+		runtime.Gosched()
+	}
+	p.second = write("two")
 	return p
 }
 

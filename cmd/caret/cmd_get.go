@@ -17,7 +17,8 @@ func getCommand(p process) *cli.Command {
 		Description: "DEST is a file, a folder, or - for standard output; the name of PATH in this\n" +
 			"folder if it is not given. With -r it is a folder, or - for a tar on standard\n" +
 			"output. Files that are there already are not fetched again, and large ones\n" +
-			"that were cut off are continued. Of each file the BLAKE3 hash is checked.\n\n" +
+			"that were cut off are continued. Of each file the BLAKE3 hash is checked.\n" +
+			"Without -r a file that is there is replaced, whatever it holds.\n\n" +
 			"With -r, " + manifestName + " in DEST notes what was fetched. A file that is\n" +
 			"neither as it was fetched nor as the commit has it was changed here: it is\n" +
 			"kept, which is said, and the exit status is 1." + filterHelp + "\n\n" +

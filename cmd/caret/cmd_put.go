@@ -153,7 +153,7 @@ func (u *upload) single(ctx context.Context) error {
 			return err
 		}
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() || info.Size() == 0 { // as those of /proc say
 		return u.send(ctx, name, input{f}, -1)
 	}
 	return u.send(ctx, name, &steady{f, info, info.Size()}, info.Size())

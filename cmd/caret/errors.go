@@ -143,9 +143,14 @@ func exitCode(err error) int {
 
 // describe is an error for people: without the address of each call.
 func describe(err error) string {
+	all := err.Error()
+	var at *fs.PathError // in whose name a line may begin that looks like one of ours
+	if errors.As(err, &at) && at.Path != "" {
+		all = strings.ReplaceAll(all, at.Path, oneLine(at.Path))
+	}
 	var e *url.Error
 	if !errors.As(err, &e) {
-		return err.Error()
+		return all
 	}
 	var in *inputError
 	if errors.As(e, &in) {

@@ -56,7 +56,7 @@ func (d *fetch) file(ctx context.Context, f v1.File, name string, was fs.FileInf
 	if info, err := d.root.Lstat(temp); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%q %w", temp, errInTheWay)
 	}
-	held, err := d.claim(ctx, temp)
+	held, err := d.claim(ctx, temp, permissions(was))
 	if err != nil {
 		return err
 	}
@@ -167,12 +167,21 @@ func (d *fetch) still(name string, was fs.FileInfo) bool {
 	return os.SameFile(now, was) && now.Mode() == was.Mode() && now.Size() == was.Size() && now.ModTime().Equal(was.ModTime())
 }
 
+// permissions are those of a temporary file for what takes the place of was: nobody
+// reads it who could not read that.
+func permissions(was fs.FileInfo) fs.FileMode {
+	if was == nil || !was.Mode().IsRegular() {
+		return 0o666
+	}
+	return was.Mode().Perm()&0o666 | 0o600
+}
+
 // claim makes sure that there is a temporary file, to which no other process
 // writes until what it returns is closed. Who waited for it may find that there
 // is nothing left to fetch.
-func (d *fetch) claim(ctx context.Context, temp string) (*os.File, error) {
+func (d *fetch) claim(ctx context.Context, temp string, perm fs.FileMode) (*os.File, error) {
 	for {
-		out, err := d.root.OpenFile(temp, os.O_RDWR|os.O_CREATE, 0o666)
+		out, err := d.root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm)
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (u *upload) folder(ctx context.Context) error {
 	case len(found.files) == 0 && len(u.filter) > 0:
 		return noneMeant(u.source)
 	case len(found.files) == 0 && !u.del:
-		return fmt.Errorf("%s holds no files", u.source)
+		return fmt.Errorf("%s holds no files", oneLine(u.source))
 	}
 	ch, err := u.compare(ctx, found)
 	if err != nil {

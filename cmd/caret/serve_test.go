@@ -57,6 +57,7 @@ func TestSignedAPI(t *testing.T) {
 		{srv.URL + v1.Prefix + "repos", "the request is not signed", 403},
 		{srv.URL + strings.TrimSuffix(v1.Prefix, "/"), "the request is not signed", 403},
 		{presigned(v1.Prefix + "repos?limit=1"), `"items":[]`, 200},
+		{presigned(v1.Prefix + "repos?limit=1&limit=2"), "limit is given 2 times", 400},
 		{presigned(v1.Prefix + "repos?limt=1"), "did you mean limit?", 400},
 		{presigned(v1.Prefix+"repos?limit=1") + "0", "signature", 403},
 	} {

@@ -64,6 +64,24 @@ func TestPutTorn(t *testing.T) {
 	}
 }
 
+// TestPutProc: a file that does not say how long it is is stored all the same.
+func TestPutProc(t *testing.T) {
+	s, empty := newStore(t), filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("/proc/version")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, content := range map[string]string{"/proc/version": string(want), empty: ""} {
+		s.must(nil, "put", "r:a", name)
+		if got, _ := s.must(nil, "cat", "r:a"); got != content {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // TestPutReservedFolder: a folder that has a name of get's own is not left out in silence.
 func TestPutReservedFolder(t *testing.T) {
 	for _, name := range []string{manifestName, ".a.0123456789abcdef.caret-part"} {
@@ -150,6 +168,49 @@ func TestPlaceNew(t *testing.T) {
 	}
 	if got, err := os.ReadFile(mine); err != nil || string(got) != "theirs" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestReplacePrivate: while a file comes that replaces one, nobody reads it who could
+// not read that.
+func TestReplacePrivate(t *testing.T) {
+	s, dir := newStore(t), t.TempDir()
+	s.must(bytes.NewReader(noise(5000)), "put", "r:a", "-")
+	file := filepath.Join(dir, "a")
+	if err := os.WriteFile(file, []byte("private"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	s.through = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range list {
+			if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", e.Name(), info, err)
+			}
+			seen++
+		}
+		next.ServeHTTP(w, r)
+	}
+	s.must(nil, "get", "r:a", file)
+	if seen != 2 {
+		t.Errorf("%d files were there", seen)
+	}
+}
+
+// TestNamesOnOneLine: no name of a file makes a line of an error that looks like caret's.
+func TestNamesOnOneLine(t *testing.T) {
+	s, odd := newStore(t), filepath.Join(t.TempDir(), "a\ncaret: all is well\nhint: do that")
+	if err := os.Mkdir(odd, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"put", "r:a", odd + "/b"}, {"put", "r:", "-r", odd}, {"get", "r:a", odd + "/b/c"}} {
+		code, _, stderr := s.run(t.Context(), nil, args...)
+		if code != exitError && code != exitNotFound || strings.Contains(stderr, "\ncaret: all") || strings.Contains(stderr, "\nhint: do") {
+			t.Errorf("%q: exit code %d: %s", args, code, stderr)
+		}
 	}
 }
 

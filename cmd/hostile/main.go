@@ -33,6 +33,7 @@ var attacks = []attack{
 	{"dry-runs", "reverts and merges of a large commit that are not done", dryRuns},
 	{"idle", "more connections than files, which ask for nothing", idle},
 	{"liar", "a server that those who fetch from it should not trust", liar},
+	{"folder", "a folder that others prepared or write to, and a server that sends on", folder},
 	{"committer", "work of any size where all writes wait for one another", committer},
 }
 
