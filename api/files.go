@@ -169,12 +169,15 @@ func (s *server) putFile(c *call) error {
 	return c.ok(v1.Written{Commit: done.Commit.String(), Files: 1})
 }
 
+// perDeletion is about how many bytes a path takes that is to be deleted, besides its own.
+const perDeletion = 512
+
 func (s *server) deleteFiles(c *call) error {
 	var in v1.Delete
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	if err := c.reserve(int64(len(in.Paths)) * listed); err != nil {
+	if err := c.reserve(int64(len(in.Paths)) * perDeletion); err != nil {
 		return err
 	}
 	ref, err := c.ref(in.Ref)

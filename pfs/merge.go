@@ -49,7 +49,7 @@ const (
 	mergeTries = 5
 	// maxAtOnce is how many paths a merge may be about to be made in one
 	// transaction: other writers wait for it.
-	maxAtOnce = 200
+	maxAtOnce = 50
 )
 
 // errMoved: the branch has changed since it was looked at.

@@ -72,7 +72,7 @@ func (s *stage) alone(v *server) error {
 	if err != nil {
 		return err
 	}
-	s.let(s.size(20))
+	s.let(s.size(200))
 	puts, _, err := b.end()
 	s.shown("PUTs of somebody alone", tail(puts, b.puts))
 	return err
@@ -214,15 +214,18 @@ func (k *worker) putTar(branch string, n int, name func(int) string, size int) e
 	return err
 }
 
+// mergedAtOnce is about the most that a merge is about which is made in one transaction.
+const mergedAtOnce = 50
+
 func conflicting(k *worker) error {
 	name := func(i int) string { return strings.Repeat("a", 900) + fmt.Sprint(i) }
-	if err := k.putTar("master", 150, name, 1); err != nil {
+	if err := k.putTar("master", mergedAtOnce, name, 1); err != nil {
 		return err
 	}
 	if _, err := k.api.CreateBranch(k.ctx, k.repo, "dev", "master"); err != nil {
 		return err
 	}
-	return errors.Join(k.putTar("master", 150, name, 2), k.putTar("dev", 150, name, 3))
+	return errors.Join(k.putTar("master", mergedAtOnce, name, 2), k.putTar("dev", mergedAtOnce, name, 3))
 }
 
 func mergeWithPatterns(k *worker) error {
@@ -230,7 +233,7 @@ func mergeWithPatterns(k *worker) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { // so that the merges have to be done at once
 		for i := 0; ctx.Err() == nil; i++ {
-			k.ask(ctx, http.MethodPut, "/master."+k.repo+"/"+strings.Repeat("a", 900)+fmt.Sprint(i%150), []byte(fmt.Sprint(i))) //nolint:errcheck // it is cut off
+			k.ask(ctx, http.MethodPut, "/master."+k.repo+"/"+strings.Repeat("a", 900)+fmt.Sprint(i%mergedAtOnce), []byte(fmt.Sprint(i))) //nolint:errcheck // it is cut off
 		}
 	})
 	defer wg.Wait()
