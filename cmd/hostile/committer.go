@@ -242,10 +242,13 @@ func mergeWithPatterns(k *worker) error {
 	if err := k.refused(pattern + strings.Repeat("{a,a}", 5)); err != nil {
 		return err
 	}
+	rules := []v1.MergeRule{{Pattern: pattern, Strategy: "ours"}, {Strategy: "ours"}}
 	for range k.s.size(20) {
-		rules := []v1.MergeRule{{Pattern: pattern, Strategy: "ours"}, {Strategy: "ours"}}
 		// It may be that the branch changes all the time.
-		k.api.Merge(ctx, k.repo, v1.Merge{From: "dev", Into: "master", Rules: rules, NoFastForward: true, Squash: true}) //nolint:errcheck
+		_, err := k.api.Merge(ctx, k.repo, v1.Merge{From: "dev", Into: "master", Rules: rules, NoFastForward: true, Squash: true})
+		if err != nil && strings.Contains(err.Error(), "braces") {
+			return err
+		}
 	}
 	return nil
 }
