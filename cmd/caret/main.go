@@ -17,10 +17,16 @@ import (
 var version = "devel"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), enders(os.Args)...)
-	// The first signal ends ctx. After it signals have their usual meaning, so
-	// that a second one ends the process at once, whatever it waits for.
-	context.AfterFunc(ctx, stop)
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, enders(os.Args)...)
+	go func() {
+		<-signals
+		// From here on signals have their usual meaning, so that a second one ends the
+		// process at once, whatever it waits for.
+		signal.Stop(signals)
+		end()
+	}()
 	os.Exit(run(ctx, os.Args, process{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: screen{os.Stderr}, getenv: os.Getenv,
 	}))
