@@ -29,7 +29,7 @@ func status(c *call) error {
 		"health", s.Health,
 		"version", s.Version,
 		"store", s.Store,
-		"up", fmt.Sprintf("%s, since %s", time.Duration(s.Uptime)*time.Second, c.pr.time(s.Started)),
+		"up", fmt.Sprintf("%s, since %s", time.Duration(s.Uptime)*time.Second, s.Started.UTC().Format(time.RFC3339)),
 		"disk", fmt.Sprintf("%s free of %s; writes are taken above %s", c.pr.size(d.Free), c.pr.size(d.Size), c.pr.size(d.Reserve)),
 		"used", fmt.Sprintf("%s: packs %s, index %s, log %s", c.pr.size(d.Packs+d.Index+d.Log), c.pr.size(d.Packs), c.pr.size(d.Index), c.pr.size(d.Log)),
 		"open", openWork(s.Jobs),
